@@ -1,0 +1,1 @@
+//! HTTP: events and messages to core::accept

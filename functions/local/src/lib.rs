@@ -1,0 +1,1 @@
+//! The binary bellhop: the same libraries on the embedded store, and the command line

@@ -1,0 +1,1 @@
+//! HTTP: registrations, deliveries, keys, account, channels

@@ -1,0 +1,1 @@
+//! How each provider wants it said: one file per channel, pure

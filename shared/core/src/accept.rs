@@ -1,0 +1,170 @@
+//! An event comes in: find out who is to hear of it, and keep both before anything is answered.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::{
+    Code, Problem, StoreError,
+    channel::{Catalog, Params},
+    model::{AccountId, Address, AttachmentId, ChannelId, Draft, EventId, Name, Picture, Recipient, Registration},
+    plan::{Collected, Dropped, Target, plan},
+    ports::{Acceptance, Accepted, Freshness, IdempotencyKey, Ports, StoredEvent},
+    report, view,
+};
+
+/// What the caller is told: kept, and what will come of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Answer {
+    /// The event's id.
+    pub event: EventId,
+    /// Each delivery, in its state of now.
+    pub deliveries: Vec<view::Summary>,
+    /// Rules that keep it for a digest.
+    pub collected: Vec<Collected>,
+    /// Who gets nothing, and why.
+    pub dropped: Vec<Dropped>,
+}
+
+/// Accepts `draft` for `account`. `recipients` is the name of the field that held `send_to`, for error messages. When this
+/// returns `Ok`, the event is kept and every delivery in the answer becomes final.
+pub async fn accept(
+    ports: &Ports,
+    account: &AccountId,
+    draft: Draft,
+    recipients: &str,
+    key: Option<IdempotencyKey>,
+) -> Result<Answer, Problem> {
+    check_options(ports.channels, &draft.options)?;
+    let targets = match resolve(ports, account, &draft, recipients).await {
+        Ok(targets) => targets,
+        // What was accepted once is answered again, even if it could not be accepted now.
+        Err(problem) => match &key {
+            Some(key) => return replay(ports, ports.ledger.recall(key, ports.clock.now()).await?).await.unwrap_or(Err(problem)),
+            None => return Err(problem),
+        },
+    };
+    let plan = plan(&targets);
+    let now = ports.clock.now();
+    let id = EventId::new(now, ports.clock.chance());
+    let picture = draft.screenshot.clone();
+    if let Some(picture) = &picture {
+        ports.attachments.put(account, AttachmentId(id), picture).await?;
+    }
+    let event = draft.into_event(id, account.clone(), now);
+    let accepted = ports.ledger.accept(Acceptance { key, event: event.clone(), plan: plan.clone() }).await?;
+    if let Accepted::New(id) = accepted {
+        let event = Arc::new(event.adopt(id));
+        report::accepted(&*ports.telemetry, &event, &plan);
+        let deliveries = plan.deliveries.iter().map(|planned| view::Summary::queued(planned, id)).collect();
+        return Ok(Answer { event: id, deliveries, collected: plan.collected, dropped: plan.dropped });
+    }
+    if picture.is_some() {
+        forget_picture(ports, account, id).await;
+    }
+    replay(ports, Some(accepted)).await.unwrap_or_else(|| Err(Problem::new(Code::Internal, "the event was not kept")))
+}
+
+/// A picture that nothing refers to costs room, not truth: failing to forget it is no reason to refuse the request.
+async fn forget_picture(ports: &Ports, account: &AccountId, id: EventId) {
+    if let Err(error) = ports.attachments.delete(account, AttachmentId(id)).await {
+        tracing::warn!(%account, event = %id, %error, "a picture of a repeated request stays behind");
+    }
+}
+
+/// The answer to a repeated request: the stored plan, and the states of now. `None` if nothing was stored.
+async fn replay(ports: &Ports, accepted: Option<Accepted>) -> Option<Result<Answer, Problem>> {
+    match accepted {
+        None | Some(Accepted::New(_)) => None,
+        Some(Accepted::Mismatch) => Some(Err(Problem::field(
+            Code::IdempotencyMismatch,
+            "Idempotency-Key",
+            "this key came with another body within 24 hours; use a new key for a new request",
+        ))),
+        Some(Accepted::Same(stored)) => Some(answer(ports, &stored).await.map_err(Problem::from)),
+    }
+}
+
+/// What is to be told about a stored event now.
+pub async fn answer(ports: &Ports, stored: &StoredEvent) -> Result<Answer, StoreError> {
+    let deliveries = view::of_event(ports, stored).await?;
+    Ok(Answer {
+        event: stored.event.id,
+        deliveries: deliveries.into_iter().map(|delivery| delivery.summary).collect(),
+        collected: stored.plan.collected.clone(),
+        dropped: stored.plan.dropped.clone(),
+    })
+}
+
+fn check_options(channels: Catalog, options: &BTreeMap<ChannelId, Map<String, Value>>) -> Result<(), Problem> {
+    options.iter().try_for_each(|(id, options)| match channels.get(id.as_str()) {
+        Some(channel) => Params::check_options(channel.spec(), options),
+        None => Err(Problem::field(Code::InvalidOption, format!("options.{id}"), "there is no such channel")),
+    })
+}
+
+/// The registrations that the recipients stand for, in their order.
+async fn resolve(ports: &Ports, account: &AccountId, draft: &Draft, field: &str) -> Result<Vec<Target>, Problem> {
+    let mut targets = Vec::new();
+    for (at, recipient) in draft.send_to.iter().enumerate() {
+        let field = format!("{field}[{at}]");
+        let unknown = |what: &str, name: &Name| {
+            Problem::field(Code::UnknownRecipient, &field, format!("there is no {what} `{name}` in this account"))
+        };
+        match recipient {
+            Recipient::Registration(name) => {
+                let found = ports.registrations.get(account, name, Freshness::Cached).await?;
+                targets.push(Target { registration: found.ok_or_else(|| unknown("registration", name))?, address: None });
+            }
+            Recipient::Group(name) => {
+                let members = ports.registrations.in_group(account, name).await?;
+                if members.is_empty() {
+                    return Err(unknown("group", name));
+                }
+                targets.extend(members.into_iter().map(|registration| Target { registration, address: None }));
+            }
+            Recipient::Contact(name) => return Err(unknown("contact", name)),
+            Recipient::Address(address) => {
+                let registration = for_address(ports, account, draft.via.as_ref(), address, &field).await?;
+                targets.push(Target { registration, address: Some(address.clone()) });
+            }
+        }
+    }
+    Ok(targets)
+}
+
+/// The registration that a raw address goes through.
+async fn for_address(
+    ports: &Ports,
+    account: &AccountId,
+    via: Option<&Name>,
+    address: &Address,
+    field: &str,
+) -> Result<Arc<Registration>, Problem> {
+    let takes = |registration: &Registration| {
+        let channel = ports.channels.get(registration.channel.as_str());
+        channel.is_some_and(|channel| channel.spec().address == Some(address.kind))
+    };
+    let kind = address.kind.as_str();
+    if let Some(name) = via {
+        let found = ports.registrations.get(account, name, Freshness::Cached).await?;
+        let detail = format!("there is no registration `{name}` in this account");
+        let found = found.ok_or_else(|| Problem::field(Code::UnknownRecipient, "via", detail))?;
+        let detail = format!("`{name}` is on channel `{}`, which takes no `{kind}:` addresses", found.channel);
+        if takes(&found) { Ok(found) } else { Err(Problem::field(Code::InvalidField, "via", detail)) }
+    } else {
+        let found = ports.registrations.defaults(account).await?.into_iter().find(|found| takes(found));
+        let detail =
+            format!("no registration with `\"default\": true` takes `{kind}:` addresses; make one, or name one in `via`");
+        found.ok_or_else(|| Problem::field(Code::NoDefaultRegistration, field, detail))
+    }
+}
+
+/// The picture that was sent along with an event.
+pub async fn picture(ports: &Ports, account: &AccountId, id: Option<AttachmentId>) -> Result<Option<Picture>, StoreError> {
+    match id {
+        Some(id) => ports.attachments.get(account, id).await,
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,265 @@
+//! One wake-up brings one delivery one attempt further.
+//!
+//! Promise: a send is preceded by a claim that is written down, and followed by a settlement; whoever dies in between
+//! leaves a claim behind that the next wake-up records as unknown. A panic fails its own job alone. Left to others: which
+//! wake-ups come when ([`crate::ports::Queue`]), how often a delivery is tried ([`crate::backoff`]).
+
+use std::{panic::AssertUnwindSafe, time::Duration};
+
+use futures_util::FutureExt;
+
+use crate::{
+    Reason, Retry, SendError, StoreError, Timestamp,
+    accept::picture,
+    backoff,
+    channel::{Channel, Context, Message, Params, Reply, Step},
+    model::{Attempt, Delivery, Disabled, Job, Outcome, Registration, State},
+    ports::{Freshness, Http, MOST_RECEIVES, Ports, Sent, Wake},
+    render, report,
+    transition::{Claim, Claimed, Next, Settlement, is_repeated, next_number},
+};
+
+/// How long a worker has a delivery for itself: more than a send may take, less than a message stays hidden.
+pub const LEASE: Duration = Duration::from_mins(1);
+
+/// A channel that asks for more calls than this is going round in circles.
+const MOST_CALLS: usize = 32;
+
+/// How often a settlement is tried at once, before the wake-up is left to come again.
+const SETTLE_TRIES: usize = 3;
+
+/// What the queue is to do with the wake-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disposition {
+    /// Forget it.
+    Ack,
+    /// Bring it again, not before this much time has passed.
+    GiveBack(Duration),
+    /// Put it with the dead letters.
+    Bury,
+}
+
+/// Works on one wake-up. `lease` is [`LEASE`] everywhere but in tests.
+pub async fn deliver(ports: &Ports, wake: &Wake, lease: Duration) -> Disposition {
+    match attempt(ports, wake, lease).await {
+        Ok(disposition) => disposition,
+        Err(error) => {
+            tracing::error!(delivery = %wake.job.delivery, %error, "the store failed; the wake-up will come again");
+            Disposition::GiveBack(Duration::from_secs(5))
+        }
+    }
+}
+
+async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposition, StoreError> {
+    let job = &wake.job;
+    let now = ports.clock.now();
+    let last_receive = wake.receives >= MOST_RECEIVES;
+    let claim = Claim { token: ports.clock.chance(), now, lease, last_receive };
+    let row = match ports.ledger.claim(job, &claim).await? {
+        Claimed::Mine(row) => row,
+        Claimed::NotDue { at } => {
+            ports.ledger.arm(job, at, now).await?;
+            return Ok(Disposition::Ack);
+        }
+        Claimed::Open { n, at } => {
+            ports.ledger.arm(&job.at(n), at, now).await?;
+            return Ok(Disposition::Ack);
+        }
+        Claimed::Busy { until } => return Ok(Disposition::GiveBack(until_then(now, until))),
+        Claimed::Over => return Ok(Disposition::Ack),
+        Claimed::GivenUp(row) => {
+            report::ended(&*ports.telemetry, job, row.state, row.reason);
+            return Ok(Disposition::Ack);
+        }
+        Claimed::Buried(row) => {
+            report::ended(&*ports.telemetry, job, row.state, row.reason);
+            return Ok(Disposition::Bury);
+        }
+    };
+    let freshness = if row.attempts.is_empty() { Freshness::Cached } else { Freshness::Fresh };
+    let registration = ports.registrations.get(job.account(), &job.registration, freshness).await?;
+    let (settlement, dead) = match registration {
+        None => (dropped(&claim, Reason::RegistrationDeleted), None),
+        Some(registration) if !registration.is_open() => (dropped(&claim, Reason::RegistrationDisabled), None),
+        Some(registration) => {
+            let tried = try_once(ports, job, &row, &registration).await?;
+            let dead = tried.dead_address.then_some((registration, tried.reason));
+            (settlement(ports, &row, &claim, tried), dead)
+        }
+    };
+    let disposition = record(ports, job, &settlement).await;
+    if let Some((registration, reason)) = dead {
+        let disabled = Disabled { reason: reason.unwrap_or(Reason::Gone), at: ports.clock.now() };
+        ports.registrations.disable(&registration.account, &registration.name, registration.version, &disabled).await?;
+    }
+    disposition
+}
+
+fn until_then(now: Timestamp, then: Timestamp) -> Duration {
+    Duration::try_from(then.duration_since(now)).unwrap_or(Duration::ZERO)
+}
+
+/// Nothing was tried, and nothing will be.
+fn dropped(claim: &Claim, why: Reason) -> Settlement {
+    let next = Next::Final { state: State::Dropped, reason: Some(why) };
+    Settlement { token: claim.token, attempt: None, next, now: claim.now }
+}
+
+/// Writes the settlement down. Where that fails, or the claim was lost, the wake-up is never acknowledged: it may be the
+/// one that another worker's claim, or the next attempt, depends on.
+async fn record(ports: &Ports, job: &Job, settlement: &Settlement) -> Result<Disposition, StoreError> {
+    let mut tries = 1;
+    let recorded = loop {
+        match ports.ledger.settle(job, settlement).await {
+            Err(_) if tries < SETTLE_TRIES => tries += 1,
+            result => break result?,
+        }
+    };
+    if let Some(attempt) = &settlement.attempt {
+        report::attempted(&*ports.telemetry, job, attempt);
+    }
+    if !recorded {
+        return Ok(Disposition::GiveBack(Duration::ZERO));
+    }
+    if let Next::Final { state, reason } = settlement.next {
+        report::ended(&*ports.telemetry, job, state, reason);
+    }
+    Ok(Disposition::Ack)
+}
+
+/// How one try went.
+struct Tried {
+    outcome: Outcome,
+    reason: Option<Reason>,
+    retry: Retry,
+    status: Option<u16>,
+    detail: Option<String>,
+    dead_address: bool,
+    duration_ms: u64,
+}
+
+impl Tried {
+    fn failed(error: SendError) -> Self {
+        let outcome = if error.retry == Retry::Never { Outcome::Failed } else { Outcome::Retry };
+        Self {
+            outcome,
+            reason: Some(error.reason),
+            retry: error.retry,
+            status: None,
+            detail: Some(error.detail),
+            dead_address: error.dead_address,
+            duration_ms: 0,
+        }
+    }
+}
+
+/// Makes the attempt. A panic on the way is an attempt that failed: unknown if a request had left.
+async fn try_once(ports: &Ports, job: &Job, row: &Delivery, registration: &Registration) -> Result<Tried, StoreError> {
+    let picture = picture(ports, job.account(), job.event.screenshot).await?;
+    let account = ports.accounts.get(job.account()).await?;
+    let started = ports.clock.now();
+    let cx = Context {
+        now: started,
+        chance: ports.clock.chance(),
+        time_zone: account.as_ref().map_or(jiff::tz::TimeZone::UTC, |account| account.time_zone()),
+        locale: account.map_or_else(|| "en".to_owned(), |account| account.locale.clone()),
+    };
+    let mut called = Called::default();
+    let sending = async {
+        let channel = match ports.channels.require(&registration.channel) {
+            Ok(channel) => channel,
+            Err(problem) => return Tried::failed(SendError::new(Reason::InvalidParams, Retry::Never, problem.detail)),
+        };
+        let params = registration.params.with_options(job.event.options.get(&registration.channel));
+        let message = render::message(job, channel.spec(), picture.as_ref());
+        drive(&*ports.http, channel, &cx, &message, &params, &mut called).await
+    };
+    let tried = AssertUnwindSafe(sending).catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!(delivery = %job.delivery, attempt = next_number(row), "a panic while sending");
+        let outcome = if called.sent { Outcome::Unknown } else { Outcome::Retry };
+        Tried { outcome, ..Tried::failed(SendError::new(Reason::Bug, Retry::Later, "a fault in our own code")) }
+    });
+    let duration_ms = u64::try_from(ports.clock.now().duration_since(started).as_millis()).unwrap_or(0);
+    Ok(Tried { duration_ms, status: called.status, ..tried })
+}
+
+/// How far the calls of one attempt came; outlives a panic.
+#[derive(Default)]
+struct Called {
+    sent: bool,
+    status: Option<u16>,
+}
+
+/// Steps through the channel until it is done.
+async fn drive(
+    http: &dyn Http,
+    channel: &dyn Channel,
+    cx: &Context,
+    message: &Message<'_>,
+    params: &Params,
+    called: &mut Called,
+) -> Tried {
+    let mut replies: Vec<Reply> = Vec::new();
+    for _ in 0..MOST_CALLS {
+        let outgoing = match channel.step(cx, message, params, &replies) {
+            Step::Call(outgoing) => outgoing,
+            Step::Done => {
+                return Tried {
+                    outcome: Outcome::Delivered,
+                    reason: None,
+                    retry: Retry::Never,
+                    status: None,
+                    detail: None,
+                    dead_address: false,
+                    duration_ms: 0,
+                };
+            }
+            Step::Fail(error) => return Tried::failed(error),
+        };
+        called.sent = true;
+        match http.call(&outgoing).await {
+            Ok(reply) => {
+                called.status = Some(reply.status);
+                replies.push(reply);
+            }
+            Err(error) => {
+                let retry = if error.reason == Reason::BlockedAddress { Retry::Never } else { Retry::Later };
+                let tried = Tried::failed(SendError::new(error.reason, retry, error.detail));
+                return match error.sent {
+                    Sent::No => tried,
+                    Sent::Maybe => Tried { outcome: Outcome::Unknown, ..tried },
+                };
+            }
+        }
+    }
+    Tried::failed(SendError::new(Reason::Bug, Retry::Never, "the channel asks for one call after the other"))
+}
+
+/// What is written down about a try, and what follows from it.
+fn settlement(ports: &Ports, row: &Delivery, claim: &Claim, tried: Tried) -> Settlement {
+    let now = ports.clock.now();
+    let wait = match tried.outcome {
+        Outcome::Delivered | Outcome::Failed => None,
+        Outcome::Retry | Outcome::Unknown => backoff::wait(row.tries() + 1, tried.retry, ports.clock.chance()),
+    };
+    let reason = match tried.outcome {
+        Outcome::Unknown => Some(Reason::OutcomeUnknown),
+        Outcome::Delivered | Outcome::Retry | Outcome::Failed => tried.reason,
+    };
+    let next = match (tried.outcome, wait) {
+        (Outcome::Delivered, _) => Next::Final { state: State::Delivered, reason: None },
+        (_, Some(wait)) => Next::Again { at: now + wait, reason: reason.unwrap_or(Reason::Bug) },
+        (_, None) => Next::Final { state: State::Failed, reason },
+    };
+    let attempt = Attempt {
+        n: next_number(row),
+        at: now,
+        outcome: tried.outcome,
+        reason: tried.reason,
+        status: tried.status,
+        detail: tried.detail,
+        duration_ms: tried.duration_ms,
+        repeated: is_repeated(row),
+    };
+    Settlement { token: claim.token, attempt: Some(attempt), next, now }
+}

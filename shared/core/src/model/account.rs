@@ -1,0 +1,103 @@
+//! Tenants and the keys that speak for them.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AccountId, KeyId};
+use crate::Timestamp;
+
+/// An account's settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its name.
+    pub id: AccountId,
+    /// Where times without an offset are read, an IANA name.
+    pub time_zone: String,
+    /// The language of texts that we write, e.g. `en` or `zh-CN`.
+    pub locale: String,
+    /// A picture for messages without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_image_url: Option<String>,
+    /// How long events and deliveries are kept.
+    pub retention_days: u32,
+    /// How fast it may send.
+    pub rate: Rate,
+}
+
+impl Account {
+    /// The settings that a new account has.
+    pub fn new(id: AccountId) -> Self {
+        Self {
+            id,
+            time_zone: "UTC".to_owned(),
+            locale: "en".to_owned(),
+            default_image_url: None,
+            retention_days: 30,
+            rate: Rate { per_second: 100, burst: 500 },
+        }
+    }
+
+    /// Its time zone; UTC if the name is no longer known.
+    pub fn time_zone(&self) -> jiff::tz::TimeZone {
+        jiff::tz::TimeZone::get(&self.time_zone).unwrap_or(jiff::tz::TimeZone::UTC)
+    }
+}
+
+/// A token bucket over the requests that send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// Refill; 0 switches the limit off.
+    pub per_second: u32,
+    /// Size of the bucket.
+    pub burst: u32,
+}
+
+/// What a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Report events and send messages.
+    Send,
+    /// See events, deliveries and lists.
+    Read,
+    /// Change what the account owns.
+    Manage,
+    /// Run the deployment: accounts, dead letters.
+    Operate,
+}
+
+impl Scope {
+    /// Every scope there is.
+    pub const ALL: [Self; 4] = [Self::Send, Self::Read, Self::Manage, Self::Operate];
+
+    /// The word in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Read => "read",
+            Self::Manage => "manage",
+            Self::Operate => "operate",
+        }
+    }
+}
+
+/// An API key as it is stored: a hash, never the secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// Names it.
+    pub id: KeyId,
+    /// For whom it speaks.
+    pub account: AccountId,
+    /// SHA-256 of the secret, hex. The secret has 128 bits and more of chance, so that a slow hash would buy nothing.
+    pub hash: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// When it stops working.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}

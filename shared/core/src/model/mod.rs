@@ -1,0 +1,17 @@
+//! The nouns: account, key, registration, event, delivery. Parsed once at the edge, valid ever after.
+
+mod account;
+mod delivery;
+mod event;
+mod id;
+mod name;
+mod recipient;
+mod registration;
+
+pub use account::{Account, Key, Rate, Scope};
+pub use delivery::{Attempt, Delivery, Job, Lease, Outcome, State};
+pub use event::{Draft, Event, EventType, Format, Picture, RunResult, Source, Trigger};
+pub use id::{AttachmentId, DeliveryId, EventId, KeyId, ParseIdError};
+pub use name::{AccountId, ChannelId, Name, NameError};
+pub use recipient::{Address, AddressKind, Recipient, RecipientError};
+pub use registration::{Disabled, Registration, Serves};

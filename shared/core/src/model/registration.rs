@@ -1,0 +1,69 @@
+//! A registration: one named, configured destination on a channel.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AccountId, ChannelId, Name};
+use crate::{Reason, Timestamp, channel::Params};
+
+/// One named destination.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Registration {
+    /// Whose it is.
+    pub account: AccountId,
+    /// What the account calls it.
+    pub name: Name,
+    /// How it is reached.
+    pub channel: ChannelId,
+    /// The channel's parameters, secrets among them: never print or log them.
+    pub params: Params,
+    /// Names that it shares with others.
+    #[serde(default)]
+    pub groups: Vec<Name>,
+    /// Switched on by its owner.
+    pub enabled: bool,
+    /// Takes raw addresses of its channel.
+    #[serde(default)]
+    pub default: bool,
+    /// One place, or many people by their addresses.
+    #[serde(default)]
+    pub serves: Serves,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Counts its owner's changes, so that a late "this address is dead" never switches off what was just mended.
+    pub version: u64,
+    /// Switched off by what a provider answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<Disabled>,
+    /// When it was first saved.
+    pub created_at: Timestamp,
+    /// When its owner last changed it.
+    pub updated_at: Timestamp,
+}
+
+impl Registration {
+    /// Whether something may be sent to it now.
+    pub fn is_open(&self) -> bool {
+        self.enabled && self.disabled.is_none()
+    }
+}
+
+/// Why and when a provider's answer switched a registration off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disabled {
+    /// What the provider said, in our words.
+    pub reason: Reason,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Whom one registration reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Serves {
+    /// The one place its parameters name.
+    #[default]
+    One,
+    /// Contacts, each by an address of its own.
+    Contacts,
+}

@@ -1,0 +1,294 @@
+//! What the verbs need of the world. Every port has an implementation per runtime and one contract suite in `testkit`.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::{
+    Reason, StoreError, Timestamp,
+    channel::{Catalog, Outgoing, Reply},
+    model::{
+        Account, AccountId, AttachmentId, ChannelId, Delivery, DeliveryId, Disabled, Event, EventId, Job, Key, KeyId, Name,
+        Picture, Registration, State,
+    },
+    plan::Plan,
+    report::Telemetry,
+    transition::{Claim, Claimed, Settlement},
+};
+
+/// Everything, as the mains put it together.
+#[derive(Clone)]
+#[expect(missing_docs, reason = "each field is its trait, and the trait says it")]
+pub struct Ports {
+    pub ledger: Arc<dyn Ledger>,
+    pub queue: Arc<dyn Queue>,
+    pub events: Arc<dyn Events>,
+    pub deliveries: Arc<dyn Deliveries>,
+    pub registrations: Arc<dyn Registrations>,
+    pub accounts: Arc<dyn Accounts>,
+    pub keys: Arc<dyn Keys>,
+    pub attachments: Arc<dyn Attachments>,
+    pub clock: Arc<dyn Clock>,
+    pub telemetry: Arc<dyn Telemetry>,
+    pub http: Arc<dyn Http>,
+    pub channels: Catalog,
+}
+
+/// The only writer of the delivery path, shaped by transitions. A method that fails may have taken effect up to any
+/// point; calling it again, or a later wake-up, finishes what it began.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Keeps an event with its plan, then queues a job for each planned delivery. This is the commit point: once it has
+    /// answered `New` or `Same`, every delivery of the plan becomes final.
+    async fn accept(&self, acceptance: Acceptance) -> Result<Accepted, StoreError>;
+
+    /// What an idempotency key stands for, without making anything. `None` = never used, or expired.
+    async fn recall(&self, key: &IdempotencyKey, now: Timestamp) -> Result<Option<Accepted>, StoreError>;
+
+    /// Applies [`crate::transition::claim`].
+    async fn claim(&self, job: &Job, claim: &Claim) -> Result<Claimed, StoreError>;
+
+    /// Applies [`crate::transition::settle`], then arms the next wake-up if there is to be one. `false`: the claim no
+    /// longer holds and nothing was recorded.
+    async fn settle(&self, job: &Job, settlement: &Settlement) -> Result<bool, StoreError>;
+
+    /// Has `job` come back at that time: as a delayed message within 15 minutes, else by the due index.
+    async fn arm(&self, job: &Job, at: Timestamp, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Applies [`crate::transition::reopen`] and arms the new wake-up; `false` if the delivery is not over. `job.n` is
+    /// ignored: the row decides the number, and without a row the planned job itself is queued again.
+    async fn reopen(&self, job: &Job, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Queues up to `most` of the wake-ups that are due before `until`, each with its exact delay. Answers how many.
+    async fn advance(&self, now: Timestamp, until: Timestamp, most: usize) -> Result<usize, StoreError>;
+
+    /// Forgets up to `most` idempotency keys that have expired. Answers how many.
+    async fn expire(&self, now: Timestamp, most: usize) -> Result<usize, StoreError>;
+}
+
+/// An event that is to be kept.
+#[derive(Debug, Clone)]
+pub struct Acceptance {
+    /// The caller's, if it gave one.
+    pub key: Option<IdempotencyKey>,
+    /// What happened.
+    pub event: Event,
+    /// Who is to hear of it.
+    pub plan: Plan,
+}
+
+/// `(account, route, key)` and what the body was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// Whose key.
+    pub account: AccountId,
+    /// On which route: the same key on another route is another key.
+    pub route: &'static str,
+    /// The caller's word.
+    pub key: String,
+    /// SHA-256 of the body, hex.
+    pub body_hash: String,
+    /// When it is forgotten.
+    pub expires_at: Timestamp,
+}
+
+/// What came of an acceptance.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Accepted {
+    /// It was kept, under this id.
+    New(EventId),
+    /// It had been kept before: this is what was kept then.
+    Same(Box<StoredEvent>),
+    /// The key had been used with another body.
+    Mismatch,
+}
+
+/// An event as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredEvent {
+    /// What happened.
+    pub event: Arc<Event>,
+    /// Who was to hear of it.
+    pub plan: Plan,
+}
+
+/// Wake-ups on their way to workers. At least once, in no certain order.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Up to `most` wake-ups of a channel that are ready now, fair among accounts; none if nothing is ready.
+    async fn receive(&self, channel: &ChannelId, most: usize) -> Result<Vec<Wake>, StoreError>;
+
+    /// Returns when [`Queue::receive`] may have something for that channel.
+    async fn ready(&self, channel: &ChannelId);
+
+    /// The wake-up was worked on.
+    async fn ack(&self, wake: &Wake) -> Result<(), StoreError>;
+
+    /// The wake-up is to come again, not before `after`.
+    async fn give_back(&self, wake: &Wake, after: Duration) -> Result<(), StoreError>;
+
+    /// The wake-up, on its last receive, belongs to the dead letters.
+    async fn bury(&self, wake: &Wake) -> Result<(), StoreError>;
+
+    /// How many dead letters each channel has.
+    async fn dead_letters(&self) -> Result<Vec<(ChannelId, u64)>, StoreError>;
+
+    /// Brings a channel's dead letters back into its queue. Answers how many.
+    async fn redrive(&self, channel: &ChannelId) -> Result<u64, StoreError>;
+}
+
+/// How often a message is received before it is a dead letter.
+pub const MOST_RECEIVES: u32 = 5;
+
+/// A received wake-up.
+#[derive(Debug, Clone)]
+pub struct Wake {
+    /// What is to be done.
+    pub job: Job,
+    /// How often it has been received, this time included.
+    pub receives: u32,
+    /// The queue's own handle.
+    pub receipt: String,
+}
+
+/// Events as they were kept.
+#[async_trait]
+pub trait Events: Send + Sync {
+    /// One.
+    async fn get(&self, account: &AccountId, id: EventId) -> Result<Option<StoredEvent>, StoreError>;
+
+    /// Up to `most`, newest first, with ids below `before` and at or above `from`.
+    async fn list(
+        &self,
+        account: &AccountId,
+        from: Option<EventId>,
+        before: Option<EventId>,
+        most: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError>;
+}
+
+/// Delivery rows. A planned delivery has none before its first claim: [`crate::view`] tells what people are shown.
+#[async_trait]
+pub trait Deliveries: Send + Sync {
+    /// The rows of these deliveries, in the same order.
+    async fn get(&self, account: &AccountId, ids: &[DeliveryId]) -> Result<Vec<Option<Delivery>>, StoreError>;
+
+    /// Up to `most` in one of the rare states (`retrying`, `failed`, `dropped`), newest first, with ids below `before`.
+    async fn in_state(
+        &self,
+        account: &AccountId,
+        state: State,
+        before: Option<DeliveryId>,
+        most: usize,
+    ) -> Result<Vec<Delivery>, StoreError>;
+}
+
+/// How fresh a read has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// At most 30 s old.
+    Cached,
+    /// As it is now.
+    Fresh,
+}
+
+/// Named destinations.
+#[async_trait]
+pub trait Registrations: Send + Sync {
+    /// One.
+    async fn get(&self, account: &AccountId, name: &Name, freshness: Freshness) -> Result<Option<Arc<Registration>>, StoreError>;
+
+    /// Those that name this group, by name.
+    async fn in_group(&self, account: &AccountId, group: &Name) -> Result<Vec<Arc<Registration>>, StoreError>;
+
+    /// Those that take raw addresses, by name.
+    async fn defaults(&self, account: &AccountId) -> Result<Vec<Arc<Registration>>, StoreError>;
+
+    /// Up to `most` by name, after that one.
+    async fn list(&self, account: &AccountId, after: Option<&Name>, most: usize) -> Result<Vec<Arc<Registration>>, StoreError>;
+
+    /// Saves it if the stored version is the one before `registration.version` (1 = there is none). `false`: somebody
+    /// else saved in between.
+    async fn put(&self, registration: &Registration) -> Result<bool, StoreError>;
+
+    /// Deletes it. `false`: there was none.
+    async fn delete(&self, account: &AccountId, name: &Name) -> Result<bool, StoreError>;
+
+    /// Switches it off if it is still that version.
+    async fn disable(&self, account: &AccountId, name: &Name, version: u64, disabled: &Disabled) -> Result<(), StoreError>;
+}
+
+/// Tenants.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// One, at most 30 s old.
+    async fn get(&self, id: &AccountId) -> Result<Option<Arc<Account>>, StoreError>;
+
+    /// Saves it.
+    async fn put(&self, account: &Account) -> Result<(), StoreError>;
+}
+
+/// API keys.
+#[async_trait]
+pub trait Keys: Send + Sync {
+    /// One, at most 30 s old, "there is none" included.
+    async fn get(&self, id: &KeyId) -> Result<Option<Arc<Key>>, StoreError>;
+
+    /// All of an account, oldest first.
+    async fn list(&self, account: &AccountId) -> Result<Vec<Key>, StoreError>;
+
+    /// Keeps a new one. `false`: the id is taken.
+    async fn create(&self, key: &Key) -> Result<bool, StoreError>;
+
+    /// Revokes one. `false`: the account has none of that id.
+    async fn delete(&self, account: &AccountId, id: &KeyId) -> Result<bool, StoreError>;
+}
+
+/// Bytes that are too many for a row.
+#[async_trait]
+pub trait Attachments: Send + Sync {
+    /// Keeps them; durable when it returns.
+    async fn put(&self, account: &AccountId, id: AttachmentId, picture: &Picture) -> Result<(), StoreError>;
+
+    /// Reads them.
+    async fn get(&self, account: &AccountId, id: AttachmentId) -> Result<Option<Picture>, StoreError>;
+
+    /// Forgets them.
+    async fn delete(&self, account: &AccountId, id: AttachmentId) -> Result<(), StoreError>;
+}
+
+/// Time and chance: both come from outside, so that a test can have its own.
+pub trait Clock: Send + Sync {
+    /// Now, to the millisecond.
+    fn now(&self) -> Timestamp;
+
+    /// 128 fresh random bits.
+    fn chance(&self) -> u128;
+}
+
+/// The way out for requests: timeouts, size caps and the address guard are its business.
+#[async_trait]
+pub trait Http: Send + Sync {
+    /// Makes one request.
+    async fn call(&self, outgoing: &Outgoing) -> Result<Reply, TransportError>;
+}
+
+/// No answer, or not a whole one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransportError {
+    /// Why.
+    pub reason: Reason,
+    /// Whether the request may have arrived all the same.
+    pub sent: Sent,
+    /// For people; without the URL, which may hold a secret.
+    pub detail: String,
+}
+
+/// How far a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// Surely nowhere.
+    No,
+    /// Perhaps all the way.
+    Maybe,
+}

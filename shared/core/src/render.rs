@@ -1,0 +1,132 @@
+//! From an event to the message that a channel is handed: joined and cut in the provider's unit, never inside a character.
+
+use crate::{
+    channel::{Limit, Message, Spec, Unit},
+    model::{Format, Job, Picture},
+};
+
+/// The message that `job` tells, within the limits of its channel. `picture` is the event's screenshot, if it has one.
+pub fn message<'a>(job: &'a Job, spec: &Spec, picture: Option<&'a Picture>) -> Message<'a> {
+    let event = &*job.event;
+    let fit = |text: &str, limit: Option<Limit>| limit.map_or_else(|| text.to_owned(), |limit| shorten(text, limit));
+    Message {
+        id: Some(job.delivery.to_string()),
+        title: fit(event.title.as_deref().unwrap_or_default(), spec.limits.title),
+        body: fit(&event.message, spec.limits.body),
+        format: event.format,
+        url: event.url.as_deref(),
+        image_url: event.image_url.as_deref(),
+        picture,
+        address: job.address.as_ref(),
+        event,
+    }
+}
+
+/// Title, blank line, body; an empty part vanishes. In markdown the title is a heading.
+pub fn join(title: &str, body: &str, format: Format) -> String {
+    match (title, body) {
+        ("", body) => body.to_owned(),
+        (title, "") => title.to_owned(),
+        (title, body) if format == Format::Markdown => format!("# {title}\n\n{body}"),
+        (title, body) => format!("{title}\n\n{body}"),
+    }
+}
+
+/// `text` within `limit`, ending in `…` if something had to go.
+pub fn shorten(text: &str, limit: Limit) -> String {
+    const MARK: char = '…';
+    if cut(text, limit).len() == text.len() {
+        return text.to_owned();
+    }
+    let room = limit.max.saturating_sub(size(MARK, limit.unit));
+    if room == 0 {
+        return cut(text, limit).to_owned();
+    }
+    let mut short = cut(text, Limit { max: room, ..limit }).to_owned();
+    short.push(MARK);
+    short
+}
+
+/// The longest beginning of `text` within `limit` that ends between two characters.
+pub fn cut(text: &str, limit: Limit) -> &str {
+    let mut used = 0;
+    for (at, character) in text.char_indices() {
+        used += size(character, limit.unit);
+        if used > limit.max {
+            return text.get(..at).unwrap_or_default();
+        }
+    }
+    text
+}
+
+/// How much `text` counts for a provider.
+pub fn length(text: &str, unit: Unit) -> usize {
+    text.chars().map(|character| size(character, unit)).sum()
+}
+
+fn size(character: char, unit: Unit) -> usize {
+    match unit {
+        Unit::Bytes => character.len_utf8(),
+        Unit::Chars => 1,
+        Unit::Utf16 => character.len_utf16(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn bytes(max: usize) -> Limit {
+        Limit { max, unit: Unit::Bytes }
+    }
+
+    #[test]
+    fn bytes_are_cut_between_characters() {
+        for (text, max, cut_to) in [
+            ("测试", 3, "测"),
+            ("测试", 4, "测"),
+            ("测试", 5, "测"),
+            ("a😀b", 4, "a"),
+            ("a😀b", 5, "a😀"),
+            ("é", 1, ""),
+            ("", 5, ""),
+        ] {
+            assert_eq!(cut(text, bytes(max)), cut_to, "{text} at {max}");
+        }
+    }
+
+    #[test]
+    fn utf_16_units_are_counted_as_providers_count_them() {
+        for (text, units) in [("abc", 3), ("测", 1), ("😀", 2), ("👨‍👩‍👧", 8), ("é", 1)] {
+            assert_eq!(length(text, Unit::Utf16), units, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_says_so() {
+        assert_eq!(shorten("abcdef", Limit { max: 4, unit: Unit::Chars }), "abc…");
+        assert_eq!(shorten("abcd", Limit { max: 4, unit: Unit::Chars }), "abcd");
+        assert_eq!(shorten("abcdef", bytes(2)), "ab", "no room for the mark");
+    }
+
+    #[test]
+    fn empty_parts_vanish() {
+        assert_eq!(join("t", "b", Format::Text), "t\n\nb");
+        assert_eq!(join("", "b", Format::Text), "b");
+        assert_eq!(join("t", "", Format::Markdown), "t");
+        assert_eq!(join("t", "b", Format::Markdown), "# t\n\nb");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_ever_over_the_limit_or_torn(text in "\\PC{0,40}", max in 0_usize..60, unit in prop::sample::select(vec![Unit::Bytes, Unit::Chars, Unit::Utf16])) {
+            let limit = Limit { max, unit };
+            let short = shorten(&text, limit);
+            prop_assert!(length(&short, unit) <= max);
+            prop_assert!(text.starts_with(short.trim_end_matches('…')));
+            prop_assert_eq!(short == text, length(&text, unit) <= max);
+        }
+    }
+}

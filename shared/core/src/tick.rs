@@ -1,0 +1,43 @@
+//! What the minute brings: parked wake-ups that are due go to the queue, each with its exact delay.
+//!
+//! A tick looks five minutes ahead, so that four in a row may fail. Ticks may overlap, repeat and die half-way: a wake-up
+//! that is queued twice is one too many and does nothing ([`crate::transition`]).
+
+use std::time::Duration;
+
+use crate::{StoreError, Timestamp, ports::Ports};
+
+/// How far a tick looks ahead.
+pub const AHEAD: Duration = Duration::from_mins(5);
+
+/// How many wake-ups one call of the store moves.
+const PAGE: usize = 100;
+
+/// What a tick did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ticked {
+    /// Wake-ups that were queued.
+    pub queued: usize,
+    /// Idempotency keys that were forgotten.
+    pub expired: usize,
+}
+
+/// Does what is due before `now` + [`AHEAD`].
+pub async fn tick(ports: &Ports, now: Timestamp) -> Result<Ticked, StoreError> {
+    let mut ticked = Ticked::default();
+    loop {
+        let queued = ports.ledger.advance(now, now + AHEAD, PAGE).await?;
+        ticked.queued += queued;
+        if queued < PAGE {
+            break;
+        }
+    }
+    loop {
+        let expired = ports.ledger.expire(now, PAGE).await?;
+        ticked.expired += expired;
+        if expired < PAGE {
+            break;
+        }
+    }
+    Ok(ticked)
+}

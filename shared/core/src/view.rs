@@ -1,0 +1,244 @@
+//! What people are shown of a delivery. A planned delivery has no row before its first claim; the plan stands for it.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::{
+    Reason, StoreError, Timestamp,
+    model::{AccountId, Address, Attempt, ChannelId, Delivery, DeliveryId, EventId, Job, Name, State},
+    plan::Planned,
+    ports::{Ports, StoredEvent},
+};
+
+/// Longer than any queue keeps a message: a planned delivery that has no row by then was never queued.
+const QUEUE_RETENTION: Duration = Duration::from_hours(240);
+
+/// The most events that one page of a filtered list looks through.
+const MOST_EVENTS: usize = 200;
+
+/// A delivery in one line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Its id.
+    pub id: DeliveryId,
+    /// Where it goes.
+    pub registration: Name,
+    /// How.
+    pub channel: ChannelId,
+    /// To whom, on channels that serve many.
+    pub address: Option<Address>,
+    /// Where it stands.
+    pub state: State,
+}
+
+impl Summary {
+    /// A delivery that was just accepted.
+    pub fn queued(planned: &Planned, event: EventId) -> Self {
+        Self {
+            id: planned.id(event),
+            registration: planned.registration.clone(),
+            channel: planned.channel.clone(),
+            address: planned.address.clone(),
+            state: State::Queued,
+        }
+    }
+}
+
+/// A delivery with all that is known about it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DeliveryView {
+    /// The line.
+    #[serde(flatten)]
+    pub summary: Summary,
+    /// What it tells.
+    pub event: EventId,
+    /// When that was accepted.
+    pub accepted_at: Timestamp,
+    /// Why it waits or was given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// Why it was dropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<Reason>,
+    /// When the next attempt is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_attempt_at: Option<Timestamp>,
+    /// Everything that was tried, oldest first.
+    pub attempts: Vec<Attempt>,
+}
+
+impl DeliveryView {
+    fn of_row(row: Delivery) -> Self {
+        let (reason, why) = if row.state == State::Dropped { (None, row.reason) } else { (row.reason, None) };
+        let event = row.event();
+        Self {
+            summary: Summary {
+                id: row.id,
+                registration: row.registration,
+                channel: row.channel,
+                address: row.address,
+                state: row.state,
+            },
+            event,
+            accepted_at: event.time(),
+            reason,
+            why,
+            next_attempt_at: row.due,
+            attempts: row.attempts,
+        }
+    }
+
+    fn of_plan(planned: &Planned, event: EventId, now: Timestamp) -> Self {
+        let lost = event.time() + QUEUE_RETENTION < now;
+        let state = if lost { State::Dropped } else { State::Queued };
+        Self {
+            summary: Summary { state, ..Summary::queued(planned, event) },
+            event,
+            accepted_at: event.time(),
+            reason: None,
+            why: lost.then_some(Reason::NotAccepted),
+            next_attempt_at: None,
+            attempts: Vec::new(),
+        }
+    }
+}
+
+/// Every delivery of an event, in the order of its plan.
+pub async fn of_event(ports: &Ports, stored: &StoredEvent) -> Result<Vec<DeliveryView>, StoreError> {
+    let event = &stored.event;
+    let ids: Vec<_> = stored.plan.deliveries.iter().map(|planned| planned.id(event.id)).collect();
+    let rows = ports.deliveries.get(&event.account, &ids).await?;
+    let now = ports.clock.now();
+    let views = stored.plan.deliveries.iter().zip(rows);
+    Ok(views
+        .map(|(planned, row)| row.map_or_else(|| DeliveryView::of_plan(planned, event.id, now), DeliveryView::of_row))
+        .collect())
+}
+
+/// One delivery.
+pub async fn delivery(ports: &Ports, account: &AccountId, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError> {
+    if let Some(row) = ports.deliveries.get(account, &[id]).await?.pop().flatten() {
+        return Ok(Some(DeliveryView::of_row(row)));
+    }
+    let planned = planned(ports, account, id).await?;
+    Ok(planned.map(|(_, planned)| DeliveryView::of_plan(&planned, id.event, ports.clock.now())))
+}
+
+/// The job that would bring a delivery on its way again.
+pub async fn job(ports: &Ports, account: &AccountId, id: DeliveryId) -> Result<Option<Job>, StoreError> {
+    Ok(planned(ports, account, id).await?.map(|(stored, planned)| planned.job(&stored.event)))
+}
+
+async fn planned(ports: &Ports, account: &AccountId, id: DeliveryId) -> Result<Option<(StoredEvent, Planned)>, StoreError> {
+    let Some(stored) = ports.events.get(account, id.event).await? else { return Ok(None) };
+    let planned = stored.plan.deliveries.iter().find(|planned| planned.id(id.event) == id).cloned();
+    Ok(planned.map(|planned| (stored, planned)))
+}
+
+/// Which deliveries a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// In this state only.
+    pub state: Option<State>,
+    /// To this registration only.
+    pub registration: Option<Name>,
+    /// On this channel only.
+    pub channel: Option<ChannelId>,
+    /// Accepted at this time or later.
+    pub from: Option<Timestamp>,
+    /// Accepted before this time.
+    pub to: Option<Timestamp>,
+}
+
+impl Filter {
+    fn shows(&self, view: &DeliveryView) -> bool {
+        let summary = &view.summary;
+        self.state.is_none_or(|state| state == summary.state)
+            && self.registration.as_ref().is_none_or(|name| *name == summary.registration)
+            && self.channel.as_ref().is_none_or(|channel| *channel == summary.channel)
+            && self.from.is_none_or(|from| view.accepted_at >= from)
+            && self.to.is_none_or(|to| view.accepted_at < to)
+    }
+}
+
+/// A part of a list, and where the next part begins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T, C> {
+    /// What is shown.
+    pub items: Vec<T>,
+    /// The last one that was looked at, if there may be more.
+    pub next: Option<C>,
+}
+
+/// Up to `most` deliveries, newest first, below `before`. The rare states come from their index; all others by way of the
+/// events, of which a page looks at a bounded number: it may be short while there is more.
+pub async fn list(
+    ports: &Ports,
+    account: &AccountId,
+    filter: &Filter,
+    before: Option<DeliveryId>,
+    most: usize,
+) -> Result<Page<DeliveryView, DeliveryId>, StoreError> {
+    let before = match (before, filter.to.map(|to| DeliveryId { event: EventId::floor(to), tail: 0 })) {
+        (Some(cursor), Some(to)) => Some(cursor.min(to)),
+        (cursor, to) => cursor.or(to),
+    };
+    match filter.state {
+        Some(state @ (State::Retrying | State::Failed)) => in_state(ports, account, filter, state, before, most).await,
+        // a planned delivery that was never queued reads `dropped` without being a row
+        _ => by_event(ports, account, filter, before, most).await,
+    }
+}
+
+async fn in_state(
+    ports: &Ports,
+    account: &AccountId,
+    filter: &Filter,
+    state: State,
+    before: Option<DeliveryId>,
+    most: usize,
+) -> Result<Page<DeliveryView, DeliveryId>, StoreError> {
+    let rows = ports.deliveries.in_state(account, state, before, MOST_EVENTS).await?;
+    let more = rows.len() == MOST_EVENTS;
+    let views = rows.into_iter().map(DeliveryView::of_row);
+    let views = views.take_while(|view| filter.from.is_none_or(|from| view.accepted_at >= from)).collect();
+    Ok(page(views, filter, most, more))
+}
+
+async fn by_event(
+    ports: &Ports,
+    account: &AccountId,
+    filter: &Filter,
+    before: Option<DeliveryId>,
+    most: usize,
+) -> Result<Page<DeliveryView, DeliveryId>, StoreError> {
+    let from = filter.from.map(EventId::floor);
+    // the event of the cursor may have deliveries below it, so it is read again
+    let above = before.map(|cursor| EventId(cursor.event.0.saturating_add(1)));
+    let events = ports.events.list(account, from, above, MOST_EVENTS.min(most + 1)).await?;
+    let more = events.len() == MOST_EVENTS.min(most + 1);
+    let mut views = Vec::new();
+    for stored in &events {
+        let mut deliveries = of_event(ports, stored).await?;
+        deliveries.sort_by_key(|view| std::cmp::Reverse(view.summary.id));
+        views.extend(deliveries.into_iter().filter(|view| before.is_none_or(|cursor| view.summary.id < cursor)));
+    }
+    let mut page = page(views, filter, most, more);
+    if page.items.is_empty() && page.next.is_none() && more {
+        // events without deliveries: go on below the last one
+        page.next = events.last().map(|stored| DeliveryId { event: stored.event.id, tail: 0 });
+    }
+    Ok(page)
+}
+
+/// The first `most` of `views` that the filter shows; `more` says whether there is something below the last view.
+fn page(views: Vec<DeliveryView>, filter: &Filter, most: usize, more: bool) -> Page<DeliveryView, DeliveryId> {
+    let looked_at = views.last().map(|view| view.summary.id);
+    let mut items: Vec<_> = views.into_iter().filter(|view| filter.shows(view)).collect();
+    let cut = items.len() > most;
+    items.truncate(most);
+    let last_shown = items.last().map(|view| view.summary.id);
+    let next = if cut { last_shown } else { looked_at.filter(|_| more) };
+    Page { items, next }
+}

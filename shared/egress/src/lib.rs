@@ -1,0 +1,1 @@
+//! Every outgoing byte of a tenant: HTTP, address guard, proxies, timeouts, size caps

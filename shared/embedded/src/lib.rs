@@ -1,0 +1,1 @@
+//! Every port on SQLite: the only place with SQL

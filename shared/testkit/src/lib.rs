@@ -1,0 +1,1 @@
+//! Fakes, builders, one contract suite per port, the crash-point harness
