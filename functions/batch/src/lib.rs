@@ -1,1 +1,35 @@
-//! Tick to core::tick
+//! From the minute's tick to `core::tick`.
+//!
+//! On one machine the tick is a timer: once at the start, for what became due while nothing ran, then every minute. A tick
+//! that fails is told to the operator and made up for by the next: each looks five minutes ahead.
+
+use std::time::Duration;
+
+use bellhop_core::{ports::Ports, tick::tick};
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval},
+};
+
+/// How often.
+const EVERY: Duration = Duration::from_mins(1);
+
+/// Ticks until `stop` says so.
+pub async fn run(ports: Ports, mut stop: watch::Receiver<bool>) {
+    let mut timer = interval(EVERY);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while !*stop.borrow() {
+        tokio::select! {
+            _ = timer.tick() => once(&ports).await,
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+async fn once(ports: &Ports) {
+    match tick(ports, ports.clock.now()).await {
+        Ok(ticked) if ticked == bellhop_core::tick::Ticked::default() => {}
+        Ok(ticked) => tracing::info!(queued = ticked.queued, expired = ticked.expired, "ticked"),
+        Err(error) => tracing::error!(%error, "the tick failed; the next one makes up for it"),
+    }
+}

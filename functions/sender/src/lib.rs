@@ -1,1 +1,77 @@
-//! Queue to core::deliver
+//! From the queue to `core::deliver`.
+//!
+//! On one machine a sender is a continuous set of jobs in flight: no batch waits for its slowest member. Promises: a job
+//! that panics fails alone, and its wake-up comes again; when told to stop, it takes nothing new and lets what is in flight
+//! finish. Left to others: which wake-up comes first and how many of one registration at a time (the queue).
+
+use std::{panic::AssertUnwindSafe, time::Duration};
+
+use bellhop_core::{
+    StoreError,
+    deliver::{Disposition, LEASE, deliver},
+    model::ChannelId,
+    ports::{Ports, Wake},
+};
+use futures_util::FutureExt;
+use tokio::{sync::watch, task::JoinSet};
+
+/// How long a wake-up stays away after a fault of our own.
+const AFTER_FAULT: Duration = Duration::from_secs(5);
+
+/// Works on one wake-up and tells the queue what became of it.
+pub async fn work(ports: &Ports, wake: &Wake) {
+    let delivering = AssertUnwindSafe(deliver(ports, wake, LEASE)).catch_unwind();
+    let disposition = delivering.await.unwrap_or_else(|_| {
+        tracing::error!(delivery = %wake.job.delivery, "a panic while working on a wake-up; it will come again");
+        Disposition::GiveBack(AFTER_FAULT)
+    });
+    if let Err(error) = tell(ports, wake, disposition).await {
+        tracing::error!(delivery = %wake.job.delivery, %error, "the queue did not take the answer; the wake-up will come again");
+    }
+}
+
+async fn tell(ports: &Ports, wake: &Wake, disposition: Disposition) -> Result<(), StoreError> {
+    match disposition {
+        Disposition::Ack => ports.queue.ack(wake).await,
+        Disposition::GiveBack(after) => ports.queue.give_back(wake, after).await,
+        Disposition::Bury => ports.queue.bury(wake).await,
+    }
+}
+
+/// Works on a channel's wake-ups, up to `most` at a time, until `stop` says so; then waits for what is in flight.
+pub async fn run(ports: Ports, channel: ChannelId, most: usize, mut stop: watch::Receiver<bool>) {
+    let mut jobs = JoinSet::new();
+    while !*stop.borrow() {
+        match ports.queue.receive(&channel, most - jobs.len()).await {
+            Ok(wakes) => {
+                let idle = wakes.is_empty();
+                for wake in wakes {
+                    let ports = ports.clone();
+                    jobs.spawn(async move { work(&ports, &wake).await });
+                }
+                if idle || jobs.len() >= most {
+                    wait(&ports, &channel, &mut jobs, most, &mut stop).await;
+                }
+            }
+            Err(error) => {
+                tracing::error!(%channel, %error, "the queue did not answer; trying again");
+                tokio::select! {
+                    () = tokio::time::sleep(AFTER_FAULT) => {}
+                    _ = stop.changed() => {}
+                }
+            }
+        }
+        while jobs.try_join_next().is_some() {}
+    }
+    while jobs.join_next().await.is_some() {}
+}
+
+/// Waits until there may be something to receive and room for it, or it is time to stop.
+async fn wait(ports: &Ports, channel: &ChannelId, jobs: &mut JoinSet<()>, most: usize, stop: &mut watch::Receiver<bool>) {
+    let has_room = jobs.len() < most;
+    tokio::select! {
+        _ = stop.changed() => {}
+        () = ports.queue.ready(channel), if has_room => {}
+        _ = jobs.join_next(), if !jobs.is_empty() => {}
+    }
+}
