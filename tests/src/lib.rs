@@ -1,1 +1,40 @@
-//! Black-box tests of the binary
+//! What the black-box tests need: the real binary as a process ([`Bellhop`]), a real HTTP server that plays the receiver
+//! ([`Sink`]), a replay of power cuts ([`powercut`]).
+//!
+//! Every test plants secrets (in URLs, headers, keys and bodies), and every process that ends has its whole output searched
+//! for them.
+
+#![expect(missing_docs, clippy::unwrap_used, reason = "test code: names say it, and a panic is the report")]
+
+pub mod powercut;
+mod process;
+mod sink;
+
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+pub use process::{Bellhop, Client, command, find_planted};
+pub use sink::{Answer, Arrival, Sink};
+
+/// Planted in URLs of registrations.
+pub const URL_SECRET: &str = "planted-url-secret-9f27";
+/// Planted in headers and tokens of registrations.
+pub const HEADER_SECRET: &str = "planted-header-secret-51c4";
+/// Planted in messages.
+pub const BODY_SECRET: &str = "planted-body-text-77ab";
+/// All of them.
+pub const PLANTED: [&str; 3] = [URL_SECRET, HEADER_SECRET, BODY_SECRET];
+
+/// Asks again until the answer is there; panics with `what` after 30 s.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+    let limit = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(Instant::now() < limit, "after 30 s still not: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

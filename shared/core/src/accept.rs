@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::{
     Code, Problem, StoreError,
     channel::{Catalog, Params},
-    model::{AccountId, Address, AttachmentId, ChannelId, Draft, EventId, Name, Picture, Recipient, Registration},
+    model::{AccountId, Address, AttachmentId, ChannelId, Draft, EventId, Name, Recipient, Registration},
     plan::{Collected, Dropped, Target, plan},
     ports::{Acceptance, Accepted, Freshness, IdempotencyKey, Ports, StoredEvent},
     report, view,
@@ -158,13 +158,5 @@ async fn for_address(
         let detail =
             format!("no registration with `\"default\": true` takes `{kind}:` addresses; make one, or name one in `via`");
         found.ok_or_else(|| Problem::field(Code::NoDefaultRegistration, field, detail))
-    }
-}
-
-/// The picture that was sent along with an event.
-pub async fn picture(ports: &Ports, account: &AccountId, id: Option<AttachmentId>) -> Result<Option<Picture>, StoreError> {
-    match id {
-        Some(id) => ports.attachments.get(account, id).await,
-        None => Ok(None),
     }
 }

@@ -4,16 +4,14 @@
 //! leaves a claim behind that the next wake-up records as unknown. A panic fails its own job alone. Left to others: which
 //! wake-ups come when ([`crate::ports::Queue`]), how often a delivery is tried ([`crate::backoff`]).
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 
 use crate::{
-    Reason, Retry, SendError, StoreError, Timestamp,
-    accept::picture,
-    backoff,
+    Reason, Retry, SendError, StoreError, Timestamp, backoff,
     channel::{Channel, Context, Message, Params, Reply, Step},
-    model::{Attempt, Delivery, Disabled, Job, Outcome, Registration, State},
+    model::{Account, Attempt, Delivery, Disabled, Job, Outcome, Picture, Registration, State},
     ports::{Freshness, Http, MOST_RECEIVES, Ports, Sent, Wake},
     render, report,
     transition::{Claim, Claimed, Next, Settlement, is_repeated, next_number},
@@ -76,15 +74,21 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
             return Ok(Disposition::Bury);
         }
     };
-    let freshness = if row.attempts.is_empty() { Freshness::Cached } else { Freshness::Fresh };
-    let registration = ports.registrations.get(job.account(), &job.registration, freshness).await?;
-    let (settlement, dead) = match registration {
-        None => (dropped(&claim, Reason::RegistrationDeleted), None),
-        Some(registration) if !registration.is_open() => (dropped(&claim, Reason::RegistrationDisabled), None),
-        Some(registration) => {
-            let tried = try_once(ports, job, &row, &registration).await?;
+    let (settlement, dead) = match prepare(ports, job, &row).await {
+        Ok(Prepared { registration: None, .. }) => (dropped(&claim, Reason::RegistrationDeleted), None),
+        Ok(Prepared { registration: Some(registration), .. }) if !registration.is_open() => {
+            (dropped(&claim, Reason::RegistrationDisabled), None)
+        }
+        Ok(Prepared { registration: Some(registration), picture, account }) => {
+            let tried = try_once(ports, job, &row, &registration, picture.as_ref(), account.as_deref()).await;
             let dead = tried.dead_address.then_some((registration, tried.reason));
             (settlement(ports, &row, &claim, tried), dead)
+        }
+        Err(error) => {
+            tracing::error!(delivery = %job.delivery, %error, "cannot read what the message needs");
+            let detail = "what the message needs could not be read; the operator's log says more";
+            let tried = Tried::failed(SendError::new(Reason::StoreFailed, Retry::Later, detail));
+            (settlement(ports, &row, &claim, tried), None)
         }
     };
     let disposition = record(ports, job, &settlement).await;
@@ -93,6 +97,25 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
         ports.registrations.disable(&registration.account, &registration.name, registration.version, &disabled).await?;
     }
     disposition
+}
+
+/// What a send needs besides the job.
+struct Prepared {
+    registration: Option<Arc<Registration>>,
+    picture: Option<Picture>,
+    account: Option<Arc<Account>>,
+}
+
+async fn prepare(ports: &Ports, job: &Job, row: &Delivery) -> Result<Prepared, StoreError> {
+    let freshness = if row.attempts.is_empty() { Freshness::Cached } else { Freshness::Fresh };
+    Ok(Prepared {
+        registration: ports.registrations.get(job.account(), &job.registration, freshness).await?,
+        picture: match job.event.screenshot {
+            Some(id) => ports.attachments.get(job.account(), id).await?,
+            None => None,
+        },
+        account: ports.accounts.get(job.account()).await?,
+    })
 }
 
 fn until_then(now: Timestamp, then: Timestamp) -> Duration {
@@ -154,14 +177,19 @@ impl Tried {
 }
 
 /// Makes the attempt. A panic on the way is an attempt that failed: unknown if a request had left.
-async fn try_once(ports: &Ports, job: &Job, row: &Delivery, registration: &Registration) -> Result<Tried, StoreError> {
-    let picture = picture(ports, job.account(), job.event.screenshot).await?;
-    let account = ports.accounts.get(job.account()).await?;
+async fn try_once(
+    ports: &Ports,
+    job: &Job,
+    row: &Delivery,
+    registration: &Registration,
+    picture: Option<&Picture>,
+    account: Option<&Account>,
+) -> Tried {
     let started = ports.clock.now();
     let cx = Context {
         now: started,
         chance: ports.clock.chance(),
-        time_zone: account.as_ref().map_or(jiff::tz::TimeZone::UTC, |account| account.time_zone()),
+        time_zone: account.map_or(jiff::tz::TimeZone::UTC, Account::time_zone),
         locale: account.map_or_else(|| "en".to_owned(), |account| account.locale.clone()),
     };
     let mut called = Called::default();
@@ -171,7 +199,7 @@ async fn try_once(ports: &Ports, job: &Job, row: &Delivery, registration: &Regis
             Err(problem) => return Tried::failed(SendError::new(Reason::InvalidParams, Retry::Never, problem.detail)),
         };
         let params = registration.params.with_options(job.event.options.get(&registration.channel));
-        let message = render::message(job, channel.spec(), picture.as_ref());
+        let message = render::message(job, channel.spec(), picture);
         drive(&*ports.http, channel, &cx, &message, &params, &mut called).await
     };
     let tried = AssertUnwindSafe(sending).catch_unwind().await.unwrap_or_else(|_| {
@@ -180,7 +208,7 @@ async fn try_once(ports: &Ports, job: &Job, row: &Delivery, registration: &Regis
         Tried { outcome, ..Tried::failed(SendError::new(Reason::Bug, Retry::Later, "a fault in our own code")) }
     });
     let duration_ms = u64::try_from(ports.clock.now().duration_since(started).as_millis()).unwrap_or(0);
-    Ok(Tried { duration_ms, status: called.status, ..tried })
+    Tried { duration_ms, status: called.status, ..tried }
 }
 
 /// How far the calls of one attempt came; outlives a panic.

@@ -208,6 +208,7 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the store failed a request");
         match error {
             StoreError::Unavailable(_) => Self {
                 retry_after_s: Some(1),
@@ -266,6 +267,8 @@ words! {
         OutcomeUnknown => "outcome_unknown",
         /// The worker died or gave up too often.
         DeadLetter => "dead_letter",
+        /// What the message needs could not be read from the store.
+        StoreFailed => "store_failed",
         /// A panic in our own code.
         Bug => "bug",
         /// The registration was deleted in the meantime.

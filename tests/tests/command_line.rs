@@ -1,0 +1,134 @@
+//! The command line, as a person uses it.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::{
+    io::Write,
+    os::unix::fs::PermissionsExt,
+    process::{Output, Stdio},
+};
+
+use acceptance::{Bellhop, Sink, command};
+use serde_json::{Value, json};
+
+fn run(arguments: &[&str], input: &str) -> Output {
+    let mut command = command(arguments);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn printed(arguments: &[&str], input: &str) -> Value {
+    let output = run(arguments, input);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+async fn with_registration() -> (tempfile::TempDir, Sink, Bellhop) {
+    let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
+    let bellhop = Bellhop::start(data.path());
+    bellhop.client.put("/v1/registrations/desk", json!({ "channel": "webhook", "params": { "url": sink.url } })).await;
+    (data, sink, bellhop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn send_sends_and_prints_the_answer() {
+    let (_data, sink, bellhop) = with_registration().await;
+    let server = ["--url", &bellhop.client.url, "--key", &bellhop.client.key, "--wait", "20"];
+    let arguments = [&["send", "desk", "--title", "hello", "--body", "-"][..], &server].concat();
+    let answer = printed(&arguments, "from standard input");
+    assert_eq!(answer["deliveries"][0]["state"], "delivered");
+    assert_eq!(sink.arrivals()[0].json()["message"], "from standard input");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn event_reports_an_event() {
+    let (_data, sink, bellhop) = with_registration().await;
+    let server = ["--url", &bellhop.client.url, "--key", &bellhop.client.key];
+    let arguments = [&["event", "--source", "a/b", "--result", "failure", "--message", "m", "--send-to", "desk"][..], &server].concat();
+    assert_eq!(printed(&arguments, "")["deliveries"][0]["registration"], "desk");
+    let arrival = sink.until(1).await.remove(0);
+    assert_eq!((&arrival.json()["source"], &arrival.json()["result"]), (&json!("a/b"), &json!("failure")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_printed_with_code_and_field() {
+    let (_data, _sink, bellhop) = with_registration().await;
+    let output = run(&["send", "nobody", "--body", "x", "--url", &bellhop.client.url, "--key", &bellhop.client.key], "");
+    assert!(!output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("unknown_recipient (to[0])"), "{said}");
+}
+
+#[test]
+fn without_a_server_the_command_says_what_to_do() {
+    let output = run(&["send", "desk", "--body", "x", "--url", "http://127.0.0.1:1", "--key", "bh_abcd_x"], "");
+    assert!(!output.status.success());
+    assert!(String::from_utf8(output.stderr).unwrap().contains("is `bellhop serve` running?"));
+}
+
+#[test]
+fn channels_prints_every_channel_in_both_languages() {
+    let channels = printed(&["channels"], "");
+    let ids: Vec<_> = channels.as_array().unwrap().iter().map(|channel| channel["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["webhook", "custom"]);
+    assert!(channels[0]["label"]["zh"].as_str().is_some_and(|text| !text.is_ascii()));
+}
+
+#[test]
+fn dry_run_prints_the_request_and_opens_no_connection() {
+    let case = json!({
+        "channel": "webhook",
+        "registration": { "url": "https://example.com/hook", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" },
+        "notification": { "id": "msg_p5jXN8AQM9LWM0D4loKWxJek", "raw_body": "{\"test\": 2432232314}" },
+        "now_unix": 1_614_265_330,
+    });
+    let request = &printed(&["dry-run"], &case.to_string())["requests"][0];
+    assert_eq!(request["headers"]["webhook-signature"], "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    assert_eq!((&request["body_kind"], &request["body"]), (&json!("raw"), &json!("{\"test\": 2432232314}")));
+    let refused = json!({ "channel": "webhook", "registration": {}, "notification": { "title": "x" } });
+    assert_eq!(printed(&["dry-run"], &refused.to_string())["error"]["verdict"], "permanent");
+}
+
+#[test]
+fn verdict_says_what_an_answer_means() {
+    for (response, verdict) in [
+        (json!({ "status": 204 }), "delivered"),
+        (json!({ "status": 503, "headers": { "Retry-After": "7" } }), "retry_after"),
+        (json!({ "status": 500 }), "retry"),
+        (json!({ "status": 410 }), "permanent"),
+        (json!({ "status": 0, "body": "timeout" }), "retry"),
+    ] {
+        let said = printed(&["verdict"], &json!({ "channel": "webhook", "response": response }).to_string());
+        assert_eq!(said["verdict"], verdict, "{response}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_from_the_environment_is_the_first_key() {
+    let output = run(&["new-key"], "");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let key = text.lines().find_map(|line| line.strip_prefix("key  ")).unwrap().to_owned();
+    assert!(text.lines().any(|line| line.strip_prefix("hash ").is_some_and(|hash| hash.len() == 64)));
+    let data = tempfile::tempdir().unwrap();
+    std::fs::write(data.path().join("admin-key"), &key).unwrap(); // where the harness looks for the key
+    let bellhop = Bellhop::start_command(data.path(), &[], |command| {
+        command.env("BELLHOP_ADMIN_KEY", &key);
+    });
+    assert_eq!(bellhop.client.get("/v1/registrations").await["items"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_finds_a_good_directory_good_and_a_bad_one_bad() {
+    let (data, _sink, bellhop) = with_registration().await;
+    let path = data.path().to_str().unwrap();
+    let running = run(&["doctor", "--data", path], "");
+    assert!(running.status.success(), "{}", String::from_utf8_lossy(&running.stdout));
+    bellhop.stop();
+    assert!(run(&["doctor", "--data", path], "").status.success());
+    std::fs::set_permissions(data.path().join("admin-key"), PermissionsExt::from_mode(0o644)).unwrap();
+    let bad = run(&["doctor", "--data", path], "");
+    assert!(!bad.status.success());
+    assert!(String::from_utf8(bad.stdout).unwrap().contains("admin-key"));
+    assert!(!run(&["doctor", "--data", "/nonexistent"], "").status.success());
+}
