@@ -251,7 +251,8 @@ async fn drive(
                 replies.push(reply);
             }
             Err(error) => {
-                let retry = if error.reason == Reason::BlockedAddress { Retry::Never } else { Retry::Later };
+                let hopeless = matches!(error.reason, Reason::BlockedAddress | Reason::InvalidParams);
+                let retry = if hopeless { Retry::Never } else { Retry::Later };
                 let tried = Tried::failed(SendError::new(error.reason, retry, error.detail));
                 return match error.sent {
                     Sent::No => tried,
