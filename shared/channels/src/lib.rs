@@ -1,1 +1,33 @@
-//! How each provider wants it said: one file per channel, pure
+//! How each provider wants it said: one file per channel, and one line in [`ALL`].
+//!
+//! A channel file holds a `static SPEC` (what the channel declares: forms, schema, docs and metric labels come from it) and
+//! an implementation of [`bellhop_core::channel::Channel`]: a pure function from message, parameters and the answers so far
+//! to the next step. What several channels share lies in files named after what it is: `template` (texts into a template,
+//! in one pass), `sign` (signatures), `verdict` (what an HTTP status means), `answer` (the part of an answer that may
+//! be shown), `header` and `address` (what a tenant writes).
+//!
+//! Promises: no I/O, no clock, no chance but the context's; no panic, whatever was stored or answered; only what a provider
+//! documents as success is success; no secret in an error. `tests/every_channel.rs` walks [`ALL`] for this, so that a new
+//! channel is tested before its own first test. Left to others: making the request (`shared/egress`), trying again
+//! (`bellhop_core::deliver`).
+
+mod address;
+mod answer;
+mod custom;
+mod header;
+mod param;
+mod sign;
+mod template;
+mod verdict;
+mod webhook;
+
+#[cfg(test)]
+mod sample;
+
+use bellhop_core::channel::Catalog;
+
+/// Every channel that this program speaks.
+pub const ALL: Catalog = Catalog(&[
+    &webhook::Webhook, //
+    &custom::Custom,
+]);

@@ -1,0 +1,211 @@
+//! What would be sent: a case in, the requests out, without a connection.
+//!
+//! Everything is done as the product does it (parameters and options are checked, the message is rendered, the channel is
+//! stepped through), only that answers come from the case. Promise: the same case gives the same output, secrets and all.
+//! Left to others: printing it (the binary), carrying requests out ([`bellhop_core::deliver`]).
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bellhop_core::{
+    Code, Problem, SendError, Timestamp,
+    channel::{Catalog, Channel, Context, Message, Params, Reply, Step},
+    model::{
+        AccountId, ChannelId, DeliveryId, Draft, EventId, EventType, Format, Job, Name, Picture, Recipient, RunResult, Source,
+        Trigger,
+    },
+    render,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::case::{Response, UNANSWERED, at, read, request, word};
+
+/// A channel that asks for more calls than this is going round in circles.
+const MOST_CALLS: usize = 32;
+
+/// Reads a case object with `channel` and answers `{"preflight":[…],"requests":[…]}` or `{"error":{…}}`. `now` is used where
+/// the case has no `now_unix`. Fails if the input is no case of a channel that we have.
+pub fn dry_run(input: &str, channels: Catalog, now: Timestamp) -> Result<Value, Problem> {
+    let case: Case = read(input)?;
+    let channel = channels.require(&case.channel)?;
+    let now = at(case.now_unix)?.unwrap_or(now);
+    let answers = case.preflight.iter().filter_map(|preflight| preflight.response.as_ref());
+    Ok(match run(channel, &case, now, &answers.collect::<Vec<_>>()) {
+        Ok(Run { preflight, requests }) => json!({ "preflight": preflight, "requests": requests }),
+        Err(refused) => json!({ "error": refused.to_json() }),
+    })
+}
+
+/// A case: what a channel is to send, and what it is answered on the way. Other fields are ignored.
+#[derive(Deserialize)]
+struct Case {
+    channel: ChannelId,
+    #[serde(default)]
+    registration: Map<String, Value>,
+    #[serde(default)]
+    notification: Notification,
+    now_unix: Option<f64>,
+    #[serde(default)]
+    preflight: Vec<Preflight>,
+}
+
+/// A request that goes before the message itself.
+#[derive(Deserialize)]
+struct Preflight {
+    response: Option<Response>,
+}
+
+/// A message, in the words of the cases; and, beyond them, an event's fields in the words of the API.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Notification {
+    id: Option<String>,
+    title: Option<String>,
+    body: Option<String>,
+    format: Format,
+    url: Option<String>,
+    image: Option<String>,
+    image_bytes_b64: Option<String>,
+    source: Source,
+    #[serde(rename = "type")]
+    event_type: Option<EventType>,
+    trigger: Trigger,
+    result: Option<RunResult>,
+    occurred_at: Option<Timestamp>,
+    send_to: Vec<Recipient>,
+    #[serde(rename = "final")]
+    is_final: bool,
+    data: Option<Value>,
+    /// The message's options, among things that exist in cases only.
+    #[serde(flatten)]
+    others: Map<String, Value>,
+}
+
+impl Notification {
+    fn picture(&self) -> Result<Option<Picture>, Problem> {
+        let decode = |text: &String| BASE64_STANDARD.decode(text).map(|bytes| Picture(bytes.into()));
+        let problem = |_| Problem::field(Code::InvalidBase64, "notification.image_bytes_b64", "it takes standard base64");
+        self.image_bytes_b64.as_ref().map(decode).transpose().map_err(problem)
+    }
+
+    /// What of it is an option of that channel.
+    fn options(&self, channel: &dyn Channel) -> Map<String, Value> {
+        let is_param = |name: &str| channel.spec().params.iter().any(|param| param.name == name);
+        self.others.iter().filter(|(name, _)| is_param(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    fn draft(&self, channel: &ChannelId, options: Map<String, Value>, picture: Option<Picture>) -> Draft {
+        Draft {
+            source: self.source.clone(),
+            event_type: self.event_type.clone(),
+            trigger: self.trigger,
+            result: self.result,
+            title: self.title.clone(),
+            message: self.body.clone().unwrap_or_default(),
+            format: self.format,
+            url: self.url.clone(),
+            image_url: self.image.clone(),
+            screenshot: picture,
+            occurred_at: self.occurred_at,
+            send_to: self.send_to.clone(),
+            via: None,
+            is_final: self.is_final,
+            data: self.data.clone(),
+            options: BTreeMap::from([(channel.clone(), options)]),
+        }
+    }
+}
+
+/// Why nothing is sent.
+enum Refused {
+    ByUs(Problem),
+    ByTheProvider(SendError),
+    Unanswered,
+}
+
+impl Refused {
+    fn to_json(&self) -> Value {
+        let error = |verdict: &str, reason: &str, detail: &str| json!({ "verdict": verdict, "reason": reason, "detail": detail });
+        match self {
+            Self::ByUs(problem) => {
+                let field = problem.field.as_ref().map(|field| format!("`{field}`: ")).unwrap_or_default();
+                error("permanent", problem.code.as_str(), &format!("{field}{}", problem.detail))
+            }
+            Self::ByTheProvider(refusal) => error(word(refusal.retry), refusal.reason.as_str(), &refusal.detail),
+            Self::Unanswered => error("retry", UNANSWERED.as_str(), "a request before the message had no answer"),
+        }
+    }
+}
+
+/// What would be sent.
+#[derive(Default)]
+struct Run {
+    preflight: Vec<Value>,
+    requests: Vec<Value>,
+}
+
+fn run(channel: &dyn Channel, case: &Case, now: Timestamp, answers: &[&Response]) -> Result<Run, Refused> {
+    let params = registered(channel, &case.registration).map_err(Refused::ByUs)?;
+    let picture = case.notification.picture().map_err(Refused::ByUs)?;
+    let options = case.notification.options(channel);
+    Params::check_options(channel.spec(), &options).map_err(Refused::ByUs)?;
+    let draft = case.notification.draft(&case.channel, options, picture.clone());
+    let job = job(&case.channel, draft, now).map_err(Refused::ByUs)?;
+    let message = Message { id: case.notification.id.clone(), ..render::message(&job, channel.spec(), picture.as_ref()) };
+    let params = params.with_options(job.event.options.get(&case.channel));
+    step_through(channel, &context(now), &message, &params, answers)
+}
+
+/// The first requests get the case's answers; the message itself is answered as if all were well.
+fn step_through(
+    channel: &dyn Channel,
+    cx: &Context,
+    message: &Message,
+    params: &Params,
+    answers: &[&Response],
+) -> Result<Run, Refused> {
+    let mut run = Run::default();
+    let mut replies = Vec::new();
+    let mut answers = answers.iter();
+    for _ in 0..MOST_CALLS {
+        match channel.step(cx, message, params, &replies) {
+            Step::Call(outgoing) => {
+                let reply = if let Some(answer) = answers.next() {
+                    run.preflight.push(request(&outgoing));
+                    answer.reply().ok_or(Refused::Unanswered)?
+                } else {
+                    run.requests.push(request(&outgoing));
+                    Reply { status: 200, headers: Vec::new(), body: Vec::new() }
+                };
+                replies.push(reply);
+            }
+            Step::Fail(error) if run.requests.is_empty() => return Err(Refused::ByTheProvider(error)),
+            // the answer that we made up was not to the channel's taste: its request is what was asked for
+            Step::Fail(_) | Step::Done => break,
+        }
+    }
+    Ok(run)
+}
+
+/// A registration's parameters, checked as when it is saved.
+pub(crate) fn registered(channel: &dyn Channel, registration: &Map<String, Value>) -> Result<Params, Problem> {
+    let params = Params::parse(channel.spec(), registration.clone())?;
+    channel.check(&params)?;
+    Ok(params)
+}
+
+/// A delivery of `draft`, accepted at `now`.
+pub(crate) fn job(channel: &ChannelId, draft: Draft, now: Timestamp) -> Result<Job, Problem> {
+    let name = |error| Problem::new(Code::Internal, format!("`dry-run` is no name: {error}"));
+    let registration = Name::parse("dry-run").map_err(name)?;
+    let account = AccountId::parse("dry-run").map_err(name)?;
+    let id = EventId::new(now, 0);
+    let event = Arc::new(draft.into_event(id, account, now));
+    let delivery = DeliveryId::new(id, &registration, None);
+    Ok(Job { delivery, n: 1, registration, channel: channel.clone(), address: None, event })
+}
+
+pub(crate) fn context(now: Timestamp) -> Context {
+    Context { now, chance: 0, time_zone: jiff::tz::TimeZone::UTC, locale: "en".to_owned() }
+}

@@ -1,0 +1,54 @@
+//! What would become of a delivery after an answer: `delivered`, `retry`, `retry_after` or `permanent`.
+//!
+//! The channel judges the answer as it does in the product; this module puts its judgement into the words of the cases.
+
+use bellhop_core::{
+    Problem, Retry, Timestamp,
+    channel::{Catalog, Params, Step},
+    model::{ChannelId, Draft},
+    render,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    case::{Response, UNANSWERED, at, read, word},
+    dry_run::{context, job, registered},
+};
+
+/// Reads `{"channel","registration"?,"now_unix"?,"response"}` and answers `{"verdict","retry_after_s"?,"reason"}`; `reason`
+/// is `null` for what is delivered. Which request was answered (`at`) is not read: no channel makes one before the message
+/// yet. `now` is used where the input has no `now_unix`. Fails if the input is no answer to a
+/// channel that we have.
+pub fn verdict(input: &str, channels: Catalog, now: Timestamp) -> Result<Value, Problem> {
+    let question: Question = read(input)?;
+    let channel = channels.require(&question.channel)?;
+    let now = at(question.response.now_unix.or(question.now_unix))?.unwrap_or(now);
+    let params = match question.registration.map(|registration| registered(channel, &registration)) {
+        None => Params::default(),
+        Some(Ok(params)) => params,
+        Some(Err(problem)) => return Ok(json!({ "verdict": "permanent", "reason": problem.code })),
+    };
+    let Some(reply) = question.response.reply() else {
+        return Ok(json!({ "verdict": "retry", "reason": UNANSWERED }));
+    };
+    let job = job(&question.channel, Draft::new(""), now)?;
+    let message = render::message(&job, channel.spec(), None);
+    Ok(match channel.step(&context(now), &message, &params, &[reply]) {
+        Step::Done | Step::Call(_) => json!({ "verdict": "delivered", "reason": null }),
+        Step::Fail(error) => match error.retry {
+            Retry::After(wait) => {
+                json!({ "verdict": word(error.retry), "retry_after_s": wait.as_secs(), "reason": error.reason })
+            }
+            Retry::Never | Retry::Later => json!({ "verdict": word(error.retry), "reason": error.reason }),
+        },
+    })
+}
+
+#[derive(Deserialize)]
+struct Question {
+    channel: ChannelId,
+    registration: Option<Map<String, Value>>,
+    now_unix: Option<f64>,
+    response: Response,
+}

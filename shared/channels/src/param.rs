@@ -1,0 +1,38 @@
+//! Declaring parameters in few words: a plain one, to be changed by struct update, and those that many channels have.
+
+use bellhop_core::channel::{Kind, Param, Text};
+
+/// One text in both languages.
+pub(crate) const fn text(en: &'static str, zh: &'static str) -> Text {
+    Text { en, zh }
+}
+
+/// A parameter that is optional, not secret, without default, and the registration's alone.
+pub(crate) const fn param(name: &'static str, kind: Kind, label: Text, help: Text) -> Param {
+    Param { name, label, help, kind, required: false, secret: false, default: None, per_message: false }
+}
+
+/// The way through a proxy. Checked by [`crate::address::check_proxy`].
+pub(crate) const PROXY: Param = Param {
+    secret: true,
+    ..param(
+        "proxy",
+        Kind::Text,
+        text("Proxy", "代理"),
+        text(
+            "A proxy for this registration alone, as `http://user:password@host:port` or `socks5://host:port`.",
+            "仅用于此注册的代理，格式为 `http://用户:密码@主机:端口` 或 `socks5://主机:端口`。",
+        ),
+    )
+};
+
+/// Whether a picture that came with the event goes along.
+pub(crate) const INCLUDE_PICTURE: Param = Param {
+    default: Some("true"),
+    ..param(
+        "include_picture",
+        Kind::Bool,
+        text("Include picture", "附带图片"),
+        text("Send the event's screenshot along.", "将事件的截图一并发送。"),
+    )
+};

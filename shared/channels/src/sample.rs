@@ -1,0 +1,66 @@
+//! What the tests of this crate send: parameters, an event, and the message that tells it.
+
+use std::sync::Arc;
+
+use bellhop_core::{
+    Timestamp,
+    channel::{Channel, Context, Message, Outgoing, Params, Step},
+    model::{ChannelId, DeliveryId, Event, EventId, Job, Name},
+    render,
+};
+use proptest::{collection::vec, prelude::*};
+use serde_json::{Value, json};
+
+/// 2024-05-01 08:00:00 UTC.
+const NOW: i64 = 1_714_550_400;
+
+pub(crate) fn params(channel: &dyn Channel, params: Value) -> Params {
+    let Value::Object(params) = params else { panic!("not an object") };
+    Params::parse(channel.spec(), params).unwrap()
+}
+
+/// An event with this text, and with these fields besides.
+pub(crate) fn event(message: &str, fields: Value) -> Job {
+    let id = EventId::new(Timestamp::from_second(NOW).unwrap(), 1);
+    let mut event = json!({
+        "id": id, "account": "main", "source": "QD/Example/main", "message": message, "accepted_at": "2024-05-01T08:00:00Z",
+    });
+    let Value::Object(fields) = fields else { panic!("not an object") };
+    event.as_object_mut().unwrap().extend(fields);
+    let event: Event = serde_json::from_value(event).unwrap();
+    let registration = Name::parse("hook").unwrap();
+    Job {
+        delivery: DeliveryId::new(id, &registration, None),
+        n: 1,
+        registration,
+        channel: ChannelId::new("webhook"),
+        address: None,
+        event: Arc::new(event),
+    }
+}
+
+pub(crate) fn message(job: &Job) -> Message<'_> {
+    render::message(job, crate::webhook::Webhook.spec(), None)
+}
+
+pub(crate) fn context() -> Context {
+    let now = Timestamp::from_second(NOW).unwrap();
+    let time_zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
+    Context { now, chance: 7, time_zone, locale: "en".to_owned() }
+}
+
+/// The request that `channel` makes of a message.
+pub(crate) fn request(channel: &dyn Channel, message: &Message, params: &Params) -> Outgoing {
+    match channel.step(&context(), message, params, &[]) {
+        Step::Call(outgoing) => outgoing,
+        step => panic!("no request but {step:?}"),
+    }
+}
+
+/// Any text, with more than its share of what breaks requests.
+pub(crate) fn any_text() -> impl Strategy<Value = String> {
+    let awkward =
+        prop::sample::select(vec!["{t}", "{log}", "$title", "\"", "\\", "\r\n", "&", "#", "=", "+", "%41", "👨‍👩‍👧", "\u{2028}"]);
+    let piece = prop_oneof![awkward.prop_map(str::to_owned), any::<char>().prop_map(String::from)];
+    vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}

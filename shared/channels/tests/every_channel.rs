@@ -1,0 +1,223 @@
+//! Every channel's free tests: whoever adds a line to [`bellhop_channels::ALL`] adds an example here, and has these.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::{collections::HashSet, sync::Arc};
+
+use bellhop_channels::ALL;
+use bellhop_core::{
+    Timestamp,
+    channel::{Body, Channel, Context, Kind, Message, Outgoing, Params, Reply, Step},
+    model::{AccountId, ChannelId, DeliveryId, Draft, EventId, Job, Name, Picture},
+    render,
+};
+use serde_json::{Map, Value, json};
+
+/// Stands in every secret of every example.
+const PLANTED: &str = "S3cr3t";
+
+/// A registration of each channel with every secret that it may have.
+fn example(channel: &dyn Channel) -> Map<String, Value> {
+    let example = match channel.spec().id {
+        "webhook" => json!({
+            "url": "https://hooks.example.com/in/S3cr3t?key=S3cr3t%2F1",
+            "headers": {"x-auth": "Bearer S3cr3t.S3cr3t"},
+            "secret": "whsec_S3cr3tS3cr3tS3cr3tS3cr3tS3cr3tS3cr3t",
+            "token": "a S3cr3t token",
+            "proxy": "http://user:S3cr3t@proxy.example.com:8080",
+        }),
+        "custom" => json!({
+            "url": "https://hooks.example.com/S3cr3t?log={log}",
+            "headers": {"x-auth": "S3cr3t"},
+            "body": "{\"token\": \"S3cr3t\", \"text\": \"{t}\"}",
+            "proxy": "socks5://user:S3cr3t@proxy.example.com:1080",
+        }),
+        id => panic!("write an example registration of `{id}` here, with every secret that it may have"),
+    };
+    example.as_object().unwrap().clone()
+}
+
+fn channels() -> impl Iterator<Item = &'static dyn Channel> {
+    ALL.0.iter().copied()
+}
+
+fn params(channel: &dyn Channel) -> Params {
+    Params::parse(channel.spec(), example(channel)).unwrap()
+}
+
+fn job(channel: &dyn Channel, title: &str, text: &str) -> Job {
+    let now = Timestamp::UNIX_EPOCH;
+    let id = EventId::new(now, 1);
+    let draft = Draft { title: Some(title.to_owned()), screenshot: Some(picture()), ..Draft::new(text) };
+    let registration = Name::parse("example").unwrap();
+    Job {
+        delivery: DeliveryId::new(id, &registration, None),
+        n: 1,
+        registration,
+        channel: ChannelId::new(channel.spec().id),
+        address: None,
+        event: Arc::new(draft.into_event(id, AccountId::parse("main").unwrap(), now)),
+    }
+}
+
+fn picture() -> Picture {
+    Picture(b"\x89PNG\r\n\x1a\n".as_slice().into())
+}
+
+fn step(channel: &dyn Channel, message: &Message, so_far: &[Reply]) -> Step {
+    let cx = Context { now: Timestamp::UNIX_EPOCH, chance: 7, time_zone: jiff::tz::TimeZone::UTC, locale: "zh-CN".to_owned() };
+    channel.step(&cx, message, &params(channel), so_far)
+}
+
+fn reply(status: u16, body: &[u8]) -> Reply {
+    Reply { status, headers: Vec::new(), body: body.to_vec() }
+}
+
+/// Everything that a receiver could repeat.
+fn echo(outgoing: &Outgoing) -> Vec<u8> {
+    let body = match &outgoing.body {
+        Body::Empty => String::new(),
+        Body::Json(text) => text.clone(),
+        Body::Form(pairs) => format!("{pairs:?}"),
+        Body::Raw(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+    };
+    let Outgoing { method, url, headers, proxy, .. } = outgoing;
+    format!("{body}\n{} {url} {proxy:?}\n{headers:?}", method.as_str()).into_bytes()
+}
+
+/// Answers that no provider documents.
+fn strange_answers() -> Vec<Vec<u8>> {
+    let html = "<!DOCTYPE html><title>502 Bad Gateway</title>😀".repeat(100);
+    vec![
+        Vec::new(),
+        html.into_bytes(),
+        vec![0xff, 0xfe, 0x00, 0xf0, 0x9f],
+        b"null".to_vec(),
+        b"{}".to_vec(),
+        br#"{"code":"0","errcode":null,"ok":"yes","data":[[]]}"#.to_vec(),
+        "😀".repeat(64 * 1024).into_bytes(),
+    ]
+}
+
+#[test]
+fn every_spec_is_well_formed() {
+    let is_word =
+        |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    let mut ids = HashSet::new();
+    for channel in channels() {
+        let spec = channel.spec();
+        assert!(is_word(spec.id) && ids.insert(spec.id), "{}", spec.id);
+        assert!(spec.docs.starts_with("https://"), "{}", spec.id);
+        let mut names = HashSet::new();
+        for param in spec.params {
+            let at = format!("{}.{}", spec.id, param.name);
+            assert!(is_word(param.name) && names.insert(param.name), "{at}");
+            assert!(!(param.required && param.default.is_some()), "{at}: required and with a default");
+            assert!(!(param.secret && param.per_message), "{at}: a message may not hold secrets");
+            match (param.kind, param.default) {
+                (Kind::Choice(words), Some(word)) => assert!(words.contains(&word), "{at}: `{word}` is no choice"),
+                (Kind::Bool, default) => assert!(matches!(default, None | Some("true" | "false")), "{at}"),
+                (Kind::Text | Kind::LongText | Kind::Url | Kind::Headers | Kind::Choice(_), _) => {}
+            }
+        }
+        let texts = spec.params.iter().flat_map(|param| [param.label, param.help]).chain([spec.label, spec.help]);
+        assert!(texts.into_iter().all(|text| !text.en.trim().is_empty() && !text.zh.trim().is_empty()), "{}", spec.id);
+    }
+}
+
+#[test]
+fn every_example_is_accepted() {
+    for channel in channels() {
+        assert_eq!(channel.check(&params(channel)), Ok(()), "{}", channel.spec().id);
+    }
+}
+
+#[test]
+fn a_missing_or_blank_required_parameter_is_refused_with_its_field() {
+    for channel in channels() {
+        let spec = channel.spec();
+        for required in spec.params.iter().filter(|param| param.required) {
+            let mut missing = example(channel);
+            missing.remove(required.name);
+            let problem = Params::parse(spec, missing).unwrap_err();
+            assert_eq!(problem.field, Some(format!("params.{}", required.name)), "{}", spec.id);
+        }
+    }
+}
+
+#[test]
+fn a_parameter_of_another_channel_is_refused() {
+    for channel in channels() {
+        let mut raw = example(channel);
+        raw.insert("no_such_parameter".to_owned(), json!("x"));
+        let problem = Params::parse(channel.spec(), raw).unwrap_err();
+        assert_eq!(problem.field.as_deref(), Some("params.no_such_parameter"), "{}", channel.spec().id);
+    }
+}
+
+#[test]
+fn whatever_is_answered_nothing_panics_and_only_2xx_can_be_delivered() {
+    for channel in channels() {
+        let job = job(channel, "title", "text");
+        let message = render::message(&job, channel.spec(), None);
+        for status in 100..=599 {
+            for answer in strange_answers() {
+                let step = step(channel, &message, &[reply(status, &answer)]);
+                let delivered = step == Step::Done;
+                assert!(!delivered || (200..300).contains(&status), "{}: {status}", channel.spec().id);
+            }
+        }
+    }
+}
+
+#[test]
+fn without_its_parameters_a_channel_fails_in_words() {
+    for channel in channels() {
+        let job = job(channel, "title", "text");
+        let message = render::message(&job, channel.spec(), None);
+        let cx = Context { now: Timestamp::UNIX_EPOCH, chance: 7, time_zone: jiff::tz::TimeZone::UTC, locale: "en".to_owned() };
+        let step = channel.step(&cx, &message, &Params::default(), &[]);
+        assert!(matches!(step, Step::Fail(_)), "{}: {step:?}", channel.spec().id);
+    }
+}
+
+#[test]
+fn every_secret_stands_in_the_example() {
+    for channel in channels() {
+        let example = example(channel);
+        for secret in channel.spec().params.iter().filter(|param| param.secret) {
+            let value = example.get(secret.name).map(Value::to_string).unwrap_or_default();
+            assert!(value.contains(PLANTED), "{}.{}", channel.spec().id, secret.name);
+        }
+    }
+}
+
+#[test]
+fn no_secret_and_no_text_is_shown_even_if_it_is_echoed() {
+    for channel in channels() {
+        let job = job(channel, "a private title", "private line 1\nprivate \"line 2\"");
+        let picture = picture();
+        let message = render::message(&job, channel.spec(), Some(&picture));
+        let Step::Call(outgoing) = step(channel, &message, &[]) else { panic!("{}: no request", channel.spec().id) };
+        let shown = [format!("{outgoing:?}"), format!("{:?}", params(channel))];
+        assert!(shown.iter().all(|shown| !shown.contains(PLANTED)), "{}", channel.spec().id);
+        for status in 300..=599 {
+            let Step::Fail(error) = step(channel, &message, &[reply(status, &echo(&outgoing))]) else { continue };
+            let shown = format!("{error:?}");
+            assert!(!shown.contains(PLANTED) && !shown.contains("private"), "{}: {shown}", channel.spec().id);
+        }
+    }
+}
+
+#[test]
+fn a_text_of_any_length_makes_a_request() {
+    for channel in channels() {
+        let spec = channel.spec();
+        let limits = [spec.limits.title, spec.limits.body].into_iter().flatten().map(|limit| limit.max);
+        for length in limits.chain([0, 1, 20_000]).flat_map(|max| [max.saturating_sub(1), max, max + 1]) {
+            let text = "👨‍👩‍👧测\u{7}".chars().cycle().take(length).collect::<String>();
+            let job = job(channel, &text, &text);
+            let step = step(channel, &render::message(&job, spec, None), &[]);
+            assert!(matches!(step, Step::Call(_)), "{}: {length}: {step:?}", spec.id);
+        }
+    }
+}
