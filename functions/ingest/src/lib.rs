@@ -1,1 +1,110 @@
-//! HTTP: events and messages to core::accept
+//! Events and messages come in by HTTP and go to [`bellhop_core::accept`].
+//!
+//! Promises: what was answered with 202 is kept; what was refused left nothing behind; in a bulk, each item stands for
+//! itself. Left to others: who may call and how refusals look ([`bellhop_http`]), what is decided about an event
+//! ([`bellhop_core`]).
+
+mod request;
+mod wait;
+
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    http::StatusCode,
+    routing::post,
+};
+use bellhop_core::{
+    Code, Problem,
+    accept::{Answer, accept},
+    model::Account,
+    ports::IdempotencyKey,
+};
+use bellhop_http::{
+    Api, Refused,
+    body::{Limit, Payload},
+    caller::Sender,
+    json, problem,
+};
+use futures_util::future::join_all;
+use serde::Serialize;
+use serde_json::Value;
+
+use request::{BulkBody, EventBody, MessageBody};
+
+const MESSAGES: &str = "POST /v1/messages";
+const EVENTS: &str = "POST /v1/events";
+const BULK: &str = "POST /v1/events/bulk";
+
+/// The most events in one bulk.
+const MOST_EVENTS: usize = 100;
+
+/// The routes by which things come in; [`bellhop_http::complete`] makes a server of them.
+pub fn routes(api: Api) -> Router {
+    Router::new()
+        .route("/v1/messages", post(messages))
+        .route("/v1/events", post(events))
+        .route("/v1/events/bulk", post(bulk))
+        .with_state(api)
+}
+
+type Accepted<T> = Result<(StatusCode, Json<T>), Refused>;
+
+async fn messages(State(api): State<Api>, Sender(caller): Sender, request: Request) -> Accepted<Answer> {
+    let account = api.account(&caller.account).await?;
+    api.spend(&account, 1)?;
+    let payload = Payload::read(request, Limit::Picture("screenshot")).await?;
+    let (draft, wait) = payload.parse::<MessageBody>()?.draft()?;
+    let key = payload.idempotency_key(&account.id, MESSAGES, api.ports.clock.now());
+    let answer = accept(&api.ports, &account.id, draft, "to", key).await?;
+    let answer = wait::until_final(&api.ports, &account.id, answer, wait).await;
+    Ok((StatusCode::ACCEPTED, Json(answer)))
+}
+
+async fn events(State(api): State<Api>, Sender(caller): Sender, request: Request) -> Accepted<Answer> {
+    let account = api.account(&caller.account).await?;
+    api.spend(&account, 1)?;
+    let payload = Payload::read(request, Limit::Picture("screenshot")).await?;
+    let value = payload.value()?;
+    let key = payload.idempotency_key(&account.id, EVENTS, api.ports.clock.now());
+    Ok((StatusCode::ACCEPTED, Json(event(&api, &account, value, key).await?)))
+}
+
+async fn event(api: &Api, account: &Account, value: Value, key: Option<IdempotencyKey>) -> Result<Answer, Problem> {
+    let draft = json::read::<EventBody>(value)?.draft(account)?;
+    accept(&api.ports, &account.id, draft, "send_to", key).await
+}
+
+/// What came of one item of a bulk.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Item {
+    Kept(Answer),
+    Refused(problem::Body),
+}
+
+#[derive(Debug, Serialize)]
+struct BulkAnswer {
+    items: Vec<Item>,
+}
+
+async fn bulk(State(api): State<Api>, Sender(caller): Sender, request: Request) -> Accepted<BulkAnswer> {
+    let account = api.account(&caller.account).await?;
+    let payload = Payload::read(request, Limit::Plain).await?;
+    let BulkBody { events } = payload.parse()?;
+    let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
+    if events.len() > MOST_EVENTS {
+        let detail = format!("a bulk has at most {MOST_EVENTS} events, this one has {count}; send several");
+        return Err(Problem::field(Code::TooManyItems, "events", detail).into());
+    }
+    api.spend(&account, count)?;
+    let now = api.ports.clock.now();
+    let (api, account) = (&api, &*account);
+    let items = events.into_iter().enumerate().map(async |(index, value)| {
+        let key = payload.item_key(&account.id, BULK, index, &value, now);
+        match event(api, account, value, key).await {
+            Ok(answer) => Item::Kept(answer),
+            Err(problem) => Item::Refused(problem.under(&format!("events[{index}]")).into()),
+        }
+    });
+    Ok((StatusCode::ACCEPTED, Json(BulkAnswer { items: join_all(items).await })))
+}

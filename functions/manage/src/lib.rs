@@ -1,1 +1,58 @@
-//! HTTP: registrations, deliveries, keys, account, channels
+//! What an account owns and what became of what it sent, by HTTP: registrations, keys, settings, events, deliveries; and
+//! what whoever runs the deployment needs.
+//!
+//! Promises: a secret is never in an answer, but for a new key in the answer that makes it; what belongs to another
+//! account is 404. Left to others: who may call and how refusals look ([`bellhop_http`]), what is shown of a delivery
+//! ([`bellhop_core::view`]).
+
+mod account;
+mod deliveries;
+mod events;
+mod keys;
+mod operate;
+mod registrations;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    routing::{delete, get, post},
+};
+use bellhop_core::channel::Spec;
+use bellhop_http::{Api, caller::Reader, list::Items};
+use serde_json::{Map, Value};
+
+/// The routes by which an account is looked after; [`bellhop_http::complete`] makes a server of them.
+pub fn routes(api: Api) -> Router {
+    let registration = get(registrations::one).put(registrations::put).patch(registrations::patch).delete(registrations::delete);
+    Router::new()
+        .route("/v1/registrations", get(registrations::list))
+        .route("/v1/registrations/{name}", registration)
+        .route("/v1/channels", get(channels))
+        .route("/v1/account", get(account::get).put(account::put))
+        .route("/v1/keys", get(keys::list).post(keys::make))
+        .route("/v1/keys/{id}", delete(keys::revoke))
+        .route("/v1/events", get(events::list))
+        .route("/v1/events/{id}", get(events::one))
+        .route("/v1/deliveries", get(deliveries::list))
+        .route("/v1/deliveries/{id}", get(deliveries::one))
+        .route("/v1/deliveries/{id}/retry", post(deliveries::retry))
+        .route("/v1/dead-letters", get(operate::dead_letters))
+        .route("/v1/dead-letters/redrive", post(operate::redrive))
+        .with_state(api)
+}
+
+/// What every channel declares about itself: enough to draw a form.
+async fn channels(State(api): State<Api>, Reader(_): Reader) -> Json<Items<&'static Spec>> {
+    Json(Items::all(api.ports.channels.0.iter().map(|channel| channel.spec()).collect()))
+}
+
+/// `old` with `change` laid over it: what is absent stays, and the object called `inner` is laid over its like name by
+/// name. `null` stays `null`: whoever reads the result takes it as absent.
+fn overlay(mut old: Map<String, Value>, mut change: Map<String, Value>, inner: &str) -> Value {
+    if let (Some(Value::Object(kept)), Some(Value::Object(given))) = (old.get_mut(inner), change.get_mut(inner)) {
+        kept.append(given);
+        change.remove(inner);
+    }
+    old.append(&mut change);
+    Value::Object(old)
+}

@@ -1,0 +1,137 @@
+//! The account's settings. PUT changes those that it names and keeps the others; `null` is the setting of a new account.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Request, State},
+};
+use bellhop_core::{
+    Code, Problem,
+    model::{Account, AccountId, Rate},
+};
+use bellhop_http::{
+    Api, Refused,
+    body::{Limit, Payload},
+    caller::Manager,
+    json,
+};
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use crate::overlay;
+
+/// The longest that anything is kept.
+const MOST_DAYS: u32 = 3_650;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    time_zone: Option<String>,
+    locale: Option<String>,
+    default_image_url: Option<String>,
+    retention_days: Option<u32>,
+    rate: Option<Value>,
+}
+
+pub(crate) async fn get(State(api): State<Api>, Manager(caller): Manager) -> Result<Json<Arc<Account>>, Refused> {
+    Ok(Json(api.account(&caller.account).await?))
+}
+
+pub(crate) async fn put(State(api): State<Api>, Manager(caller): Manager, request: Request) -> Result<Json<Account>, Refused> {
+    let change: Map<String, Value> = Payload::read(request, Limit::Plain).await?.parse()?;
+    let old = api.account(&caller.account).await?;
+    let settings: Settings = json::read(overlay(as_body(&old), change, "rate"))?;
+    let account = settings.account(caller.account)?;
+    api.ports.accounts.put(&account).await?;
+    Ok(Json(account))
+}
+
+fn as_body(old: &Account) -> Map<String, Value> {
+    let Account { id: _, time_zone, locale, default_image_url, retention_days, rate } = old;
+    let fields = [
+        ("time_zone", json!(time_zone)),
+        ("locale", json!(locale)),
+        ("default_image_url", json!(default_image_url)),
+        ("retention_days", json!(retention_days)),
+        ("rate", json!(rate)),
+    ];
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+impl Settings {
+    fn account(self, id: AccountId) -> Result<Account, Problem> {
+        let usual = Account::new(id);
+        Ok(Account {
+            time_zone: self.time_zone.map_or(Ok(usual.time_zone), |name| time_zone(&name))?,
+            locale: self.locale.map_or(Ok(usual.locale), locale)?,
+            default_image_url: self.default_image_url.map(image_link).transpose()?,
+            retention_days: self.retention_days.map_or(Ok(usual.retention_days), retention)?,
+            rate: self.rate.map_or(Ok(usual.rate), rate)?,
+            id: usual.id,
+        })
+    }
+}
+
+fn invalid(field: &str, detail: impl Into<String>) -> Problem {
+    Problem::field(Code::InvalidField, field, detail)
+}
+
+fn time_zone(name: &str) -> Result<String, Problem> {
+    let zone = TimeZone::get(name).ok();
+    let known = zone.as_ref().and_then(TimeZone::iana_name).map(str::to_owned);
+    known.ok_or_else(|| invalid("time_zone", "expected an IANA name such as `Asia/Shanghai`"))
+}
+
+/// The shape of a language tag. <https://www.rfc-editor.org/rfc/rfc5646#section-2.1>
+fn locale(tag: String) -> Result<String, Problem> {
+    let mut parts = tag.split('-');
+    let language =
+        parts.next().is_some_and(|part| (2..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphabetic()));
+    let rest = parts.all(|part| (2..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
+    if language && rest && tag.len() <= 35 { Ok(tag) } else { Err(invalid("locale", "expected a language tag such as `zh-CN`")) }
+}
+
+fn image_link(text: String) -> Result<String, Problem> {
+    match Url::parse(&text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(text),
+        Ok(_) | Err(_) => Err(invalid("default_image_url", "expected a URL that begins with `http://` or `https://`")),
+    }
+}
+
+fn retention(days: u32) -> Result<u32, Problem> {
+    let fits = (1..=MOST_DAYS).contains(&days);
+    if fits { Ok(days) } else { Err(invalid("retention_days", format!("expected a number from 1 to {MOST_DAYS}"))) }
+}
+
+fn rate(value: Value) -> Result<Rate, Problem> {
+    let rate: Rate = json::read(value).map_err(|problem| problem.under("rate"))?;
+    let fits = rate.per_second == 0 || rate.burst > 0;
+    if fits { Ok(rate) } else { Err(invalid("rate.burst", "expected at least 1; `per_second` 0 switches the limit off")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_locale_is_a_language_tag() {
+        for good in ["en", "zh-CN", "zh-Hant-TW", "gsw", "es-419"] {
+            assert!(locale(good.to_owned()).is_ok(), "{good}");
+        }
+        for bad in ["", "e", "english", "zh_CN", "zh-", "zh-C", "zh-CN\n", "zh-abcdefghi"] {
+            assert!(locale(bad.to_owned()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_time_zone_is_kept_by_its_own_name() {
+        assert_eq!(time_zone("asia/shanghai").unwrap(), "Asia/Shanghai");
+        assert_eq!(time_zone("UTC").unwrap(), "UTC");
+        for bad in ["", "Mars/Olympus", "+08:00", "CST8"] {
+            assert!(time_zone(bad).is_err(), "{bad}");
+        }
+    }
+}

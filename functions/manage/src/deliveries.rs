@@ -1,0 +1,67 @@
+//! Where each notification stands, what was tried, and a person's wish to try again.
+
+use axum::{Json, extract::State, http::StatusCode};
+use bellhop_core::{
+    Code, Problem,
+    model::{ChannelId, DeliveryId, Name, State as Stands},
+    view::{self, DeliveryView},
+};
+use bellhop_http::{
+    Api, Refused,
+    caller::{Manager, Reader},
+    json::Moment,
+    list::{Items, Listing},
+    path::{Identified, not_found},
+};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Filter {
+    state: Option<Stands>,
+    registration: Option<Name>,
+    channel: Option<ChannelId>,
+    from: Option<Moment>,
+    to: Option<Moment>,
+}
+
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Reader(caller): Reader,
+    listing: Listing<Filter, DeliveryId>,
+) -> Result<Json<Items<DeliveryView>>, Refused> {
+    let Listing { limit, cursor, filter } = listing;
+    let Filter { state, registration, channel, from, to } = filter;
+    if let Some(channel) = &channel {
+        api.ports.channels.require(channel).map_err(|problem| Problem { code: Code::InvalidQuery, ..problem })?;
+    }
+    let (from, to) = (from.map(|Moment(from)| from), to.map(|Moment(to)| to));
+    let filter = view::Filter { state, registration, channel, from, to };
+    let page = view::list(&api.ports, &caller.account, &filter, cursor, limit).await?;
+    Ok(Json(Items::new(page.items, page.next.as_ref())))
+}
+
+pub(crate) async fn one(
+    State(api): State<Api>,
+    Reader(caller): Reader,
+    Identified(id): Identified<DeliveryId>,
+) -> Result<Json<DeliveryView>, Refused> {
+    Ok(Json(view::delivery(&api.ports, &caller.account, id).await?.ok_or_else(not_found)?))
+}
+
+/// Begins a new round of a delivery that is over, with the whole schedule before it.
+pub(crate) async fn retry(
+    State(api): State<Api>,
+    Manager(caller): Manager,
+    Identified(id): Identified<DeliveryId>,
+) -> Result<(StatusCode, Json<DeliveryView>), Refused> {
+    let before = view::delivery(&api.ports, &caller.account, id).await?.ok_or_else(not_found)?;
+    let job = view::job(&api.ports, &caller.account, id).await?.ok_or_else(not_found)?;
+    let state = before.summary.state;
+    if !state.is_final() || !api.ports.ledger.reopen(&job, api.ports.clock.now()).await? {
+        let detail = format!("this delivery is not over, it is `{}`; it will be tried without your doing", state.as_str());
+        return Err(Problem::new(Code::Conflict, detail).into());
+    }
+    let now = view::delivery(&api.ports, &caller.account, id).await?.ok_or_else(not_found)?;
+    Ok((StatusCode::ACCEPTED, Json(now)))
+}

@@ -1,0 +1,287 @@
+//! Named destinations: saved whole with PUT, changed with PATCH, shown without their secrets.
+//!
+//! Several registrations of a channel may be `"default": true`; the first by name then takes raw addresses.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    http::StatusCode,
+};
+use bellhop_core::{
+    Code, Problem, Timestamp,
+    channel::{Catalog, Channel, Params, Spec},
+    model::{AccountId, ChannelId, Disabled, Name, NameError, Registration, Serves},
+    ports::Freshness,
+};
+use bellhop_http::{
+    Api, Refused,
+    body::{Limit, Payload},
+    caller::{Manager, Reader},
+    json,
+    list::{Everything, Items, Listing},
+    path::{Named, not_found},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::overlay;
+
+/// How often a save is tried when others save the same registration at the same moment.
+const SAVES: usize = 2;
+
+/// The fewest characters of a secret of which the last four are shown.
+const HINTED: usize = 12;
+
+/// What PUT takes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    channel: ChannelId,
+    params: Option<Value>,
+    groups: Option<Vec<String>>,
+    enabled: Option<bool>,
+    default: Option<bool>,
+    serves: Option<Serves>,
+    description: Option<String>,
+}
+
+/// A registration as it is shown.
+#[derive(Debug, Serialize)]
+pub(crate) struct Shown {
+    name: Name,
+    channel: ChannelId,
+    params: Value,
+    groups: Vec<Name>,
+    enabled: bool,
+    default: bool,
+    serves: Serves,
+    description: Option<String>,
+    disabled: Option<Disabled>,
+    version: u64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Reader(caller): Reader,
+    listing: Listing<Everything, Name>,
+) -> Result<Json<Items<Shown>>, Refused> {
+    let Listing { limit, cursor, filter: Everything {} } = listing;
+    let found = api.ports.registrations.list(&caller.account, cursor.as_ref(), limit + 1).await?;
+    let shown = found.iter().map(|registration| show(api.ports.channels, registration)).collect();
+    Ok(Json(Items::first(shown, limit, |last: &Shown| last.name.clone())))
+}
+
+pub(crate) async fn one(State(api): State<Api>, Reader(caller): Reader, Named(name): Named) -> Result<Json<Shown>, Refused> {
+    let found = fresh(&api, &caller.account, &name).await?.ok_or_else(not_found)?;
+    Ok(Json(show(api.ports.channels, &found)))
+}
+
+pub(crate) async fn put(
+    State(api): State<Api>,
+    Manager(caller): Manager,
+    Named(name): Named,
+    request: Request,
+) -> Result<Json<Shown>, Refused> {
+    let body = Payload::read(request, Limit::Plain).await?.value()?;
+    save(&api, &caller.account, &name, |_| Ok(body.clone())).await
+}
+
+pub(crate) async fn patch(
+    State(api): State<Api>,
+    Manager(caller): Manager,
+    Named(name): Named,
+    request: Request,
+) -> Result<Json<Shown>, Refused> {
+    let change: Map<String, Value> = Payload::read(request, Limit::Plain).await?.parse()?;
+    save(&api, &caller.account, &name, |old| Ok(overlay(as_body(old.ok_or_else(not_found)?), change.clone(), "params"))).await
+}
+
+pub(crate) async fn delete(State(api): State<Api>, Manager(caller): Manager, Named(name): Named) -> Result<StatusCode, Refused> {
+    let existed = api.ports.registrations.delete(&caller.account, &name).await?;
+    if existed { Ok(StatusCode::NO_CONTENT) } else { Err(not_found()) }
+}
+
+async fn fresh(api: &Api, account: &AccountId, name: &Name) -> Result<Option<Arc<Registration>>, Refused> {
+    Ok(api.ports.registrations.get(account, name, Freshness::Fresh).await?)
+}
+
+/// Saves what `body` makes of the stored registration. Whoever saves has looked at it: a provider's verdict on the former
+/// parameters is over.
+async fn save(
+    api: &Api,
+    account: &AccountId,
+    name: &Name,
+    body: impl Fn(Option<&Registration>) -> Result<Value, Refused>,
+) -> Result<Json<Shown>, Refused> {
+    let channels = api.ports.channels;
+    for _ in 0..SAVES {
+        let old = fresh(api, account, name).await?;
+        let body: Body = json::read(body(old.as_deref())?)?;
+        let registration = body.registration(channels, account, name, old.as_deref(), api.ports.clock.now())?;
+        if api.ports.registrations.put(&registration).await? {
+            return Ok(Json(show(channels, &registration)));
+        }
+    }
+    Err(Problem::new(Code::Conflict, format!("others saved `{name}` at the same moment; read it again and repeat")).into())
+}
+
+impl Body {
+    /// The registration that this body asks for, in place of `old`.
+    fn registration(
+        self,
+        channels: Catalog,
+        account: &AccountId,
+        name: &Name,
+        old: Option<&Registration>,
+        now: Timestamp,
+    ) -> Result<Registration, Problem> {
+        let channel = channels.require(&self.channel)?;
+        let params = Params::parse(channel.spec(), self.params.map_or(Ok(Map::new()), |params| object(channel.spec(), params))?)?;
+        channel.check(&params)?;
+        let serves = self.serves.unwrap_or_default();
+        if serves == Serves::Contacts && channel.spec().address.is_none() {
+            let detail = format!("`{}` reaches the one place that its parameters name", self.channel);
+            return Err(Problem::field(Code::InvalidField, "serves", detail));
+        }
+        Ok(Registration {
+            account: account.clone(),
+            name: name.clone(),
+            channel: self.channel,
+            params,
+            groups: groups(&self.groups.unwrap_or_default())?,
+            enabled: self.enabled.unwrap_or(true),
+            default: self.default.unwrap_or(false),
+            serves,
+            description: self.description,
+            version: old.map_or(0, |old| old.version) + 1,
+            disabled: None,
+            created_at: old.map_or(now, |old| old.created_at),
+            updated_at: now,
+        })
+    }
+}
+
+/// The parameters as an object, with every secret in clear.
+fn object(spec: &Spec, params: Value) -> Result<Map<String, Value>, Problem> {
+    match params {
+        Value::Object(params) => match params.iter().find(|(_, value)| is_masked(value)) {
+            Some((name, _)) => {
+                let detail =
+                    "this is how an answer hides a secret; give the secret itself, or leave it out of a PATCH to keep it";
+                Err(Problem::field(Code::InvalidParams, format!("params.{name}"), detail))
+            }
+            None => Ok(params),
+        },
+        Value::String(_) => {
+            let detail = format!("`{}` has no `a;b;c` form; give an object of its parameters", spec.id);
+            Err(Problem::field(Code::InvalidParams, "params", detail))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
+            Err(Problem::field(Code::InvalidParams, "params", "expected an object of parameters"))
+        }
+    }
+}
+
+fn groups(texts: &[String]) -> Result<Vec<Name>, Problem> {
+    let name = |(at, text): (usize, &String)| {
+        Name::parse(text).map_err(|NameError| Problem::field(Code::InvalidName, format!("groups[{at}]"), NameError.to_string()))
+    };
+    let mut names: Vec<_> = texts.iter().enumerate().map(name).collect::<Result<_, _>>()?;
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+/// The body that would save this registration as it is.
+fn as_body(old: &Registration) -> Map<String, Value> {
+    let Registration { channel, params, groups, enabled, default, serves, description, .. } = old;
+    let fields = [
+        ("channel", json!(channel)),
+        ("params", Value::Object(params.expose().clone())),
+        ("groups", json!(groups)),
+        ("enabled", json!(enabled)),
+        ("default", json!(default)),
+        ("serves", json!(serves)),
+        ("description", json!(description)),
+    ];
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn show(channels: Catalog, registration: &Registration) -> Shown {
+    let Registration {
+        account: _,
+        name,
+        channel,
+        params,
+        groups,
+        enabled,
+        default,
+        serves,
+        description,
+        version,
+        disabled,
+        created_at,
+        updated_at,
+    } = registration.clone();
+    let spec = channels.get(channel.as_str()).map(Channel::spec);
+    let params = mask_secrets(spec, &params);
+    Shown { name, channel, params, groups, enabled, default, serves, description, disabled, version, created_at, updated_at }
+}
+
+/// The parameters with every secret hidden; all of them where the channel is not known here.
+fn mask_secrets(spec: Option<&Spec>, params: &Params) -> Value {
+    let is_public = |name: &str| spec.is_some_and(|spec| spec.params.iter().any(|param| param.name == name && !param.secret));
+    let shown = |(name, value): (&String, &Value)| (name.clone(), if is_public(name) { value.clone() } else { mask(value) });
+    Value::Object(params.expose().iter().map(shown).collect())
+}
+
+fn mask(value: &Value) -> Value {
+    match value {
+        Value::Object(headers) => headers.iter().map(|(name, value)| (name.clone(), mask(value))).collect(),
+        Value::String(text) => match text.chars().count().checked_sub(4) {
+            Some(hidden) if hidden + 4 >= HINTED => {
+                json!({"set": true, "hint": format!("…{}", text.chars().skip(hidden).collect::<String>())})
+            }
+            Some(_) | None => json!({"set": true}),
+        },
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => json!({"set": true}),
+    }
+}
+
+/// Whether [`mask`] made it.
+fn is_masked(value: &Value) -> bool {
+    let Some(object) = value.as_object() else { return false };
+    object.get("set").is_some_and(Value::is_boolean) || object.values().any(is_masked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_is_given_of_long_secrets_only() {
+        assert_eq!(mask(&json!("secret-ab12")), json!({"set": true}));
+        assert_eq!(mask(&json!("secret--ab12")), json!({"set": true, "hint": "…ab12"}));
+        assert_eq!(mask(&json!("密码密码密码密码密码密码")), json!({"set": true, "hint": "…密码密码"}));
+        assert_eq!(mask(&json!("")), json!({"set": true}));
+    }
+
+    #[test]
+    fn headers_are_hidden_one_by_one() {
+        let headers = json!({"Authorization": "Bearer 123456", "X": "y"});
+        let masked = json!({"Authorization": {"set": true, "hint": "…3456"}, "X": {"set": true}});
+        assert_eq!(mask(&headers), masked);
+    }
+
+    #[test]
+    fn what_was_hidden_is_recognised_when_it_comes_back() {
+        assert!(is_masked(&mask(&json!("secret"))));
+        assert!(is_masked(&mask(&json!({"Authorization": "Bearer 123456"}))));
+        assert!(!is_masked(&json!("secret")));
+        assert!(!is_masked(&json!({"set": "a header of that name"})));
+    }
+}

@@ -1,0 +1,161 @@
+//! `/v1/events` and `/v1/deliveries`
+
+use std::time::Duration;
+
+use bellhop_core::ports::Clock;
+use serde_json::{Value, json};
+
+use crate::{
+    world,
+    world::{Answer, World},
+};
+
+async fn report(world: &World, body: Value) -> Value {
+    let answer = world.call("send", "POST", "/v1/events", body).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    answer.body
+}
+
+async fn get(world: &World, path: &str) -> Answer {
+    world.call("read", "GET", path, "").await
+}
+
+/// The field `name` of every item, page by page.
+async fn walk(world: &World, path: &str, name: &str) -> Vec<String> {
+    let (mut seen, mut next) = (Vec::new(), String::new());
+    loop {
+        let page = get(world, &format!("{path}{next}")).await.body;
+        seen.extend(page["items"].as_array().unwrap().iter().map(|item| item[name].as_str().unwrap().to_owned()));
+        match page["next_cursor"].as_str() {
+            Some(cursor) => next = format!("&cursor={cursor}"),
+            None => return seen,
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_event_tells_what_became_of_it() {
+    let world = world().await;
+    let accepted = report(&world, json!({"message": "x", "source": "a/b", "send_to": "phone"})).await;
+    world.work().await;
+
+    let path = format!("/v1/events/{}", accepted["event"].as_str().unwrap());
+    let told = get(&world, &path).await.body;
+
+    assert_eq!((&told["id"], &told["source"], &told["message"]), (&accepted["event"], &json!("a/b"), &json!("x")));
+    let delivery = &told["deliveries"][0];
+    assert_eq!((&delivery["state"], &delivery["registration"]), (&json!("delivered"), &json!("phone")));
+    assert_eq!((&delivery["attempts"][0]["outcome"], &delivery["attempts"][0]["status"]), (&json!("delivered"), &json!(200)));
+    assert_eq!((&told["decisions"], &told["collected"], &told["dropped"]), (&json!([]), &json!([]), &json!([])));
+    assert_eq!(world.call("other", "GET", &path, "").await.refusal(), (404, "not_found", ""));
+}
+
+#[tokio::test]
+async fn what_is_no_id_names_nothing() {
+    let world = world().await;
+    for path in ["/v1/events/x", "/v1/deliveries/x", "/v1/deliveries/evt_00000000000000000000000000", "/v1/events/%FF"] {
+        assert_eq!(get(&world, path).await.refusal(), (404, "not_found", ""), "{path}");
+    }
+    assert_eq!(world.call("manage", "POST", "/v1/deliveries/x/retry", "").await.refusal(), (404, "not_found", ""));
+}
+
+#[tokio::test]
+async fn events_are_listed_newest_first_and_filtered() {
+    let world = world().await;
+    let begin = world.rig.sim.now();
+    for n in 0..6 {
+        let (source, result) = if n % 2 == 0 { ("even", "success") } else { ("odd", "failure") };
+        let kind = format!("n.{n}");
+        report(&world, json!({"message": n.to_string(), "source": source, "result": result, "type": kind})).await;
+        world.rig.sim.pass(Duration::from_mins(1));
+    }
+
+    let messages = async |query: &str| walk(&world, &format!("/v1/events?limit=2{query}"), "message").await.concat();
+    assert_eq!(messages("").await, "543210");
+    assert_eq!(messages("&source=odd").await, "531");
+    assert_eq!(messages("&result=success").await, "420");
+    assert_eq!(messages("&type=n.3").await, "3");
+    let at = |minute: u64| begin + Duration::from_mins(minute);
+    assert_eq!(messages(&format!("&from={}", at(2))).await, "5432");
+    assert_eq!(messages(&format!("&to={}", at(2))).await, "10");
+    assert_eq!(messages(&format!("&from={}&to={}&source=even", at(1), at(4))).await, "2");
+    assert_eq!(world.call("other", "GET", "/v1/events", "").await.body["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_filtered_page_is_bounded_and_leads_on() {
+    let world = world().await;
+    report(&world, json!({"message": "needle", "source": "needle"})).await;
+    for _ in 0..3 {
+        world.rig.sim.pass(Duration::from_secs(10));
+        let hay = json!({"events": vec![json!({"message": "hay"}); 100]});
+        assert_eq!(world.call("send", "POST", "/v1/events/bulk", hay).await.status, 202);
+    }
+
+    let first = get(&world, "/v1/events?source=needle").await.body;
+
+    assert_eq!(first["items"], json!([]));
+    assert!(first["next_cursor"].is_string());
+    assert_eq!(walk(&world, "/v1/events?source=needle", "message").await, ["needle"]);
+}
+
+#[tokio::test]
+async fn a_list_that_is_asked_for_nonsense_refuses() {
+    let world = world().await;
+    for (path, refusal) in [
+        ("/v1/events?state=failed", (422, "invalid_query", "state")),
+        ("/v1/events?result=maybe", (422, "invalid_query", "result")),
+        ("/v1/events?from=yesterday", (422, "invalid_query", "from")),
+        ("/v1/events?limit=201", (422, "invalid_query", "limit")),
+        ("/v1/events?cursor=x", (422, "invalid_cursor", "cursor")),
+        ("/v1/deliveries?state=lost", (422, "invalid_query", "state")),
+        ("/v1/deliveries?registration=a%2Fb", (422, "invalid_query", "registration")),
+        ("/v1/deliveries?channel=telegarm", (422, "invalid_query", "channel")),
+        ("/v1/deliveries?source=x", (422, "invalid_query", "source")),
+        ("/v1/deliveries?cursor=x", (422, "invalid_cursor", "cursor")),
+    ] {
+        assert_eq!(get(&world, path).await.refusal(), refusal, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn deliveries_are_listed_and_filtered() {
+    let world = world().await;
+    let safe = json!({"channel": "safe", "params": {"token": "x"}});
+    world.call("manage", "PUT", "/v1/registrations/robot", safe).await;
+    for _ in 0..3 {
+        report(&world, json!({"message": "x", "send_to": ["phone", "robot"]})).await;
+        world.rig.sim.pass(Duration::from_secs(1));
+    }
+    world.work().await;
+
+    let count = async |query: &str| walk(&world, &format!("/v1/deliveries?limit=2{query}"), "id").await.len();
+    assert_eq!(count("").await, 6);
+    assert_eq!(count("&state=delivered").await, 3);
+    assert_eq!(count("&registration=robot").await, 3);
+    assert_eq!(count("&channel=probe&state=queued").await, 0);
+    assert_eq!(count("&channel=safe&state=queued").await, 3);
+    assert_eq!(world.call("other", "GET", "/v1/deliveries", "").await.body["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_delivery_that_is_over_is_tried_again_by_a_persons_wish() {
+    let world = world().await;
+    let accepted = report(&world, json!({"message": "x", "send_to": "phone"})).await;
+    let path = format!("/v1/deliveries/{}", accepted["deliveries"][0]["id"].as_str().unwrap());
+    let retry = format!("{path}/retry");
+    assert_eq!(world.call("manage", "POST", &retry, "").await.refusal(), (409, "conflict", ""));
+    world.work().await;
+    assert_eq!(get(&world, &path).await.body["state"], "delivered");
+
+    let answer = world.call("manage", "POST", &retry, "").await;
+
+    assert_eq!((answer.status, &answer.body["id"]), (202, &accepted["deliveries"][0]["id"]));
+    assert_eq!(answer.body["state"], "retrying");
+    world.work().await;
+    let told = get(&world, &path).await.body;
+    assert_eq!((&told["state"], told["attempts"].as_array().map(Vec::len)), (&json!("delivered"), Some(2)));
+    for (method, path) in [("GET", &path), ("POST", &retry)] {
+        assert_eq!(world.call("other", method, path, "").await.refusal(), (404, "not_found", ""));
+    }
+}

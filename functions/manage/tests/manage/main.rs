@@ -1,0 +1,29 @@
+//! Everything that is served by HTTP, both functions on one router as `serve` has it, driven in process over memory.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+mod accounts;
+mod callers;
+mod channel;
+mod events;
+mod operate;
+mod race;
+mod registrations;
+#[path = "../../../ingest/tests/ingest/world.rs"]
+mod world;
+
+use axum::Router;
+use bellhop_core::channel::Catalog;
+use bellhop_http::Api;
+
+use world::World;
+
+fn routes(api: Api) -> Router {
+    bellhop_manage::routes(api.clone()).merge(bellhop_ingest::routes(api))
+}
+
+/// The world of `serve`, with a second channel that has secrets of every kind.
+async fn world() -> World {
+    static CHANNELS: [&dyn bellhop_core::channel::Channel; 2] = [bellhop_testkit::CATALOG.0[0], &channel::Safe];
+    World::new(routes, Catalog(&CHANNELS)).await
+}

@@ -1,0 +1,93 @@
+//! Who is calling. A handler names the scope that it needs by the extractor it asks for: [`Sender`], [`Reader`],
+//! [`Manager`], [`Operator`]; without that scope it is never entered.
+//!
+//! Promise: an unknown id costs the same work as a wrong secret, and both get the same answer.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, header, request::Parts},
+};
+use bellhop_core::{
+    Code, Problem,
+    model::{AccountId, KeyId, Scope},
+};
+use subtle::ConstantTimeEq;
+
+use crate::{
+    Api, Refused,
+    key::{Credential, parse_key},
+};
+
+/// Whoever showed a valid key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// For whom it speaks.
+    pub account: AccountId,
+    /// Which key it showed.
+    pub key: KeyId,
+    /// What that key may do.
+    pub scopes: Vec<Scope>,
+}
+
+impl Caller {
+    /// Refuses a caller whose key lacks that scope.
+    pub fn require(&self, scope: Scope) -> Result<(), Problem> {
+        let detail = || format!("this takes a key with the scope `{}`; make one with `POST /v1/keys`", scope.as_str());
+        if self.scopes.contains(&scope) { Ok(()) } else { Err(Problem::new(Code::Forbidden, detail())) }
+    }
+}
+
+macro_rules! callers {
+    ($($(#[$doc:meta])* $name:ident => $scope:expr),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $name(pub Caller);
+
+        impl FromRequestParts<Api> for $name {
+            type Rejection = Refused;
+            async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refused> {
+                let caller = authenticate(api, &parts.headers).await?;
+                caller.require($scope)?;
+                Ok(Self(caller))
+            }
+        }
+    )*};
+}
+
+callers! {
+    /// A caller that may report events and send messages.
+    Sender => Scope::Send,
+    /// A caller that may see events, deliveries and lists.
+    Reader => Scope::Read,
+    /// A caller that may change what the account owns.
+    Manager => Scope::Manage,
+    /// A caller that runs the deployment.
+    Operator => Scope::Operate,
+}
+
+async fn authenticate(api: &Api, headers: &HeaderMap) -> Result<Caller, Refused> {
+    let unauthorized = |detail: &str| Refused(Problem::new(Code::Unauthorized, detail));
+    let shown =
+        credential(headers).ok_or_else(|| unauthorized("show a key in `Authorization: Bearer bh_…` or in `X-Api-Key: bh_…`"))?;
+    let key = api.ports.keys.get(&shown.id).await?;
+    // a hash that no secret has stands in for an unknown key's, so that ids cannot be told by the time an answer takes
+    let stored = key.as_ref().map_or_else(|| "-".repeat(64), |key| key.hash.to_ascii_lowercase());
+    let proven = bool::from(shown.hash().as_bytes().ct_eq(stored.as_bytes()));
+    let key = key.filter(|_| proven).ok_or_else(|| unauthorized("there is no such key; it may have been revoked"))?;
+    if key.expires_at.is_some_and(|end| end <= api.ports.clock.now()) {
+        return Err(unauthorized("this key has expired; ask for a new one"));
+    }
+    Ok(Caller { account: key.account.clone(), key: key.id.clone(), scopes: key.scopes.clone() })
+}
+
+/// `Authorization` counts before `X-Api-Key`.
+fn credential(headers: &HeaderMap) -> Option<Credential> {
+    let text = match headers.get(header::AUTHORIZATION) {
+        Some(value) => {
+            let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then_some(key)?
+        }
+        None => headers.get("x-api-key")?.to_str().ok()?,
+    };
+    parse_key(text.trim()).ok()
+}
