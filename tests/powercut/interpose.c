@@ -5,7 +5,8 @@
  * begin with "HTTP/1.1 202" are recorded as an answer. The calls themselves are carried out unchanged.
  *
  * A record is: 1 byte kind, 4 bytes file number, 8 bytes offset, 4 bytes length, then that many bytes (all little-endian).
- *   O open      data = path; offset = 1 if truncated      W write     offset, data
+ *   O open      data = path; offset = 1 if truncated      D open of a directory, data = path
+ *   W write     offset, data
  *   T truncate  offset = length                           S sync      (of a file or a directory)
  *   R rename    data = old path, NUL, new path            U unlink    data = path
  *   A answer    data = the bytes
@@ -74,7 +75,9 @@ static uint32_t file_of(int fd) { return fd >= 0 && fd < MAX_FD ? number_of[fd] 
 static void opened(int fd, const char *path, int flags) {
     if (fd < 0 || fd >= MAX_FD || !is_watched(path)) return;
     number_of[fd] = next_number++;
-    record('O', number_of[fd], (flags & O_TRUNC) ? 1 : 0, path, (uint32_t)strlen(path));
+    struct stat kind;
+    char opened = fstat(fd, &kind) == 0 && S_ISDIR(kind.st_mode) ? 'D' : 'O';
+    record(opened, number_of[fd], (flags & O_TRUNC) ? 1 : 0, path, (uint32_t)strlen(path));
 }
 
 #define OPEN(name) \

@@ -16,7 +16,8 @@ use std::{
 pub fn recorder(into: &Path) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("powercut/interpose.c");
     let library = into.join("interpose.so");
-    let built = Command::new("cc").args(["-Wall", "-O2", "-shared", "-fPIC", "-o"]).arg(&library).arg(source).arg("-ldl").status();
+    let built =
+        Command::new("cc").args(["-Wall", "-O2", "-shared", "-fPIC", "-o"]).arg(&library).arg(source).arg("-ldl").status();
     assert!(built.unwrap().success());
     library
 }
@@ -25,6 +26,7 @@ pub fn recorder(into: &Path) -> PathBuf {
 #[derive(Debug)]
 enum Step {
     Open { file: u32, path: PathBuf, truncated: bool },
+    OpenDirectory { file: u32, path: PathBuf },
     Write { file: u32, offset: usize, data: Vec<u8> },
     Truncate { file: u32, length: usize },
     Sync { file: u32 },
@@ -92,6 +94,9 @@ impl Disk {
                 if truncated {
                     content.clear();
                 }
+                self.path_of.insert(file, path);
+            }
+            Step::OpenDirectory { file, path } => {
                 self.path_of.insert(file, path);
             }
             Step::Write { file, offset, data } => {
@@ -164,6 +169,7 @@ fn read(mut log: &[u8]) -> Vec<Step> {
         let path = || PathBuf::from(String::from_utf8(data.to_vec()).unwrap());
         steps.push(match head[0] {
             b'O' => Step::Open { file, path: path(), truncated: offset == 1 },
+            b'D' => Step::OpenDirectory { file, path: path() },
             b'W' => Step::Write { file, offset, data: data.to_vec() },
             b'T' => Step::Truncate { file, length: offset },
             b'S' => Step::Sync { file },
@@ -205,7 +211,8 @@ mod tests {
 
     #[test]
     fn what_was_written_after_the_last_sync_is_gone() {
-        let steps = vec![open(1, "/d/a"), write(1, "one"), Step::Sync { file: 1 }, write(1, "two"), open(2, "/d/b"), write(2, "x")];
+        let steps =
+            vec![open(1, "/d/a"), write(1, "one"), Step::Sync { file: 1 }, write(1, "two"), open(2, "/d/b"), write(2, "x")];
         assert_eq!(left(steps), [("/d/a".to_owned(), "one".to_owned())]);
     }
 
@@ -217,7 +224,7 @@ mod tests {
         };
         assert_eq!(left(renamed()), [("/d/a".to_owned(), "one".to_owned())]);
         let mut steps = renamed();
-        steps.extend([open(2, "/d"), Step::Sync { file: 2 }]);
+        steps.extend([Step::OpenDirectory { file: 2, path: "/d".into() }, Step::Sync { file: 2 }]);
         assert!(left(steps).contains(&("/d/b".to_owned(), "one".to_owned())));
     }
 }

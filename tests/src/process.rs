@@ -56,8 +56,10 @@ impl Bellhop {
         adjust(&mut command);
         let mut child = command.spawn().unwrap();
         let output = Arc::new(Mutex::new(String::new()));
-        let readers =
-            vec![collect(child.stdout.take().unwrap(), Arc::clone(&output)), collect(child.stderr.take().unwrap(), Arc::clone(&output))];
+        let readers = vec![
+            collect(child.stdout.take().unwrap(), Arc::clone(&output)),
+            collect(child.stderr.take().unwrap(), Arc::clone(&output)),
+        ];
         let limit = Instant::now() + Duration::from_secs(30);
         let url = loop {
             let heard = output.lock().unwrap().clone();
@@ -156,7 +158,13 @@ impl Client {
     }
 
     /// One request; `None` if no answer came.
-    pub async fn try_call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<String>) -> Option<(u16, Value)> {
+    pub async fn try_call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Option<(u16, Value)> {
         let mut request = self.http.request(method.parse().unwrap(), format!("{}{path}", self.url)).bearer_auth(&self.key);
         for (name, value) in headers {
             request = request.header(*name, *value);

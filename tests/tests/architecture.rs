@@ -18,7 +18,8 @@ fn root() -> &'static Path {
 /// Each package of the workspace with its normal dependencies (not those of its tests).
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo).args(["metadata", "--format-version", "1", "--no-deps"]).current_dir(root()).output().unwrap();
+    let output =
+        Command::new(cargo).args(["metadata", "--format-version", "1", "--no-deps"]).current_dir(root()).output().unwrap();
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap().iter();
     packages
@@ -98,7 +99,8 @@ fn each_world_is_entered_in_one_crate() {
 fn sockets_are_opened_by_egress_alone() {
     let folders = ["shared", "functions"];
     for (path, text) in folders.iter().flat_map(|folder| sources(folder)) {
-        let is_egress_or_test = path.starts_with(root().join("shared/egress")) || path.components().any(|part| part.as_os_str() == "tests");
+        let is_egress_or_test =
+            path.starts_with(root().join("shared/egress")) || path.components().any(|part| part.as_os_str() == "tests");
         if !is_egress_or_test {
             assert!(!text.contains("TcpStream"), "{} opens sockets", path.display());
         }
@@ -108,7 +110,8 @@ fn sockets_are_opened_by_egress_alone() {
 #[test]
 fn a_channel_file_does_no_io() {
     for (path, text) in sources("shared/channels/src") {
-        for banned in ["std::net", "std::fs", "std::env", "tokio", "reqwest", "async fn", ".await", "Timestamp::now", "getrandom"] {
+        for banned in ["std::net", "std::fs", "std::env", "tokio", "reqwest", "async fn", ".await", "Timestamp::now", "getrandom"]
+        {
             assert!(!text.contains(banned), "{} has {banned}", path.display());
         }
     }
@@ -118,7 +121,8 @@ fn a_channel_file_does_no_io() {
 fn the_top_level_is_what_the_readme_says() {
     let output = Command::new("git").args(["ls-files"]).current_dir(root()).output().unwrap();
     let listed = String::from_utf8(output.stdout).unwrap();
-    let found: BTreeSet<_> = listed.lines().map(|path| path.split('/').next().unwrap()).filter(|name| !name.starts_with('.')).collect();
+    let found: BTreeSet<_> =
+        listed.lines().map(|path| path.split('/').next().unwrap()).filter(|name| !name.starts_with('.')).collect();
     let wanted = [
         "ARCHITECTURE.md",
         "CHANGELOG.md",

@@ -45,7 +45,8 @@ async fn send_sends_and_prints_the_answer() {
 async fn event_reports_an_event() {
     let (_data, sink, bellhop) = with_registration().await;
     let server = ["--url", &bellhop.client.url, "--key", &bellhop.client.key];
-    let arguments = [&["event", "--source", "a/b", "--result", "failure", "--message", "m", "--send-to", "desk"][..], &server].concat();
+    let arguments =
+        [&["event", "--source", "a/b", "--result", "failure", "--message", "m", "--send-to", "desk"][..], &server].concat();
     assert_eq!(printed(&arguments, "")["deliveries"][0]["registration"], "desk");
     let arrival = sink.until(1).await.remove(0);
     assert_eq!((&arrival.json()["source"], &arrival.json()["result"]), (&json!("a/b"), &json!("failure")));
@@ -72,7 +73,7 @@ fn channels_prints_every_channel_in_both_languages() {
     let channels = printed(&["channels"], "");
     let ids: Vec<_> = channels.as_array().unwrap().iter().map(|channel| channel["id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["webhook", "custom"]);
-    assert!(channels[0]["label"]["zh"].as_str().is_some_and(|text| !text.is_ascii()));
+    assert!(channels[0]["help"]["zh"].as_str().is_some_and(|text| !text.is_ascii()));
 }
 
 #[test]

@@ -41,10 +41,10 @@ async fn runs(page: &str, heading: &str) {
     let bellhop = Bellhop::start_with(&data, &options);
     let port = free_port();
     let adapt = |block: &str| {
-        block.replace("http://127.0.0.1:8480", &bellhop.client.url).replace("127.0.0.1:9000", &format!("127.0.0.1:{port}")).replace(
-            "(\"127.0.0.1\", 9000)",
-            &format!("(\"127.0.0.1\", {port})"),
-        )
+        block
+            .replace("http://127.0.0.1:8480", &bellhop.client.url)
+            .replace("127.0.0.1:9000", &format!("127.0.0.1:{port}"))
+            .replace("(\"127.0.0.1\", 9000)", &format!("(\"127.0.0.1\", {port})"))
     };
     let shell = |block: &str| {
         let mut shell = Command::new("bash");
@@ -52,14 +52,17 @@ async fn runs(page: &str, heading: &str) {
         shell
     };
     let printed = home.path().join("printed");
-    let receiving = shell(&format!("exec {}", receive.trim())).stdout(fs::File::create(&printed).unwrap()).stderr(Stdio::null()).spawn();
+    let receiving =
+        shell(&format!("exec {}", receive.trim())).stdout(fs::File::create(&printed).unwrap()).stderr(Stdio::null()).spawn();
     let _receiver = Receiver(receiving.unwrap());
-    eventually("the receiver listens", async || tokio::net::TcpSocket::new_v4().unwrap().connect(([127, 0, 0, 1], port).into()).await.ok())
-        .await;
+    eventually("the receiver listens", async || {
+        tokio::net::TcpSocket::new_v4().unwrap().connect(([127, 0, 0, 1], port).into()).await.ok()
+    })
+    .await;
 
-    let sent = shell(send).output().unwrap();
-    let answer = String::from_utf8(sent.stdout).unwrap();
-    assert!(sent.status.success() && answer.contains("\"state\":\"queued\""), "{answer}");
+    let answered = shell(send).output().unwrap();
+    let answer = String::from_utf8(answered.stdout).unwrap();
+    assert!(answered.status.success() && answer.contains("\"state\":\"queued\""), "{answer}");
     let arrived = eventually("the receiver prints the event", async || {
         let text = fs::read_to_string(&printed).unwrap();
         text.ends_with("}\n").then_some(text)

@@ -1,7 +1,5 @@
 //! What is refused, is refused with a code and a field; nothing of it is kept, nothing of it is sent.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 use acceptance::{BODY_SECRET, Bellhop, HEADER_SECRET, PLANTED, Sink, URL_SECRET, find_planted};
 use serde_json::{Value, json};
 
@@ -38,7 +36,13 @@ fn refusals() -> Vec<(&'static str, String, u16, &'static str, Value)> {
         ("/v1/events", event("occurred_at", json!("yesterday")), 422, "invalid_field", json!("occurred_at")),
         ("/v1/events", event("image_url", json!("ftp://x")), 422, "invalid_field", json!("image_url")),
         ("/v1/events", event("send_to", json!(["desk", "x y"])), 422, "invalid_name", json!("send_to[1]")),
-        ("/v1/events/bulk", json!({ "events": vec![json!({ "message": "x" }); 101] }).to_string(), 422, "too_many_items", json!("events")),
+        (
+            "/v1/events/bulk",
+            json!({ "events": vec![json!({ "message": "x" }); 101] }).to_string(),
+            422,
+            "too_many_items",
+            json!("events"),
+        ),
     ]
 }
 
@@ -69,7 +73,12 @@ async fn a_registration_that_cannot_work_is_refused_with_the_parameter() {
         ("desk", json!({ "channel": "pigeon", "params": {} }), "unknown_channel", json!("channel")),
         ("desk", json!({ "channel": "webhook", "params": {} }), "invalid_params", json!("params.url")),
         ("desk", json!({ "channel": "webhook", "params": { "url": "ftp://x" } }), "invalid_params", json!("params.url")),
-        ("desk", json!({ "channel": "webhook", "params": { "url": "http://x", "color": "red" } }), "invalid_params", json!("params.color")),
+        (
+            "desk",
+            json!({ "channel": "webhook", "params": { "url": "http://x", "color": "red" } }),
+            "invalid_params",
+            json!("params.color"),
+        ),
         (
             "desk",
             json!({ "channel": "webhook", "params": { "url": "http://x", "headers": { "X": "a\r\nb" } } }),
@@ -110,7 +119,8 @@ async fn failures_of_every_kind_leave_no_secret_in_logs_or_answers() {
         format!("http://10.0.0.1/{URL_SECRET}"),
         format!("http://nobody.invalid/{URL_SECRET}"),
     ];
-    let mut registrations: Vec<Value> = urls.iter().map(|url| json!({ "url": url, "headers": { "X-Token": HEADER_SECRET } })).collect();
+    let mut registrations: Vec<Value> =
+        urls.iter().map(|url| json!({ "url": url, "headers": { "X-Token": HEADER_SECRET } })).collect();
     registrations.push(json!({ "url": urls[0], "proxy": format!("http://user:{HEADER_SECRET}@{refused}") }));
     registrations.push(json!({ "url": urls[0], "token": HEADER_SECRET, "format": "bettergi" }));
     sink.answer(vec![acceptance::Answer::status(500).header("x-echo", URL_SECRET); 2]);

@@ -1,5 +1,15 @@
-//! The binary `bellhop`: the same libraries on the embedded store, and the command line
+//! The binary `bellhop`: the same libraries as on Lambda, on the embedded store; and the command line.
+//!
+//! `serve` builds the ports and runs ingest, manage, sender and batch in one process. The other commands are clients of a
+//! running server (`send`, `event`, `redrive`), look at a data directory (`doctor`), or need neither (`channels`,
+//! `dry-run`, `verdict`, `new-key`).
 
 mod case;
+pub mod cli;
+mod client;
+mod doctor;
 pub mod dry_run;
+mod first_start;
+mod metrics;
+mod serve;
 pub mod verdict;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The binary `bellhop`: everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bellhop_local::cli::main()
+}

@@ -1,0 +1,131 @@
+//! The command line: what can be asked for, and how the answer is printed.
+
+use std::{
+    io::{Read, Write, stderr, stdin, stdout},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result};
+use bellhop_core::{channel::Spec, ports::Clock};
+use bellhop_egress::Cidr;
+use bellhop_embedded::SystemClock;
+use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
+
+use crate::{client, doctor, dry_run, first_start, serve, verdict};
+
+/// Notifications that are kept once accepted, delivered where people are, and accounted for.
+#[derive(Parser)]
+#[command(name = "bellhop", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the platform on this machine (the default command).
+    Serve(Serve),
+    /// Send a message through a running server.
+    Send(client::Send),
+    /// Report an event to a running server.
+    Event(client::Event),
+    /// Bring a channel's dead letters back into its queue.
+    Redrive(client::Redrive),
+    /// Print every channel with its parameters, as JSON.
+    Channels,
+    /// Look a data directory over and say what is wrong.
+    Doctor(doctor::Doctor),
+    /// Print the requests that a case on standard input would make, without making them.
+    DryRun,
+    /// Print what a provider's answer on standard input means.
+    Verdict,
+    /// Make an API key; print it and the hash by which it is stored.
+    NewKey,
+}
+
+/// Options of `bellhop serve`.
+#[derive(Args, Clone)]
+pub struct Serve {
+    /// Where to listen for HTTP; may be repeated.
+    #[arg(long, env = "BELLHOP_LISTEN", default_value = "127.0.0.1:8480", value_delimiter = ',')]
+    pub listen: Vec<SocketAddr>,
+    /// Where everything is kept.
+    #[arg(long, env = "BELLHOP_DATA", default_value = "./bellhop-data")]
+    pub data: PathBuf,
+    /// The first key, `bh_<id>_<secret of 32 characters or more>`; without it one is made at the first start.
+    #[arg(long, env = "BELLHOP_ADMIN_KEY", hide_env_values = true, hide = true)]
+    pub admin_key: Option<String>,
+    /// Private networks that messages may be sent to, e.g. `10.0.0.0/8,127.0.0.0/8`.
+    #[arg(long, env = "BELLHOP_ALLOW_PRIVATE", value_delimiter = ',', value_name = "CIDR")]
+    pub allow_private: Vec<Cidr>,
+    /// Dial this address for that host name, e.g. `api.telegram.org=127.0.0.1:8443`; may be repeated.
+    #[arg(long, env = "BELLHOP_RESOLVE", value_delimiter = ',', value_name = "HOST=ADDRESS:PORT", value_parser = bellhop_egress::parse_resolve)]
+    pub resolve: Vec<(String, SocketAddr)>,
+    /// Trust the certificates in this PEM file, too; may be repeated.
+    #[arg(long, env = "BELLHOP_EXTRA_CA", value_delimiter = ',', value_name = "FILE")]
+    pub extra_ca: Vec<PathBuf>,
+    /// What to log, e.g. `info` or `bellhop_core=debug`.
+    #[arg(long, env = "BELLHOP_LOG", default_value = "info")]
+    pub log: String,
+    /// Answer before the disk has it: a power cut may then lose what was answered. For tests only.
+    #[arg(long, hide = true)]
+    pub unsafe_no_sync: bool,
+}
+
+/// Runs the command that the arguments ask for.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command.unwrap_or(Command::Serve(cli.serve))) {
+        Ok(code) => code,
+        Err(error) => {
+            // Nobody is left to tell if standard error is gone.
+            drop(writeln!(stderr(), "bellhop: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Serve(options) => serve::run(options)?,
+        Command::Send(send) => print(&send.run()?)?,
+        Command::Event(event) => print(&event.run()?)?,
+        Command::Redrive(redrive) => print(&redrive.run()?)?,
+        Command::Channels => print_json(&channels())?,
+        Command::Doctor(doctor) => {
+            let (report, healthy) = doctor.run();
+            print(&report)?;
+            return Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Command::DryRun => print_json(&dry_run::dry_run(&standard_input()?, bellhop_channels::ALL, SystemClock.now())?)?,
+        Command::Verdict => print_json(&verdict::verdict(&standard_input()?, bellhop_channels::ALL, SystemClock.now())?)?,
+        Command::NewKey => {
+            let key = first_start::make_key(&SystemClock);
+            print(&format!("key  {}\nhash {}", key.expose(), key.hash()))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn channels() -> Vec<&'static Spec> {
+    bellhop_channels::ALL.0.iter().map(|channel| channel.spec()).collect()
+}
+
+fn standard_input() -> Result<String> {
+    let mut text = String::new();
+    stdin().read_to_string(&mut text).context("standard input is not UTF-8 text")?;
+    Ok(text)
+}
+
+fn print_json(value: &impl Serialize) -> Result<()> {
+    print(&serde_json::to_string_pretty(value)?)
+}
+
+fn print(text: &str) -> Result<()> {
+    writeln!(stdout(), "{text}").context("standard output is gone")
+}

@@ -1,0 +1,167 @@
+//! `bellhop serve`: builds the ports and runs every function in one process.
+//!
+//! Stopping (SIGTERM, Ctrl-C) takes nothing new, answers the requests that are in, lets the sends in flight finish, and
+//! closes the store; what had no time is left in the queue, where the next start finds it.
+
+use std::{fs, io::Write, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use axum::{Router, extract::State, http::StatusCode, routing::get};
+use bellhop_core::{
+    model::ChannelId,
+    ports::{Clock, Ports},
+};
+use bellhop_egress::{HttpEgress, Settings};
+use bellhop_embedded::{Durability, Options, Store, SystemClock};
+use bellhop_http::Api;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::JoinSet,
+};
+use tracing_subscriber::EnvFilter;
+
+use crate::{cli, first_start, metrics::Metrics};
+
+/// How many jobs of one channel are in flight at most.
+const MOST_JOBS: usize = 256;
+
+/// How long a stop waits for what is in flight: more than a send may take.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Runs until a signal says stop.
+pub(crate) fn run(options: cli::Serve) -> Result<()> {
+    // h2 tells the paths of requests, and a path may be a secret.
+    let filter = EnvFilter::try_new(format!("{},h2=off", options.log)).context("--log is not a log filter")?;
+    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(options))
+}
+
+async fn serve(options: cli::Serve) -> Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let durability = if options.unsafe_no_sync { Durability::None } else { Durability::Full };
+    let store = Store::open(&options.data, Options { durability }, Arc::clone(&clock))
+        .with_context(|| format!("cannot open the data directory `{}`", options.data.display()))?;
+    let metrics = Arc::new(Metrics::default());
+    let ports = Ports {
+        ledger: store.clone(),
+        queue: store.clone(),
+        events: store.clone(),
+        deliveries: store.clone(),
+        registrations: store.clone(),
+        accounts: store.clone(),
+        keys: store.clone(),
+        attachments: store.clone(),
+        clock,
+        telemetry: metrics.clone(),
+        http: Arc::new(egress(&options)?),
+        channels: bellhop_channels::ALL,
+    };
+    if let Some(key) = first_start::prepare(&ports, &options.data, options.admin_key.as_deref()).await? {
+        say(&format!("first start: your key is {key} (kept in {})", options.data.join("admin-key").display()))?;
+    }
+
+    let mut listeners = Vec::new();
+    for address in &options.listen {
+        let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+        say(&format!("bellhop listens on http://{}", listener.local_addr()?))?;
+        listeners.push(listener);
+    }
+    let (stop, stopped) = watch::channel(false);
+    let mut workers = JoinSet::new();
+    for channel in bellhop_channels::ALL.0 {
+        let channel = ChannelId::new(channel.spec().id);
+        workers.spawn(bellhop_sender::run(ports.clone(), channel, MOST_JOBS, stopped.clone()));
+    }
+    workers.spawn(bellhop_batch::run(ports.clone(), stopped.clone()));
+    let api = Api::new(ports);
+    let pages = bellhop_ingest::routes(api.clone()).merge(bellhop_manage::routes(api)).merge(operators_pages(&store, metrics));
+    let router = bellhop_http::complete(pages);
+    for listener in listeners {
+        let mut stopped = stopped.clone();
+        let serving = axum::serve(listener, router.clone()).with_graceful_shutdown(async move {
+            // An error means that the sender of the signal is gone, which is a stop as well.
+            drop(stopped.wait_for(|stop| *stop).await);
+        });
+        workers.spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "a listener ended");
+            }
+        });
+    }
+
+    signalled().await?;
+    tracing::info!("stopping: taking nothing new, letting what is in flight finish");
+    stop.send_replace(true);
+    let finished = tokio::time::timeout(GRACE, async { while workers.join_next().await.is_some() {} }).await;
+    if finished.is_err() {
+        tracing::warn!("stopping with work in flight; the next start takes it up");
+    }
+    store.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn egress(options: &cli::Serve) -> Result<HttpEgress> {
+    let read = |file: &std::path::PathBuf| fs::read(file).with_context(|| format!("cannot read `{}`", file.display()));
+    let settings = Settings {
+        allow_private: options.allow_private.clone(),
+        resolve: options.resolve.clone(),
+        extra_ca: options.extra_ca.iter().map(read).collect::<Result<_>>()?,
+        ..Settings::default()
+    };
+    Ok(HttpEgress::new(settings)?)
+}
+
+/// What people and programs read first goes to standard output; the log goes to standard error.
+fn say(line: &str) -> Result<()> {
+    writeln!(std::io::stdout(), "{line}").context("standard output is gone")
+}
+
+async fn signalled() -> Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+#[derive(Clone)]
+struct Health {
+    store: Arc<Store>,
+    metrics: Arc<Metrics>,
+}
+
+/// `/healthz`, `/readyz` and `/metrics`: no key, no tenant's data.
+fn operators_pages(store: &Arc<Store>, metrics: Arc<Metrics>) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(counters))
+        .with_state(Health { store: Arc::clone(store), metrics })
+}
+
+async fn ready(State(health): State<Health>) -> (StatusCode, &'static str) {
+    if health.store.is_writable().await {
+        (StatusCode::OK, "ready\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "the store is not writable\n")
+    }
+}
+
+async fn counters(State(health): State<Health>) -> String {
+    let backlog = health.store.backlog().await.unwrap_or_default();
+    let gauges = backlog.iter().flat_map(|backlog| {
+        let labels = format!("channel=\"{}\"", backlog.channel);
+        [
+            ("bellhop_queue_depth", labels.clone(), backlog.queued),
+            ("bellhop_due_depth", labels.clone(), backlog.due),
+            ("bellhop_dead_letters", labels, backlog.dead_letters),
+        ]
+    });
+    health.metrics.text(&gauges.collect::<Vec<_>>())
+}
