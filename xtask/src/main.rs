@@ -73,7 +73,17 @@ fn tool(name: &str) -> Result<PathBuf> {
     if !built.exists() {
         let (_, version, features) = TOOLS.into_iter().find(|tool| tool.0 == name).context("an unknown tool")?;
         let mut install = Command::new(env!("CARGO"));
-        install.args(["install", "--locked", name, "--version", version, "--root", "target/tools", "--target-dir", "target/tools/build"]);
+        install.args([
+            "install",
+            "--locked",
+            name,
+            "--version",
+            version,
+            "--root",
+            "target/tools",
+            "--target-dir",
+            "target/tools/build",
+        ]);
         step(&format!("installing {name} {version}"), install.args(features))?;
         fs::remove_dir_all("target/tools/build")?;
     }

@@ -99,6 +99,6 @@ async fn told_to_stop_it_takes_nothing_new_and_finishes_what_is_in_flight() {
     for id in ids {
         states.push(row(&ports, id).await.map(|row| row.state));
     }
-    states.sort_by_key(|state| state.is_none());
+    states.sort_by_key(std::option::Option::is_none);
     assert_eq!(states, [Some(State::Delivered), Some(State::Delivered), None], "the third waits in the queue");
 }
