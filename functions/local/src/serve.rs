@@ -7,10 +7,7 @@ use std::{fs, io::Write, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use axum::{Router, extract::State, http::StatusCode, routing::get};
-use bellhop_core::{
-    model::ChannelId,
-    ports::{Clock, Ports},
-};
+use bellhop_core::model::ChannelId;
 use bellhop_egress::{HttpEgress, Settings};
 use bellhop_embedded::{Durability, Options, Store, SystemClock};
 use bellhop_http::Api;
@@ -40,25 +37,11 @@ pub(crate) fn run(options: cli::Serve) -> Result<()> {
 }
 
 async fn serve(options: cli::Serve) -> Result<()> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let durability = if options.unsafe_no_sync { Durability::None } else { Durability::Full };
-    let store = Store::open(&options.data, Options { durability }, Arc::clone(&clock))
+    let store = Store::open(&options.data, Options { durability }, Arc::new(SystemClock))
         .with_context(|| format!("cannot open the data directory `{}`", options.data.display()))?;
     let metrics = Arc::new(Metrics::default());
-    let ports = Ports {
-        ledger: store.clone(),
-        queue: store.clone(),
-        events: store.clone(),
-        deliveries: store.clone(),
-        registrations: store.clone(),
-        accounts: store.clone(),
-        keys: store.clone(),
-        attachments: store.clone(),
-        clock,
-        telemetry: metrics.clone(),
-        http: Arc::new(egress(&options)?),
-        channels: bellhop_channels::ALL,
-    };
+    let ports = store.ports(Arc::new(egress(&options)?), metrics.clone(), bellhop_channels::ALL);
     if let Some(key) = first_start::prepare(&ports, &options.data, options.admin_key.as_deref()).await? {
         say(&format!("first start: your key is {key} (kept in {})", options.data.join("admin-key").display()))?;
     }

@@ -1,1 +1,35 @@
-//! Every port on SQLite: the only place with SQL
+//! Every port on SQLite: one machine, one directory, no service beside it.
+//!
+//! Promises: what a call answered has been written and synced; every transition of the ledger is one transaction; a
+//! restart takes over at once what its predecessor had under way; nobody waits for a wake-up longer than its delay; memory
+//! holds a bounded window of the queue, however long that is. Left to others: what a transition means
+//! ([`bellhop_core::transition`]), when the store is opened, closed and asked.
+//!
+//! One thread owns the connection that writes ([`Store::open`] starts it); it takes what has come in, commits it as one
+//! group, tells the window of the queue what changed, and only then answers. Readers have connections of their own.
+
+mod accounts;
+mod attachments;
+mod cache;
+mod clock;
+mod deliveries;
+mod directory;
+mod error;
+mod events;
+mod inspect;
+mod ledger;
+mod log;
+mod queue;
+mod readers;
+mod registrations;
+mod schema;
+mod store;
+mod writer;
+
+pub use clock::SystemClock;
+pub use error::OpenError;
+pub use inspect::{Inspection, inspect};
+pub use store::{Backlog, Durability, Options, Store};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! Tenants and their keys.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bellhop_core::{
+    StoreError,
+    model::{Account, AccountId, Key, KeyId},
+    ports::{Accounts, Keys},
+};
+use rusqlite::{Connection, OptionalExtension};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    Store,
+    error::{Fault, json, parse},
+    queue::millis,
+    writer::Effect,
+};
+
+#[async_trait]
+impl Accounts for Store {
+    async fn get(&self, id: &AccountId) -> Result<Option<Arc<Account>>, StoreError> {
+        let began = match self.memory.accounts.get(id) {
+            Ok(known) => return Ok(known),
+            Err(began) => began,
+        };
+        let wanted = id.clone();
+        let look = move |connection: &Connection| {
+            one(connection, "an account", "SELECT body FROM accounts WHERE id = ?1", wanted.as_str())
+        };
+        let found = self.readers.read(look).await?.map(Arc::new);
+        self.memory.accounts.keep(began, id.clone(), found.clone());
+        Ok(found)
+    }
+
+    async fn put(&self, account: &Account) -> Result<(), StoreError> {
+        let (id, body) = (account.id.clone(), json(account)?);
+        self.write(move |tx| {
+            let mut write = tx.connection.prepare_cached("INSERT OR REPLACE INTO accounts (id, body) VALUES (?1, ?2)")?;
+            write.execute((id.as_str(), body))?;
+            tx.effects.push(Effect::Account(id));
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Keys for Store {
+    async fn get(&self, id: &KeyId) -> Result<Option<Arc<Key>>, StoreError> {
+        let began = match self.memory.keys.get(id) {
+            Ok(known) => return Ok(known),
+            Err(began) => began,
+        };
+        let wanted = id.clone();
+        let look = move |connection: &Connection| one(connection, "a key", "SELECT body FROM keys WHERE id = ?1", wanted.part());
+        let found = self.readers.read(look).await?.map(Arc::new);
+        self.memory.keys.keep(began, id.clone(), found.clone());
+        Ok(found)
+    }
+
+    async fn list(&self, account: &AccountId) -> Result<Vec<Key>, StoreError> {
+        let account = account.clone();
+        let look = move |connection: &Connection| {
+            let mut find = connection.prepare_cached("SELECT body FROM keys WHERE account = ?1 ORDER BY created_at, id")?;
+            let found = find.query_map([account.as_str()], |row| row.get::<_, String>(0))?;
+            found.map(|body| parse("a key", &body?)).collect()
+        };
+        self.readers.read(look).await
+    }
+
+    async fn create(&self, key: &Key) -> Result<bool, StoreError> {
+        let (key, body) = (key.clone(), json(key)?);
+        self.write(move |tx| {
+            let mut insert = tx
+                .connection
+                .prepare_cached("INSERT OR IGNORE INTO keys (id, account, created_at, body) VALUES (?1, ?2, ?3, ?4)")?;
+            let made = insert.execute((key.id.part(), key.account.as_str(), millis(key.created_at), body))? > 0;
+            tx.effects.push(Effect::Key(key.id));
+            Ok(made)
+        })
+        .await
+    }
+
+    async fn delete(&self, account: &AccountId, id: &KeyId) -> Result<bool, StoreError> {
+        let (account, id) = (account.clone(), id.clone());
+        self.write(move |tx| {
+            let mut delete = tx.connection.prepare_cached("DELETE FROM keys WHERE id = ?1 AND account = ?2")?;
+            let found = delete.execute((id.part(), account.as_str()))? > 0;
+            tx.effects.push(Effect::Key(id));
+            Ok(found)
+        })
+        .await
+    }
+}
+
+fn one<T: DeserializeOwned>(connection: &Connection, what: &str, sql: &str, id: &str) -> Result<Option<T>, Fault> {
+    let body = connection.prepare_cached(sql)?.query_row([id], |row| row.get::<_, String>(0)).optional()?;
+    body.map(|body| parse(what, &body)).transpose()
+}

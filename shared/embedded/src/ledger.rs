@@ -1,0 +1,177 @@
+//! The ledger: each transition is one transaction, the wake-ups that belong to it included.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bellhop_core::{
+    StoreError, Timestamp,
+    model::{AccountId, Event, EventId, Job},
+    plan::Planned,
+    ports::{Acceptance, Accepted, IdempotencyKey, Ledger, StoredEvent},
+    transition::{self, Claim, Claimed, Settlement},
+};
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::{
+    Store, deliveries,
+    error::{Fault, json},
+    events,
+    queue::{
+        AT_ONCE, Lane, Message, Place, Ready, Riding, lane_of, millis,
+        table::{self, event_key, limit},
+    },
+    writer::{Effect, Tx},
+};
+
+/// A larger event (as JSON) is read again by its worker, instead of riding along in memory.
+const MOST_RIDING: usize = 4096;
+
+#[async_trait]
+impl Ledger for Store {
+    async fn accept(&self, Acceptance { key, event, plan }: Acceptance) -> Result<Accepted, StoreError> {
+        let (body, kept_plan) = (json(&event)?, json(&plan)?);
+        let event = Arc::new(event);
+        let wakes: Vec<_> = plan.deliveries.iter().map(|planned| first_wake(planned, &event)).collect();
+        self.write(move |tx| {
+            if let Some(key) = &key {
+                if let Some(before) = known(tx.connection, key, event.accepted_at)? {
+                    return Ok(before);
+                }
+                remember(tx.connection, key, event.id)?;
+            }
+            events::put(tx.connection, &event, &body, &kept_plan)?;
+            let riding = (body.len() <= MOST_RIDING).then(|| Riding { event: Arc::clone(&event), size: body.len() });
+            for (lane, mut message) in wakes {
+                message.place = Place { lane: tx.lane(&lane)?, visible_at: AT_ONCE, seq: tx.fresh() };
+                table::push(tx.connection, &message)?;
+                tx.effects.push(Effect::Ready(lane, Ready { message, riding: riding.clone() }));
+            }
+            Ok(Accepted::New(event.id))
+        })
+        .await
+    }
+
+    async fn recall(&self, key: &IdempotencyKey, now: Timestamp) -> Result<Option<Accepted>, StoreError> {
+        let key = key.clone();
+        self.readers.read(move |connection| known(connection, &key, now)).await
+    }
+
+    async fn claim(&self, job: &Job, claim: &Claim) -> Result<Claimed, StoreError> {
+        let (job, claim, wake) = (job.clone(), claim.clone(), self.wake_of(job));
+        self.write(move |tx| {
+            let row = deliveries::get(tx.connection, job.account(), job.delivery)?;
+            let claimed = transition::claim(row, &job, &claim, tx.epoch);
+            if let Some(row) = claimed.row() {
+                deliveries::put(tx.connection, row)?;
+                if let Some((place, receives)) = wake {
+                    table::postpone(tx.connection, place, place.visible_at, receives)?;
+                }
+            }
+            Ok(claimed)
+        })
+        .await
+    }
+
+    async fn settle(&self, job: &Job, settlement: &Settlement) -> Result<bool, StoreError> {
+        let (job, settlement, wake) = (job.clone(), settlement.clone(), self.wake_of(job));
+        self.write(move |tx| {
+            let Some(row) = deliveries::get(tx.connection, job.account(), job.delivery)? else { return Ok(false) };
+            let Some(row) = transition::settle(row, &settlement) else { return Ok(false) };
+            deliveries::put(tx.connection, &row)?;
+            if let Some((place, _)) = wake {
+                tx.remove(place)?;
+            }
+            if let Some(due) = row.due {
+                arm(tx, &job, row.n, due, settlement.now)?;
+            }
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn arm(&self, job: &Job, at: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+        let job = job.clone();
+        self.write(move |tx| arm(tx, &job, job.n, at, now)).await
+    }
+
+    async fn reopen(&self, job: &Job, now: Timestamp) -> Result<bool, StoreError> {
+        let job = job.clone();
+        self.write(move |tx| {
+            let Some(row) = deliveries::get(tx.connection, job.account(), job.delivery)? else {
+                arm(tx, &job, 1, now, now)?;
+                return Ok(true);
+            };
+            let Some(row) = transition::reopen(row, now) else { return Ok(false) };
+            deliveries::put(tx.connection, &row)?;
+            arm(tx, &job, row.n, now, now)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn advance(&self, now: Timestamp, until: Timestamp, most: usize) -> Result<usize, StoreError> {
+        self.write(move |tx| {
+            let moved = table::unpark(tx.connection, millis(now), millis(until), most)?;
+            for place in &moved {
+                let lane = table::lane_named(tx.connection, place.lane)?;
+                tx.visible(&lane, *place);
+            }
+            Ok(moved.len())
+        })
+        .await
+    }
+
+    async fn expire(&self, now: Timestamp, most: usize) -> Result<usize, StoreError> {
+        self.write(move |tx| {
+            let mut delete = tx.connection.prepare_cached(
+                "DELETE FROM idempotency WHERE (account, route, key) IN
+                 (SELECT account, route, key FROM idempotency WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+            )?;
+            Ok(delete.execute((millis(now), limit(most)))?)
+        })
+        .await
+    }
+}
+
+impl Store {
+    /// The wake-up under way that asks for this job, if it came from here.
+    fn wake_of(&self, job: &Job) -> Option<(Place, u32)> {
+        self.memory.window().of_job(job.delivery, job.n)
+    }
+}
+
+/// The first wake-up of a planned delivery; its place is found when it is written.
+fn first_wake(planned: &Planned, event: &Event) -> (Arc<Lane>, Message) {
+    let Planned { registration, channel, address } = planned.clone();
+    let place = Place { lane: table::LaneId(0), visible_at: AT_ONCE, seq: 0 };
+    let message = Message { place, delivery: planned.id(event.id), n: 1, receives: 0, address };
+    (Arc::new(Lane { channel, account: event.account.clone(), registration }), message)
+}
+
+fn arm(tx: &mut Tx<'_>, job: &Job, n: u32, at: Timestamp, now: Timestamp) -> Result<(), Fault> {
+    tx.arm(&Arc::new(lane_of(job)), (job.delivery, n, job.address.clone()), at, now)
+}
+
+/// What a key stands for. A key whose event is gone stands for nothing any more.
+fn known(connection: &Connection, key: &IdempotencyKey, now: Timestamp) -> Result<Option<Accepted>, Fault> {
+    let mut find = connection.prepare_cached(
+        "SELECT event, body_hash FROM idempotency WHERE account = ?1 AND route = ?2 AND key = ?3 AND expires_at > ?4",
+    )?;
+    let names = (key.account.as_str(), key.route, &key.key, now.as_millisecond());
+    let row = find.query_row(names, |row| Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, String>(1)?))).optional()?;
+    let Some((event, body_hash)) = row else { return Ok(None) };
+    if body_hash != key.body_hash {
+        return Ok(Some(Accepted::Mismatch));
+    }
+    let stored = events::get(connection, &key.account, EventId(u128::from_be_bytes(event)))?;
+    Ok(stored.map(|stored: StoredEvent| Accepted::Same(Box::new(stored))))
+}
+
+fn remember(connection: &Connection, key: &IdempotencyKey, event: EventId) -> Result<(), Fault> {
+    let mut insert = connection.prepare_cached(
+        "INSERT OR REPLACE INTO idempotency (account, route, key, event, body_hash, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    let (account, expires_at): (&AccountId, _) = (&key.account, millis(key.expires_at));
+    insert.execute((account.as_str(), key.route, &key.key, event_key(event), &key.body_hash, expires_at))?;
+    Ok(())
+}

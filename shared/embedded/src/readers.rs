@@ -1,0 +1,71 @@
+//! Connections that only read, beside the writer. A read is one short look: a reader that stays keeps the log from being
+//! emptied.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bellhop_core::StoreError;
+use rusqlite::{Connection, OpenFlags};
+use tokio::{sync::Semaphore, task};
+
+use crate::error::Fault;
+
+/// How many read at the same time.
+const MOST: usize = 4;
+
+/// The connections that are free, and room for those that are not.
+#[derive(Debug, Clone)]
+pub(crate) struct Readers {
+    path: PathBuf,
+    idle: Arc<Mutex<Vec<Connection>>>,
+    room: Arc<Semaphore>,
+}
+
+impl Readers {
+    /// Of the database at `path`.
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, idle: Arc::default(), room: Arc::new(Semaphore::new(MOST)) }
+    }
+
+    /// Reads, away from the threads that must not block.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let gone = |_| StoreError::Unavailable("the store is closed".to_owned());
+        let permit = Arc::clone(&self.room).acquire_owned().await.map_err(gone)?;
+        let Self { path, idle, .. } = self.clone();
+        let reading = task::spawn_blocking(move || {
+            let _permit = permit;
+            let free = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = match free {
+                Some(connection) => connection,
+                None => open(&path).map_err(Fault::from)?,
+            };
+            let found = look(&connection);
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            found
+        });
+        let found = reading.await.map_err(|_| StoreError::Unavailable("a read was given up".to_owned()))?;
+        found.map_err(StoreError::from)
+    }
+
+    /// Lets no more reads begin, and waits for those under way.
+    pub(crate) async fn close(&self) {
+        let all = u32::try_from(MOST).unwrap_or(u32::MAX);
+        if let Ok(permits) = self.room.acquire_many(all).await {
+            permits.forget();
+        }
+        self.room.close();
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// A connection that only reads.
+pub(crate) fn open(path: &PathBuf) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}

@@ -1,0 +1,204 @@
+//! The tables, and how an older file becomes one of today.
+//!
+//! Rows lie in the order of their time-ordered ids (`WITHOUT ROWID`, ids as big-endian bytes), so that new rows go to the
+//! end and old ones never move. Times are milliseconds since 1970. A step, once released, is never changed: a new version
+//! is a new step at the end of [`STEPS`].
+
+use rusqlite::{Connection, OptionalExtension, Result, TransactionBehavior};
+
+/// Step i leads from version i to version i + 1.
+pub(crate) const STEPS: &[&str] = &["
+    CREATE TABLE accounts (
+        id TEXT NOT NULL PRIMARY KEY,
+        body TEXT NOT NULL
+    ) WITHOUT ROWID, STRICT;
+
+    CREATE TABLE keys (
+        id TEXT NOT NULL PRIMARY KEY,
+        account TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        body TEXT NOT NULL
+    ) WITHOUT ROWID, STRICT;
+    CREATE INDEX keys_of_account ON keys (account, created_at, id);
+
+    CREATE TABLE registrations (
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        is_default INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (account, name)
+    ) WITHOUT ROWID, STRICT;
+    CREATE INDEX registrations_by_default ON registrations (account, name) WHERE is_default = 1;
+    CREATE TABLE registration_groups (
+        account TEXT NOT NULL,
+        member_of TEXT NOT NULL,
+        name TEXT NOT NULL,
+        PRIMARY KEY (account, member_of, name)
+    ) WITHOUT ROWID, STRICT;
+    -- the parameters of registrations, apart from the rows that everybody may list
+    CREATE TABLE secrets (
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        params TEXT NOT NULL,
+        PRIMARY KEY (account, name)
+    ) WITHOUT ROWID, STRICT;
+
+    CREATE TABLE events (
+        account TEXT NOT NULL,
+        id BLOB NOT NULL,
+        body TEXT NOT NULL,
+        plan TEXT NOT NULL,
+        PRIMARY KEY (account, id)
+    ) WITHOUT ROWID, STRICT;
+
+    -- `rare` is the state where that is one people look for, else null
+    CREATE TABLE deliveries (
+        account TEXT NOT NULL,
+        id BLOB NOT NULL,
+        rare TEXT,
+        body TEXT NOT NULL,
+        PRIMARY KEY (account, id)
+    ) WITHOUT ROWID, STRICT;
+    CREATE INDEX deliveries_in_rare_states ON deliveries (account, rare, id) WHERE rare IS NOT NULL;
+
+    CREATE TABLE idempotency (
+        account TEXT NOT NULL,
+        route TEXT NOT NULL,
+        key TEXT NOT NULL,
+        event BLOB NOT NULL,
+        body_hash TEXT NOT NULL,
+        expires_at INTEGER NOT NULL,
+        PRIMARY KEY (account, route, key)
+    ) WITHOUT ROWID, STRICT;
+    CREATE INDEX idempotency_by_expiry ON idempotency (expires_at);
+
+    -- a lane is what waits for one registration
+    CREATE TABLE lanes (
+        id INTEGER PRIMARY KEY,
+        channel TEXT NOT NULL,
+        account TEXT NOT NULL,
+        registration TEXT NOT NULL,
+        UNIQUE (channel, account, registration)
+    ) STRICT;
+    -- `visible_at` is 0 for what may go at once: what was ready stays ready, whatever the clock does
+    CREATE TABLE queue (
+        lane INTEGER NOT NULL,
+        visible_at INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        delivery BLOB NOT NULL,
+        n INTEGER NOT NULL,
+        receives INTEGER NOT NULL,
+        address TEXT,
+        PRIMARY KEY (lane, visible_at, seq)
+    ) WITHOUT ROWID, STRICT;
+    CREATE TABLE due (
+        at INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        lane INTEGER NOT NULL,
+        delivery BLOB NOT NULL,
+        n INTEGER NOT NULL,
+        address TEXT,
+        PRIMARY KEY (at, seq)
+    ) WITHOUT ROWID, STRICT;
+    CREATE TABLE dead_letters (
+        lane INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        delivery BLOB NOT NULL,
+        n INTEGER NOT NULL,
+        address TEXT,
+        reason TEXT NOT NULL,
+        PRIMARY KEY (lane, seq)
+    ) WITHOUT ROWID, STRICT;
+"];
+
+/// The version that this program writes.
+pub(crate) fn current() -> i64 {
+    i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
+}
+
+/// What a file has to say about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Prepared {
+    /// It is of today; this is the number of this opening.
+    Ready {
+        /// Grows with every opening: leases of an earlier one are over.
+        epoch: u64,
+    },
+    /// A later program made it. It was not touched.
+    Newer(i64),
+}
+
+/// Brings a file to the version of `steps`, and counts this opening: all of it, or nothing.
+pub(crate) fn prepare(connection: &mut Connection, steps: &[&str]) -> Result<Prepared> {
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    tx.execute_batch("CREATE TABLE IF NOT EXISTS meta (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) STRICT")?;
+    let found = meta(&tx, "schema")?.unwrap_or(0);
+    let Some(missing) = usize::try_from(found).ok().and_then(|found| steps.get(found..)) else {
+        return Ok(Prepared::Newer(found)); // the transaction is rolled back
+    };
+    for step in missing {
+        tx.execute_batch(step)?;
+    }
+    let epoch = meta(&tx, "epoch")?.unwrap_or(0) + 1;
+    set_meta(&tx, "schema", i64::try_from(steps.len()).unwrap_or(i64::MAX))?;
+    set_meta(&tx, "epoch", epoch)?;
+    tx.commit()?;
+    Ok(Prepared::Ready { epoch: epoch.unsigned_abs() })
+}
+
+/// A number that the file keeps about itself.
+pub(crate) fn meta(connection: &Connection, name: &str) -> Result<Option<i64>> {
+    connection.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0)).optional()
+}
+
+/// Keeps a number.
+pub(crate) fn set_meta(connection: &Connection, name: &str, value: i64) -> Result<usize> {
+    connection.prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")?.execute((name, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epoch(prepared: Prepared) -> u64 {
+        match prepared {
+            Prepared::Ready { epoch } => epoch,
+            Prepared::Newer(found) => panic!("newer: {found}"),
+        }
+    }
+
+    #[test]
+    fn every_opening_is_counted() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        assert_eq!(epoch(prepare(&mut connection, STEPS).unwrap()), 1);
+        assert_eq!(epoch(prepare(&mut connection, STEPS).unwrap()), 2);
+    }
+
+    #[test]
+    fn an_older_file_goes_through_the_steps_that_it_lacks() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        prepare(&mut connection, &["CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (7)"]).unwrap();
+        prepare(&mut connection, &["not SQL: must not run again", "ALTER TABLE a ADD COLUMN y INTEGER DEFAULT 8"]).unwrap();
+        let row: (i64, i64) = connection.query_row("SELECT x, y FROM a", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!(row, (7, 8));
+        assert_eq!(meta(&connection, "schema").unwrap(), Some(2));
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_file_as_it_was() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        prepare(&mut connection, &["CREATE TABLE a (x INTEGER)"]).unwrap();
+        prepare(&mut connection, &["", "CREATE TABLE b (x INTEGER)", "not SQL"]).unwrap_err();
+        assert_eq!(meta(&connection, "schema").unwrap(), Some(1));
+        assert!(connection.prepare("SELECT x FROM b").is_err());
+    }
+
+    #[test]
+    fn a_newer_file_is_not_touched() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        prepare(&mut connection, &["", "", ""]).unwrap();
+        assert_eq!(prepare(&mut connection, &[""]).unwrap(), Prepared::Newer(3));
+        assert_eq!(meta(&connection, "epoch").unwrap(), Some(1));
+    }
+}

@@ -1,0 +1,258 @@
+//! The store as a whole: opened, asked, closed.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use bellhop_core::{
+    StoreError,
+    channel::Catalog,
+    model::{Account, AccountId, ChannelId, Key, KeyId, Name, Registration},
+    ports::{Clock, Http, Ports},
+    report::Telemetry,
+};
+use rusqlite::Connection;
+use tokio::{
+    sync::{Semaphore, oneshot},
+    task,
+};
+
+use crate::{
+    OpenError, attachments,
+    cache::Cache,
+    directory,
+    error::Fault,
+    queue::{Window, millis, table},
+    readers::Readers,
+    schema::{self, Prepared},
+    writer::{Done, Effect, Item, Tx, Writer},
+};
+
+/// How many pieces of work may wait for the writer; whoever comes then waits before it is one.
+const MOST_WAITING: usize = 1024;
+
+/// How long the writer waits for somebody who looks at the database from outside.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How a store is to behave.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// What an answer means.
+    pub durability: Durability,
+}
+
+/// What an answer of the store means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// What was answered survives a power cut.
+    #[default]
+    Full,
+    /// It may not: for tests that are to see the difference.
+    None,
+}
+
+/// Every port of [`bellhop_core::ports`] that keeps something, on one data directory.
+pub struct Store {
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) readers: Readers,
+    pub(crate) dir: PathBuf,
+    items: mpsc::Sender<Item>,
+    room: Arc<Semaphore>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the writer and the callers share.
+pub(crate) struct Memory {
+    window: Mutex<Window>,
+    pub(crate) registrations: Cache<(AccountId, Name), Registration>,
+    pub(crate) accounts: Cache<AccountId, Account>,
+    pub(crate) keys: Cache<KeyId, Key>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// How much a channel has before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backlog {
+    /// Which.
+    pub channel: ChannelId,
+    /// Wake-ups in the queue, those under way and those delayed included.
+    pub queued: u64,
+    /// Wake-ups that wait longer than 15 minutes.
+    pub due: u64,
+    /// Dead letters.
+    pub dead_letters: u64,
+}
+
+impl Store {
+    /// Opens the store in `dir`, making what is missing, and keeps everybody else out of it until it is closed.
+    pub fn open(dir: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Arc<Self>, OpenError> {
+        let lock = directory::take(dir)?;
+        attachments::clear_unfinished(dir)?;
+        let database = |error| OpenError::Database { dir: dir.to_owned(), error };
+        let mut connection = connect(dir, options).map_err(database)?;
+        let epoch = match schema::prepare(&mut connection, schema::STEPS).map_err(database)? {
+            Prepared::Ready { epoch } => epoch,
+            Prepared::Newer(found) => {
+                return Err(OpenError::Newer { dir: dir.to_owned(), found, known: schema::current() });
+            }
+        };
+        let memory = Arc::new(Memory {
+            window: Mutex::default(),
+            registrations: Cache::default(),
+            accounts: Cache::default(),
+            keys: Cache::default(),
+            clock,
+        });
+        let lanes = table::lanes_in_use(&connection)
+            .map_err(|fault| OpenError::Unreadable { dir: dir.to_owned(), error: fault.into() })?;
+        for (id, lane) in &lanes {
+            memory.window().look(*id, lane);
+        }
+        let (items, received) = mpsc::channel();
+        let writer = Writer::new(connection, epoch, received, Arc::clone(&memory), lock).map_err(database)?;
+        let writer = thread::Builder::new().name("bellhop-writer".to_owned()).spawn(|| writer.run());
+        let writer = writer.map_err(|error| OpenError::Io { path: dir.to_owned(), error })?;
+        Ok(Arc::new(Self {
+            memory,
+            readers: Readers::new(directory::database(dir)),
+            dir: dir.to_owned(),
+            items,
+            room: Arc::new(Semaphore::new(MOST_WAITING)),
+            writer: Mutex::new(Some(writer)),
+        }))
+    }
+
+    /// Finishes what has been asked, writes the log back and gives the directory free. Whatever is asked later is refused.
+    pub async fn close(&self) {
+        self.readers.close().await; // first, so that nobody keeps the log from going back
+        let writer = self.end();
+        let ended = task::spawn_blocking(move || writer.map(JoinHandle::join)).await;
+        if !matches!(ended, Ok(None | Some(Ok(())))) {
+            tracing::error!("the writer did not end as it should");
+        }
+    }
+
+    /// Every port: the store's, and those that it knows nothing of.
+    pub fn ports(self: &Arc<Self>, http: Arc<dyn Http>, telemetry: Arc<dyn Telemetry>, channels: Catalog) -> Ports {
+        Ports {
+            ledger: Arc::clone(self) as _,
+            queue: Arc::clone(self) as _,
+            events: Arc::clone(self) as _,
+            deliveries: Arc::clone(self) as _,
+            registrations: Arc::clone(self) as _,
+            accounts: Arc::clone(self) as _,
+            keys: Arc::clone(self) as _,
+            attachments: Arc::clone(self) as _,
+            clock: Arc::clone(&self.memory.clock),
+            telemetry,
+            http,
+            channels,
+        }
+    }
+
+    /// Whether a write comes through now.
+    pub async fn is_writable(&self) -> bool {
+        let now = millis(self.memory.clock.now());
+        self.write(move |tx| Ok(schema::set_meta(tx.connection, "written_at", now)?)).await.is_ok()
+    }
+
+    /// How much each channel has before it.
+    pub async fn backlog(&self) -> Result<Vec<Backlog>, StoreError> {
+        self.readers.read(table::backlog).await
+    }
+
+    /// Has the writer do something. Once this has begun to wait for the answer, it is done whether or not it is waited for.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let permit = Arc::clone(&self.room).acquire_owned().await.map_err(|_| closed())?;
+        let (answer, answered) = oneshot::channel();
+        let work = move |tx: &mut Tx<'_>| {
+            let result = work(tx).map_err(StoreError::from);
+            let kept = result.is_ok();
+            let answer = move |committed: Result<(), StoreError>| drop(answer.send(committed.and(result)));
+            Done { kept, answer: Box::new(answer) }
+        };
+        self.items.send(Item::Write(Box::new(work), permit)).map_err(|_| closed())?;
+        let given_up = |_| StoreError::Unavailable("the write was given up; the log says why".to_owned());
+        answered.await.map_err(given_up)?
+    }
+
+    /// Has the writer feed hungry lanes, and waits for it.
+    pub(crate) async fn feed(&self) -> Result<(), StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.items.send(Item::Feed(Some(answer))).map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())?
+    }
+
+    /// Has the writer feed hungry lanes when it comes to it.
+    pub(crate) fn nudge(&self) {
+        drop(self.items.send(Item::Feed(None))); // a closed store has nothing to feed
+    }
+
+    fn end(&self) -> Option<JoinHandle<()>> {
+        self.room.close();
+        drop(self.items.send(Item::Close)); // if it is gone already, all the better
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Drop for Store {
+    /// For those who did not [`Store::close`]: when the store is gone, so is its lock.
+    fn drop(&mut self) {
+        if self.end().is_some_and(|writer| writer.join().is_err()) {
+            tracing::error!("the writer did not end as it should");
+        }
+    }
+}
+
+impl Memory {
+    /// The window onto the queue. Nobody keeps it for longer than a look.
+    pub(crate) fn window(&self) -> MutexGuard<'_, Window> {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Milliseconds since 1970.
+    pub(crate) fn now(&self) -> i64 {
+        millis(self.clock.now())
+    }
+
+    /// What a commit changed.
+    pub(crate) fn apply(&self, effects: impl Iterator<Item = Effect>) {
+        let mut window = self.window();
+        for effect in effects {
+            match effect {
+                Effect::Ready(lane, ready) => window.ready(&lane, ready),
+                Effect::Delayed(lane, id, at) => window.delayed(id, &lane, at),
+                Effect::Look(lane, id) => window.look(id, &lane),
+                Effect::Gone(seq) => window.gone(seq),
+                Effect::Registration(account, name) => self.registrations.forget(&(account, name)),
+                Effect::Account(id) => self.accounts.forget(&id),
+                Effect::Key(id) => self.keys.forget(&id),
+            }
+        }
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable("the store is closed".to_owned())
+}
+
+/// The connection that writes.
+fn connect(dir: &Path, options: Options) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(directory::database(dir))?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    let synchronous = match options.durability {
+        Durability::Full => "full",
+        Durability::None => "off",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    connection.pragma_update(None, "cache_size", -8192)?; // KiB
+    connection.pragma_update(None, "temp_store", "memory")?; // what savepoints need to roll back stays off a full disk
+    Ok(connection)
+}

@@ -1,0 +1,64 @@
+//! Dies, or fails, at every point of every story, on real files.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bellhop_core::ports::Ports;
+use bellhop_embedded::{Durability, Options, Store};
+use bellhop_testkit::{
+    CATALOG, Provider, Silent, Sim,
+    crash::{Harm, Survey, Trial, World, every_crash_point, stories},
+    effects::Effects,
+};
+use tempfile::TempDir;
+
+struct FileWorld {
+    sim: Arc<Sim>,
+    store: Option<Arc<Store>>,
+    dir: TempDir,
+}
+
+#[async_trait]
+impl World for FileWorld {
+    async fn open(&mut self, _effects: Arc<dyn Effects>) -> Ports {
+        // a process that ends takes nothing with it that it has handed to the kernel
+        let options = Options { durability: Durability::None };
+        let store = Store::open(self.dir.path(), options, Arc::clone(&self.sim) as _).unwrap();
+        self.store = Some(Arc::clone(&store));
+        store.ports(Provider::new(&[]), Arc::new(Silent), CATALOG)
+    }
+
+    async fn crash(&mut self) {
+        if let Some(store) = self.store.take() {
+            store.close().await;
+        }
+    }
+
+    async fn pass(&mut self, time: Duration) {
+        self.sim.pass(time);
+    }
+}
+
+async fn every_story(harm: Harm) -> Vec<Survey> {
+    let trial = Trial { harm, times: 1, lease: Duration::from_mins(1) };
+    let make = async || FileWorld { sim: Sim::new(1), store: None, dir: tempfile::tempdir().unwrap() };
+    let mut surveys = Vec::new();
+    for story in stories() {
+        let survey = every_crash_point(make, &story, trial).await;
+        surveys.push(survey.unwrap_or_else(|violation| panic!("{}", violation.0)));
+    }
+    surveys
+}
+
+#[tokio::test]
+async fn whoever_dies_loses_nothing() {
+    let surveys = every_story(Harm::Dies).await;
+    assert!(surveys.iter().all(|survey| survey.points > 10), "{surveys:?}");
+}
+
+#[tokio::test]
+async fn a_store_that_fails_before_or_after_any_call_loses_nothing() {
+    let surveys = every_story(Harm::Fails).await;
+    assert!(surveys.iter().all(|survey| survey.points > 10), "{surveys:?}");
+}
