@@ -60,10 +60,18 @@ pub async fn accept(
         let deliveries = plan.deliveries.iter().map(|planned| view::Summary::queued(planned, id)).collect();
         return Ok(Answer { event: id, deliveries, collected: plan.collected, dropped: plan.dropped });
     }
-    if picture.is_some() {
+    if picture.is_some() && !refers_to(&accepted, AttachmentId(id)) {
         forget_picture(ports, account, id).await;
     }
     replay(ports, Some(accepted)).await.unwrap_or_else(|| Err(Problem::new(Code::Internal, "the event was not kept")))
+}
+
+/// Whether what was kept before has this very picture: a store that repeats a write by itself meets its own event.
+fn refers_to(accepted: &Accepted, picture: AttachmentId) -> bool {
+    match accepted {
+        Accepted::Same(stored) => stored.event.screenshot == Some(picture),
+        Accepted::New(_) | Accepted::Mismatch => false,
+    }
 }
 
 /// A picture that nothing refers to costs room, not truth: failing to forget it is no reason to refuse the request.

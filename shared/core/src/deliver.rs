@@ -63,6 +63,11 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
             ports.ledger.arm(&job.at(n), at, now).await?;
             return Ok(Disposition::Ack);
         }
+        // Given back now, it would become a dead letter that no row tells of, while whoever holds the claim may yet die.
+        Claimed::Busy { until } if last_receive => {
+            ports.ledger.arm(job, until, now).await?;
+            return Ok(Disposition::Ack);
+        }
         Claimed::Busy { until } => return Ok(Disposition::GiveBack(until_then(now, until))),
         Claimed::Over => return Ok(Disposition::Ack),
         Claimed::GivenUp(row) => {

@@ -42,7 +42,8 @@ pub trait Ledger: Send + Sync {
     /// answered `New` or `Same`, every delivery of the plan becomes final.
     async fn accept(&self, acceptance: Acceptance) -> Result<Accepted, StoreError>;
 
-    /// What an idempotency key stands for, without making anything. `None` = never used, or expired.
+    /// What an idempotency key stands for, without making anything new. `None` = never used, or expired. Its answer is an
+    /// answer like that of [`Ledger::accept`]: a store whose `accept` may end half-way queues here, too, what has no row yet.
     async fn recall(&self, key: &IdempotencyKey, now: Timestamp) -> Result<Option<Accepted>, StoreError>;
 
     /// Applies [`crate::transition::claim`].

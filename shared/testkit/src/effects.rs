@@ -1,0 +1,185 @@
+//! What may happen to a worker before and after each of its effects on the world.
+//!
+//! An [`Effects`] is told of every point. It may let the worker go on, fail the effect, let time pass or never return:
+//! whoever runs the worker then drops it, and all that it knew is gone ([`crate::crash`], [`crate::schedule`]).
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bellhop_core::{
+    Reason, StoreError, Timestamp,
+    channel::{Outgoing, Reply},
+    model::{AccountId, ChannelId, Disabled, Job, Name, Registration},
+    ports::{
+        Acceptance, Accepted, Freshness, Http, IdempotencyKey, Ledger, Ports, Queue, Registrations, Sent, TransportError, Wake,
+    },
+    transition::{Claim, Claimed, Settlement},
+};
+
+/// One side of one effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Point {
+    /// Nothing of it has happened.
+    Before(&'static str),
+    /// It has happened, and nobody has been told.
+    After(&'static str),
+}
+
+/// Decides what happens at each point.
+#[async_trait]
+pub trait Effects: Send + Sync {
+    /// Returns where the worker goes on; `Err` is what the effect fails with.
+    async fn at(&self, point: Point) -> Result<(), StoreError>;
+}
+
+/// Nothing ever happens.
+#[derive(Debug, Clone, Copy)]
+pub struct Calm;
+
+#[async_trait]
+impl Effects for Calm {
+    async fn at(&self, _point: Point) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// `ports` with every writing call of a store, the queue and the way out between two points.
+pub fn between_points(ports: Ports, effects: &Arc<dyn Effects>) -> Ports {
+    let ledger = Between { inner: Arc::clone(&ports.ledger), effects: Arc::clone(effects) };
+    let queue = Between { inner: Arc::clone(&ports.queue), effects: Arc::clone(effects) };
+    let registrations = Between { inner: Arc::clone(&ports.registrations), effects: Arc::clone(effects) };
+    Ports {
+        ledger: Arc::new(ledger),
+        queue: Arc::new(queue),
+        registrations: Arc::new(registrations),
+        http: http_between_points(Arc::clone(&ports.http), effects),
+        ..ports
+    }
+}
+
+/// Only the way out between two points.
+pub fn http_between_points(http: Arc<dyn Http>, effects: &Arc<dyn Effects>) -> Arc<dyn Http> {
+    Arc::new(Between { inner: http, effects: Arc::clone(effects) })
+}
+
+struct Between<T: ?Sized> {
+    inner: Arc<T>,
+    effects: Arc<dyn Effects>,
+}
+
+impl<T: ?Sized> Between<T> {
+    async fn call<R>(&self, name: &'static str, effect: impl Future<Output = Result<R, StoreError>>) -> Result<R, StoreError> {
+        self.effects.at(Point::Before(name)).await?;
+        let result = effect.await?;
+        self.effects.at(Point::After(name)).await?;
+        Ok(result)
+    }
+}
+
+#[async_trait]
+impl Ledger for Between<dyn Ledger> {
+    async fn accept(&self, acceptance: Acceptance) -> Result<Accepted, StoreError> {
+        self.call("ledger.accept", self.inner.accept(acceptance)).await
+    }
+
+    async fn recall(&self, key: &IdempotencyKey, now: Timestamp) -> Result<Option<Accepted>, StoreError> {
+        self.call("ledger.recall", self.inner.recall(key, now)).await
+    }
+
+    async fn claim(&self, job: &Job, claim: &Claim) -> Result<Claimed, StoreError> {
+        self.call("ledger.claim", self.inner.claim(job, claim)).await
+    }
+
+    async fn settle(&self, job: &Job, settlement: &Settlement) -> Result<bool, StoreError> {
+        self.call("ledger.settle", self.inner.settle(job, settlement)).await
+    }
+
+    async fn arm(&self, job: &Job, at: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+        self.call("ledger.arm", self.inner.arm(job, at, now)).await
+    }
+
+    async fn reopen(&self, job: &Job, now: Timestamp) -> Result<bool, StoreError> {
+        self.call("ledger.reopen", self.inner.reopen(job, now)).await
+    }
+
+    async fn advance(&self, now: Timestamp, until: Timestamp, most: usize) -> Result<usize, StoreError> {
+        self.call("ledger.advance", self.inner.advance(now, until, most)).await
+    }
+
+    async fn expire(&self, now: Timestamp, most: usize) -> Result<usize, StoreError> {
+        self.call("ledger.expire", self.inner.expire(now, most)).await
+    }
+}
+
+#[async_trait]
+impl Queue for Between<dyn Queue> {
+    async fn receive(&self, channel: &ChannelId, most: usize) -> Result<Vec<Wake>, StoreError> {
+        self.call("queue.receive", self.inner.receive(channel, most)).await
+    }
+
+    async fn ready(&self, channel: &ChannelId) {
+        self.inner.ready(channel).await;
+    }
+
+    async fn ack(&self, wake: &Wake) -> Result<(), StoreError> {
+        self.call("queue.ack", self.inner.ack(wake)).await
+    }
+
+    async fn give_back(&self, wake: &Wake, after: std::time::Duration) -> Result<(), StoreError> {
+        self.call("queue.give_back", self.inner.give_back(wake, after)).await
+    }
+
+    async fn bury(&self, wake: &Wake) -> Result<(), StoreError> {
+        self.call("queue.bury", self.inner.bury(wake)).await
+    }
+
+    async fn dead_letters(&self) -> Result<Vec<(ChannelId, u64)>, StoreError> {
+        self.inner.dead_letters().await
+    }
+
+    async fn redrive(&self, channel: &ChannelId) -> Result<u64, StoreError> {
+        self.call("queue.redrive", self.inner.redrive(channel)).await
+    }
+}
+
+#[async_trait]
+impl Registrations for Between<dyn Registrations> {
+    async fn get(&self, account: &AccountId, name: &Name, freshness: Freshness) -> Result<Option<Arc<Registration>>, StoreError> {
+        self.call("registrations.get", self.inner.get(account, name, freshness)).await
+    }
+
+    async fn in_group(&self, account: &AccountId, group: &Name) -> Result<Vec<Arc<Registration>>, StoreError> {
+        self.inner.in_group(account, group).await
+    }
+
+    async fn defaults(&self, account: &AccountId) -> Result<Vec<Arc<Registration>>, StoreError> {
+        self.inner.defaults(account).await
+    }
+
+    async fn list(&self, account: &AccountId, after: Option<&Name>, most: usize) -> Result<Vec<Arc<Registration>>, StoreError> {
+        self.inner.list(account, after, most).await
+    }
+
+    async fn put(&self, registration: &Registration) -> Result<bool, StoreError> {
+        self.call("registrations.put", self.inner.put(registration)).await
+    }
+
+    async fn delete(&self, account: &AccountId, name: &Name) -> Result<bool, StoreError> {
+        self.call("registrations.delete", self.inner.delete(account, name)).await
+    }
+
+    async fn disable(&self, account: &AccountId, name: &Name, version: u64, disabled: &Disabled) -> Result<(), StoreError> {
+        self.call("registrations.disable", self.inner.disable(account, name, version, disabled)).await
+    }
+}
+
+#[async_trait]
+impl Http for Between<dyn Http> {
+    async fn call(&self, outgoing: &Outgoing) -> Result<Reply, TransportError> {
+        let failed = |reason, sent| move |_| TransportError { reason, sent, detail: "as the test wants it".to_owned() };
+        self.effects.at(Point::Before("http")).await.map_err(failed(Reason::ConnectFailed, Sent::No))?;
+        let reply = self.inner.call(outgoing).await;
+        self.effects.at(Point::After("http")).await.map_err(failed(Reason::ConnectionLost, Sent::Maybe))?;
+        reply
+    }
+}

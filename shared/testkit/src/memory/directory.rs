@@ -1,0 +1,134 @@
+//! What accounts own: registrations, keys, settings, pictures.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bellhop_core::{
+    StoreError,
+    model::{Account, AccountId, AttachmentId, Disabled, Key, KeyId, Name, Picture, Registration},
+    ports::{Accounts, Attachments, Freshness, Keys, Registrations},
+};
+
+use super::{Worker, tables::Tables};
+
+impl Tables {
+    /// An account's registrations by name, after that one.
+    fn registrations_of<'a>(
+        &'a self,
+        account: &'a AccountId,
+        after: Option<&Name>,
+    ) -> impl Iterator<Item = &'a Arc<Registration>> {
+        let after = after.cloned();
+        let owned = self.registrations.iter().filter(move |((owner, _), _)| owner == account);
+        owned.filter(move |((_, name), _)| after.as_ref().is_none_or(|after| name > after)).map(|(_, found)| found)
+    }
+}
+
+#[async_trait]
+impl Registrations for Worker {
+    async fn get(&self, account: &AccountId, name: &Name, _: Freshness) -> Result<Option<Arc<Registration>>, StoreError> {
+        Ok(self.read(|tables| tables.registrations.get(&(account.clone(), name.clone())).cloned()))
+    }
+
+    async fn in_group(&self, account: &AccountId, group: &Name) -> Result<Vec<Arc<Registration>>, StoreError> {
+        Ok(self.read(|tables| {
+            tables.registrations_of(account, None).filter(|found| found.groups.contains(group)).cloned().collect()
+        }))
+    }
+
+    async fn defaults(&self, account: &AccountId) -> Result<Vec<Arc<Registration>>, StoreError> {
+        Ok(self.read(|tables| tables.registrations_of(account, None).filter(|found| found.default).cloned().collect()))
+    }
+
+    async fn list(&self, account: &AccountId, after: Option<&Name>, most: usize) -> Result<Vec<Arc<Registration>>, StoreError> {
+        Ok(self.read(|tables| tables.registrations_of(account, after).take(most).cloned().collect()))
+    }
+
+    async fn put(&self, registration: &Registration) -> Result<bool, StoreError> {
+        self.effect("registration row", |tables| {
+            let place = (registration.account.clone(), registration.name.clone());
+            let stored = tables.registrations.get(&place).map_or(0, |stored| stored.version);
+            let fits = stored + 1 == registration.version;
+            if fits {
+                tables.registrations.insert(place, Arc::new(registration.clone()));
+            }
+            fits
+        })
+        .await
+    }
+
+    async fn delete(&self, account: &AccountId, name: &Name) -> Result<bool, StoreError> {
+        self.effect("registration row gone", |tables| tables.registrations.remove(&(account.clone(), name.clone())).is_some())
+            .await
+    }
+
+    async fn disable(&self, account: &AccountId, name: &Name, version: u64, disabled: &Disabled) -> Result<(), StoreError> {
+        self.effect("registration disabled", |tables| {
+            let stored = tables.registrations.get_mut(&(account.clone(), name.clone()));
+            if let Some(stored) = stored.filter(|stored| stored.version == version) {
+                Arc::make_mut(stored).disabled = Some(disabled.clone());
+            }
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Accounts for Worker {
+    async fn get(&self, id: &AccountId) -> Result<Option<Arc<Account>>, StoreError> {
+        Ok(self.read(|tables| tables.accounts.get(id).cloned()))
+    }
+
+    async fn put(&self, account: &Account) -> Result<(), StoreError> {
+        let row = Arc::new(account.clone());
+        self.effect("account row", |tables| drop(tables.accounts.insert(row.id.clone(), row))).await
+    }
+}
+
+#[async_trait]
+impl Keys for Worker {
+    async fn get(&self, id: &KeyId) -> Result<Option<Arc<Key>>, StoreError> {
+        Ok(self.read(|tables| tables.keys.get(id).cloned()))
+    }
+
+    async fn list(&self, account: &AccountId) -> Result<Vec<Key>, StoreError> {
+        let mut keys: Vec<Key> =
+            self.read(|tables| tables.keys.values().filter(|key| key.account == *account).map(|key| Key::clone(key)).collect());
+        keys.sort_by_key(|key| key.created_at);
+        Ok(keys)
+    }
+
+    async fn create(&self, key: &Key) -> Result<bool, StoreError> {
+        self.effect("API key row", |tables| {
+            let is_free = !tables.keys.contains_key(&key.id);
+            if is_free {
+                tables.keys.insert(key.id.clone(), Arc::new(key.clone()));
+            }
+            is_free
+        })
+        .await
+    }
+
+    async fn delete(&self, account: &AccountId, id: &KeyId) -> Result<bool, StoreError> {
+        self.effect("API key row gone", |tables| {
+            let owned = tables.keys.get(id).is_some_and(|key| key.account == *account);
+            owned && tables.keys.remove(id).is_some()
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Attachments for Worker {
+    async fn put(&self, account: &AccountId, id: AttachmentId, picture: &Picture) -> Result<(), StoreError> {
+        self.effect("object", |tables| drop(tables.attachments.insert((account.clone(), id.0), picture.clone()))).await
+    }
+
+    async fn get(&self, account: &AccountId, id: AttachmentId) -> Result<Option<Picture>, StoreError> {
+        Ok(self.read(|tables| tables.attachments.get(&(account.clone(), id.0)).cloned()))
+    }
+
+    async fn delete(&self, account: &AccountId, id: AttachmentId) -> Result<(), StoreError> {
+        self.effect("object gone", |tables| drop(tables.attachments.remove(&(account.clone(), id.0)))).await
+    }
+}

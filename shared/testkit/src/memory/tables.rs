@@ -1,0 +1,72 @@
+//! The rows, as maps in order: the same seed sees them in the same order.
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
+
+use bellhop_core::{
+    Timestamp,
+    model::{Account, AccountId, ChannelId, Delivery, DeliveryId, EventId, Job, Key, KeyId, Name, Picture, Registration},
+    ports::{IdempotencyKey, StoredEvent},
+};
+
+use super::queue::Messages;
+
+/// Everything that is kept.
+#[derive(Default)]
+pub(super) struct Tables {
+    pub(super) idempotency: BTreeMap<(AccountId, &'static str, String), Used>,
+    pub(super) events: BTreeMap<(AccountId, EventId), StoredEvent>,
+    pub(super) deliveries: BTreeMap<(AccountId, DeliveryId), Delivery>,
+    pub(super) due: BTreeMap<(Timestamp, DeliveryId, u32), Job>,
+    pub(super) parked: usize,
+    pub(super) queues: BTreeMap<ChannelId, Messages>,
+    pub(super) messages_sent: u64,
+    pub(super) registrations: BTreeMap<(AccountId, Name), Arc<Registration>>,
+    pub(super) accounts: BTreeMap<AccountId, Arc<Account>>,
+    pub(super) keys: BTreeMap<KeyId, Arc<Key>>,
+    pub(super) attachments: BTreeMap<(AccountId, EventId), Picture>,
+}
+
+/// What an idempotency key was used for.
+pub(super) struct Used {
+    pub(super) event: EventId,
+    pub(super) body_hash: String,
+    pub(super) expires_at: Timestamp,
+}
+
+impl Tables {
+    /// `attribute_not_exists(pk) OR expires < :now`: where that fails, what is there.
+    pub(super) fn use_key(&mut self, key: &IdempotencyKey, event: EventId, now: Timestamp) -> Result<(), &Used> {
+        let place = (key.account.clone(), key.route, key.key.clone());
+        let used = Used { event, body_hash: key.body_hash.clone(), expires_at: key.expires_at };
+        match self.idempotency.entry(place) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(used);
+                Ok(())
+            }
+            Entry::Occupied(mut there) if there.get().expires_at < now => {
+                there.insert(used);
+                Ok(())
+            }
+            Entry::Occupied(there) => Err(there.into_mut()),
+        }
+    }
+
+    /// Writes an event if there is none of that id: then `None`, else the one that is there.
+    pub(super) fn put_event(&mut self, stored: &StoredEvent) -> Option<StoredEvent> {
+        let place = (stored.event.account.clone(), stored.event.id);
+        if let Some(there) = self.events.get(&place) {
+            return Some(there.clone());
+        }
+        self.events.insert(place, stored.clone());
+        None
+    }
+
+    pub(super) fn send(&mut self, job: Job, visible_at: Timestamp) {
+        self.messages_sent += 1;
+        let number = self.messages_sent;
+        self.queues.entry(job.channel.clone()).or_default().push(number, job, visible_at);
+    }
+}

@@ -1,0 +1,77 @@
+//! A channel for tests: one request with the delivery's id in a header, read by its status alone.
+
+use bellhop_core::{
+    Reason, Retry, SendError,
+    channel::{Body, Catalog, Channel, Context, Kind, Limits, Message, Method, Outgoing, Param, Params, Reply, Spec, Step, Text},
+};
+
+/// The header with the delivery's id.
+pub(crate) const ID_HEADER: &str = "x-delivery";
+
+const fn text(text: &'static str) -> Text {
+    Text { en: text, zh: text }
+}
+
+static SPEC: Spec = Spec {
+    id: "probe",
+    label: text("Probe"),
+    help: text("For tests"),
+    docs: "https://probe.invalid/",
+    limits: Limits { title: None, body: None },
+    address: None,
+    params: &[
+        Param {
+            name: "url",
+            label: text("URL"),
+            help: text("Where to"),
+            kind: Kind::Url,
+            required: false,
+            secret: true,
+            default: Some("https://probe.invalid/"),
+            per_message: false,
+        },
+        Param {
+            name: "tone",
+            label: text("Tone"),
+            help: text("What it sounds like"),
+            kind: Kind::Text,
+            required: false,
+            secret: false,
+            default: None,
+            per_message: true,
+        },
+    ],
+};
+
+/// The one channel of tests, `probe`.
+pub const CATALOG: Catalog = Catalog(&[&Probe]);
+
+struct Probe;
+
+impl Channel for Probe {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
+        let Some(reply) = so_far.last() else {
+            let id = message.id.clone().map(|id| (ID_HEADER.to_owned(), id));
+            return Step::Call(Outgoing {
+                method: Method::Post,
+                url: params.text("url").unwrap_or("https://probe.invalid/").to_owned(),
+                headers: id.into_iter().collect(),
+                body: Body::Raw(message.body.clone().into_bytes()),
+                proxy: None,
+            });
+        };
+        let wait = reply.retry_after(cx.now).map_or(Retry::Later, Retry::After);
+        let fail = |reason, retry| SendError::new(reason, retry, format!("the provider answered {}", reply.status));
+        match reply.status {
+            200..=299 => Step::Done,
+            410 => Step::Fail(SendError { dead_address: true, ..fail(Reason::Gone, Retry::Never) }),
+            429 => Step::Fail(fail(Reason::RateLimited, wait)),
+            500..=599 => Step::Fail(fail(Reason::ProviderError, wait)),
+            _ => Step::Fail(fail(Reason::Rejected, Retry::Never)),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Everything put together over memory, and the least that a sender does.
+
+use std::{sync::Arc, time::Duration};
+
+use bellhop_core::{
+    Reason, StoreError,
+    deliver::{Disposition, deliver},
+    model::{ChannelId, Outcome, State},
+    ports::{Ports, Wake},
+    report::Telemetry,
+};
+
+use crate::{Memory, Provider, Sim, memory::Visibility};
+
+/// Ports over memory, and what stands behind them.
+pub struct Rig {
+    /// Time and chance.
+    pub sim: Arc<Sim>,
+    /// Every store.
+    pub memory: Arc<Memory>,
+    /// The far end.
+    pub provider: Arc<Provider>,
+    /// All of it, ready to use.
+    pub ports: Ports,
+}
+
+impl Rig {
+    /// An empty world with that provider in it.
+    pub fn new(provider: Arc<Provider>) -> Self {
+        let sim = Sim::new(0);
+        let memory = Memory::new(Arc::clone(&sim), Visibility::default());
+        let ports = memory.ports();
+        let ports = Ports { http: Arc::clone(&provider) as _, ..ports };
+        Self { sim, memory, provider, ports }
+    }
+}
+
+/// Ports over an empty memory; the provider takes everything, the only channel is `probe`, time stands still.
+pub fn ports() -> Ports {
+    Rig::new(Provider::new(&[])).ports
+}
+
+/// Hears everything and tells nobody.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Telemetry for Silent {
+    fn accepted(&self, _deliveries: usize) {}
+    fn attempted(&self, _channel: &ChannelId, _outcome: Outcome, _reason: Option<Reason>, _duration_ms: u64) {}
+    fn ended(&self, _channel: &ChannelId, _state: State) {}
+}
+
+/// Works on one wake-up and tells the queue what came of it, as every sender does.
+pub async fn work(ports: &Ports, wake: &Wake, lease: Duration) -> Result<(), StoreError> {
+    match deliver(ports, wake, lease).await {
+        Disposition::Ack => ports.queue.ack(wake).await,
+        Disposition::GiveBack(after) => ports.queue.give_back(wake, after).await,
+        Disposition::Bury => ports.queue.bury(wake).await,
+    }
+}

@@ -1,0 +1,231 @@
+//! One contract suite per port: what every implementation must do, whatever it stands on.
+//!
+//! [`port_suite!`](crate::port_suite) makes one test of each case, so that a failing case has a name. The suites assume
+//! that every case gets empty ports of its own; that their clock may be real or simulated; and nothing about how long a
+//! received wake-up stays away. What a case needs from time it says in the times that it hands over.
+
+pub mod directory;
+pub mod ledger;
+pub mod protocol;
+pub mod queue;
+pub mod readers;
+
+use std::time::Duration;
+
+use bellhop_core::{
+    Timestamp,
+    model::{AccountId, Attempt, ChannelId, Delivery, Event, EventId, Job, Outcome, State},
+    ports::{Acceptance, Accepted, Ports, Wake},
+    transition::{Claim, Claimed, Next, Settlement},
+};
+
+use crate::{acceptance, account, channel, event};
+
+/// Expands to one `#[tokio::test]` per case. Takes the path of an `async fn() -> (Ports, T)`; the `T` is whatever has to
+/// outlive the case, a temporary directory for example. The caller depends on tokio with `macros` and `rt-multi-thread`.
+#[macro_export]
+macro_rules! port_suite {
+    ($make:path) => {
+        $crate::port_suite! { $make =>
+            ledger {
+                a_new_event_is_kept_and_each_delivery_is_queued,
+                an_event_without_a_key_is_kept_every_time,
+                the_same_key_and_body_make_nothing_new,
+                the_same_key_never_plans_again,
+                the_same_key_with_another_body_is_a_mismatch,
+                the_same_key_on_another_route_is_another_key,
+                the_same_key_of_another_account_is_another_key,
+                an_expired_key_can_be_used_again,
+                recall_tells_what_a_key_stands_for_and_makes_nothing,
+                expire_forgets_what_has_expired_and_no_more_than_asked,
+                two_requests_with_one_key_make_one_event,
+            }
+            protocol {
+                the_first_wake_up_claims_and_the_row_says_so,
+                a_live_claim_keeps_others_away,
+                a_claim_that_is_over_is_recorded_as_unknown_and_passes_on,
+                of_two_claims_at_once_one_wins,
+                a_settled_delivery_is_over,
+                a_lost_claim_settles_nothing,
+                another_attempt_is_armed_and_does_not_come_early,
+                another_attempt_comes_when_it_is_due,
+                an_old_wake_up_opens_the_one_after_it,
+                a_wake_up_that_is_armed_again_outlives_the_acknowledgement_of_the_old_one,
+                a_wake_up_beyond_fifteen_minutes_waits_for_advance,
+                advance_takes_the_earliest_and_no_more_than_asked,
+                the_last_receive_is_recorded_as_a_dead_letter,
+                a_delivery_that_is_over_can_be_reopened,
+                a_delivery_that_is_not_over_cannot_be_reopened,
+                reopening_what_has_no_row_queues_the_planned_wake_up,
+            }
+            queue {
+                an_empty_queue_gives_nothing,
+                no_more_is_received_than_was_asked_for,
+                channels_do_not_see_each_other,
+                a_received_wake_up_does_not_come_again_by_itself,
+                what_is_given_back_comes_again,
+                what_is_given_back_for_later_does_not_come_now,
+                what_is_acknowledged_is_gone,
+                acknowledging_twice_is_harmless,
+                receives_are_counted_from_claim_to_claim,
+                a_buried_wake_up_is_a_dead_letter_of_its_channel,
+                a_redriven_wake_up_counts_from_one_again,
+                a_quiet_account_does_not_wait_for_a_busy_one,
+                ready_tells_of_what_arrives,
+            }
+            readers {
+                an_event_is_read_by_its_own_account_alone,
+                events_are_listed_newest_first_within_their_bounds,
+                delivery_rows_come_in_the_order_they_were_asked_for,
+                a_delivery_is_listed_in_its_present_state_alone,
+                deliveries_in_a_state_are_listed_newest_first_below_the_cursor,
+            }
+            directory {
+                a_registration_is_read_as_it_was_saved,
+                a_registration_is_saved_over_the_version_before_alone,
+                of_two_saves_at_once_one_wins,
+                a_deleted_registration_can_be_made_anew,
+                a_registration_is_switched_off_at_its_version_alone,
+                the_owners_next_save_switches_on_again,
+                groups_follow_the_latest_save,
+                defaults_follow_the_latest_save,
+                registrations_are_listed_by_name_page_by_page,
+                registrations_of_other_accounts_are_not_there,
+                an_account_is_read_as_it_was_saved,
+                a_key_is_kept_once_and_never_replaced,
+                keys_are_listed_oldest_first_for_their_account,
+                a_key_is_revoked_by_its_account_alone,
+                a_picture_is_kept_byte_by_byte_and_forgotten,
+                pictures_of_other_accounts_are_not_there,
+            }
+        }
+    };
+    ($make:path => $($port:ident { $($case:ident,)+ })+) => {$(
+        mod $port {
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    let (ports, _guard) = $make().await;
+                    $crate::suite::$port::$case(&ports).await;
+                }
+            )+
+        }
+    )+};
+}
+
+/// How long a case waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long a claim of a case lasts.
+const LEASE: Duration = Duration::from_mins(1);
+
+/// Keeps a new event with a delivery to each of these registrations, and answers their jobs.
+async fn accepted(ports: &Ports, registrations: &[&str]) -> Vec<Job> {
+    let event = event(&account(), ports.clock.now(), ports.clock.chance());
+    kept(ports, acceptance(event, registrations, None)).await
+}
+
+/// Keeps it, and answers its jobs.
+async fn kept(ports: &Ports, acceptance: Acceptance) -> Vec<Job> {
+    let (owner, plan) = (acceptance.event.account.clone(), acceptance.plan.clone());
+    let accepted = ports.ledger.accept(acceptance).await.expect("the ledger accepts");
+    let Accepted::New(id) = accepted else { panic!("not new: {accepted:?}") };
+    let stored = ports.events.get(&owner, id).await.expect("events are read").expect("what was accepted is there");
+    plan.deliveries.iter().map(|planned| planned.job(&stored.event)).collect()
+}
+
+/// The next wake-ups of `probe`, once there are some.
+async fn received(ports: &Ports) -> Vec<Wake> {
+    received_on(ports, &channel(), 10).await
+}
+
+async fn received_on(ports: &Ports, channel: &ChannelId, most: usize) -> Vec<Wake> {
+    let coming = async {
+        loop {
+            let wakes = ports.queue.receive(channel, most).await.expect("the queue answers");
+            if !wakes.is_empty() {
+                return wakes;
+            }
+            ports.queue.ready(channel).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, coming).await.expect("a wake-up comes")
+}
+
+/// The next wake-up of `probe`, which is the only one.
+async fn the_wake(ports: &Ports) -> Wake {
+    let mut wakes = received(ports).await;
+    assert_eq!(wakes.len(), 1, "{wakes:?}");
+    wakes.remove(0)
+}
+
+async fn nothing_comes(ports: &Ports) {
+    let wakes = ports.queue.receive(&channel(), 10).await.expect("the queue answers");
+    assert!(wakes.is_empty(), "{wakes:?}");
+}
+
+fn wish(ports: &Ports, token: u128) -> Claim {
+    Claim { token, now: ports.clock.now(), lease: LEASE, last_receive: false }
+}
+
+async fn claimed(ports: &Ports, job: &Job, token: u128) -> Delivery {
+    match ports.ledger.claim(job, &wish(ports, token)).await.expect("the ledger claims") {
+        Claimed::Mine(row) => row,
+        other => panic!("not mine: {other:?}"),
+    }
+}
+
+fn attempt(n: u32, outcome: Outcome, at: Timestamp) -> Attempt {
+    Attempt { n, at, outcome, reason: None, status: None, detail: None, duration_ms: 1, repeated: false }
+}
+
+/// Claims and settles.
+async fn settled(ports: &Ports, job: &Job, outcome: Outcome, next: Next) {
+    let row = claimed(ports, job, 77).await;
+    let now = ports.clock.now();
+    let n = u32::try_from(row.attempts.len()).expect("few attempts") + 1;
+    let settlement = Settlement { token: 77, attempt: Some(attempt(n, outcome, now)), next, now };
+    assert!(ports.ledger.settle(job, &settlement).await.expect("the ledger settles"), "the claim holds");
+}
+
+async fn failed(ports: &Ports, job: &Job) {
+    settled(ports, job, Outcome::Failed, Next::Final { state: State::Failed, reason: None }).await;
+}
+
+async fn row(ports: &Ports, job: &Job) -> Option<Delivery> {
+    ports.deliveries.get(job.account(), &[job.delivery]).await.expect("deliveries are read").remove(0)
+}
+
+fn other_account() -> AccountId {
+    AccountId::parse("other").expect("a name")
+}
+
+fn event_at(ports: &Ports, account: &AccountId, ms: i64) -> Event {
+    let at = Timestamp::from_millisecond(ms).expect("a time");
+    event(account, at, ports.clock.chance())
+}
+
+fn below(id: EventId) -> EventId {
+    EventId(id.0 - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_case_is_in_the_list() {
+        let list = include_str!("mod.rs");
+        let modules = [
+            include_str!("directory.rs"),
+            include_str!("ledger.rs"),
+            include_str!("protocol.rs"),
+            include_str!("queue.rs"),
+            include_str!("readers.rs"),
+        ];
+        let cases = modules.iter().flat_map(|module| module.lines()).filter_map(|line| line.strip_prefix("pub async fn "));
+        let cases: Vec<_> = cases.filter_map(|line| line.split_once('(')).map(|(case, _)| case).collect();
+        assert!(cases.len() >= 60, "{}", cases.len());
+        let missing: Vec<_> = cases.into_iter().filter(|case| !list.contains(&format!("                {case},"))).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}

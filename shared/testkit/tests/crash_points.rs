@@ -1,0 +1,51 @@
+//! Dies at every point of every story, on memory.
+
+use std::time::Duration;
+
+use bellhop_testkit::crash::{Harm, MemoryWorld, Story, Trial, every_crash_point, stories};
+
+const LEASE: Duration = Duration::from_mins(1);
+const LONGER_THAN_LEASE: Duration = Duration::from_mins(2);
+const SHORTER_THAN_LEASE: Duration = Duration::from_secs(20);
+
+async fn play(stories: Vec<Story>, harm: Harm, times: usize, visibility: Duration) {
+    assert!(!stories.is_empty());
+    let trial = Trial { harm, times, lease: LEASE };
+    for story in stories {
+        let survey = every_crash_point(async || MemoryWorld::new(visibility), &story, trial).await;
+        let survey = survey.unwrap_or_else(|violation| panic!("{}", violation.0));
+        assert!(survey.points >= 30, "`{}` passes through accept, deliver and tick: {survey:?}", story.name);
+    }
+}
+
+/// Stories that pass through accept, deliver and tick, short enough for every pair of points.
+fn short_stories() -> Vec<Story> {
+    let names = ["503, then taken", "deleted before the client asks again", "parked beyond fifteen minutes, then taken"];
+    stories().into_iter().filter(|story| names.contains(&story.name)).collect()
+}
+
+#[tokio::test]
+async fn whoever_dies_anywhere_loses_nothing() {
+    play(stories(), Harm::Dies, 1, LONGER_THAN_LEASE).await;
+}
+
+#[tokio::test]
+async fn whoever_dies_anywhere_loses_nothing_even_if_messages_come_back_before_leases_are_over() {
+    play(stories(), Harm::Dies, 1, SHORTER_THAN_LEASE).await;
+}
+
+#[tokio::test]
+async fn a_store_that_fails_before_or_after_any_effect_loses_nothing() {
+    play(stories(), Harm::Fails, 1, LONGER_THAN_LEASE).await;
+    play(stories(), Harm::Fails, 1, SHORTER_THAN_LEASE).await;
+}
+
+#[tokio::test]
+async fn whoever_dies_twice_loses_nothing() {
+    play(short_stories(), Harm::Dies, 2, LONGER_THAN_LEASE).await;
+}
+
+#[tokio::test]
+async fn whoever_dies_twice_loses_nothing_even_if_messages_come_back_before_leases_are_over() {
+    play(short_stories(), Harm::Dies, 2, SHORTER_THAN_LEASE).await;
+}
