@@ -1,7 +1,7 @@
 //! From the minute's tick to `core::tick`.
 //!
 //! On one machine the tick is a timer: once at the start, for what became due while nothing ran, then every minute. A tick
-//! that fails is told to the operator and made up for by the next: each looks five minutes ahead.
+//! that fails is told to the operator and made up for by the next: each looks minutes ahead.
 
 use std::time::Duration;
 

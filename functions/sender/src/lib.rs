@@ -4,37 +4,22 @@
 //! that panics fails alone, and its wake-up comes again; when told to stop, it takes nothing new and lets what is in flight
 //! finish. Left to others: which wake-up comes first and how many of one registration at a time (the queue).
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::time::Duration;
 
 use bellhop_core::{
-    StoreError,
-    deliver::{Disposition, LEASE, deliver},
+    deliver::{LEASE, work},
     model::ChannelId,
     ports::{Ports, Wake},
 };
-use futures_util::FutureExt;
 use tokio::{sync::watch, task::JoinSet};
 
-/// How long a wake-up stays away after a fault of our own.
+/// How long to leave a queue alone that does not answer.
 const AFTER_FAULT: Duration = Duration::from_secs(5);
 
-/// Works on one wake-up and tells the queue what became of it.
-pub async fn work(ports: &Ports, wake: &Wake) {
-    let delivering = AssertUnwindSafe(deliver(ports, wake, LEASE)).catch_unwind();
-    let disposition = delivering.await.unwrap_or_else(|_| {
-        tracing::error!(delivery = %wake.job.delivery, "a panic while working on a wake-up; it will come again");
-        Disposition::GiveBack(AFTER_FAULT)
-    });
-    if let Err(error) = tell(ports, wake, disposition).await {
+/// Works on one wake-up. Where the queue does not take the answer, the wake-up comes again by itself.
+async fn one(ports: &Ports, wake: &Wake) {
+    if let Err(error) = work(ports, wake, LEASE).await {
         tracing::error!(delivery = %wake.job.delivery, %error, "the queue did not take the answer; the wake-up will come again");
-    }
-}
-
-async fn tell(ports: &Ports, wake: &Wake, disposition: Disposition) -> Result<(), StoreError> {
-    match disposition {
-        Disposition::Ack => ports.queue.ack(wake).await,
-        Disposition::GiveBack(after) => ports.queue.give_back(wake, after).await,
-        Disposition::Bury => ports.queue.bury(wake).await,
     }
 }
 
@@ -47,7 +32,7 @@ pub async fn run(ports: Ports, channel: ChannelId, most: usize, mut stop: watch:
                 let idle = wakes.is_empty();
                 for wake in wakes {
                     let ports = ports.clone();
-                    jobs.spawn(async move { work(&ports, &wake).await });
+                    jobs.spawn(async move { one(&ports, &wake).await });
                 }
                 if idle || jobs.len() >= most {
                     wait(&ports, &channel, &mut jobs, most, &mut stop).await;

@@ -37,15 +37,30 @@ pub enum Disposition {
     Bury,
 }
 
-/// Works on one wake-up. `lease` is [`LEASE`] everywhere but in tests.
-pub async fn deliver(ports: &Ports, wake: &Wake, lease: Duration) -> Disposition {
-    match attempt(ports, wake, lease).await {
-        Ok(disposition) => disposition,
-        Err(error) => {
-            tracing::error!(delivery = %wake.job.delivery, %error, "the store failed; the wake-up will come again");
-            Disposition::GiveBack(Duration::from_secs(5))
-        }
+/// How long a wake-up stays away after the store has failed it, by how often it was received: an outage of ten minutes must
+/// not turn what waits into dead letters. <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>
+const AFTER_FAULT: [Duration; 4] =
+    [Duration::from_secs(5), Duration::from_secs(30), Duration::from_mins(2), Duration::from_mins(10)];
+
+/// Works on one wake-up and tells the queue what became of it. `lease` is [`LEASE`] everywhere but in tests.
+pub async fn work(ports: &Ports, wake: &Wake, lease: Duration) -> Result<(), StoreError> {
+    match deliver(ports, wake, lease).await {
+        Disposition::Ack => ports.queue.ack(wake).await,
+        Disposition::GiveBack(after) => ports.queue.give_back(wake, after).await,
+        Disposition::Bury => ports.queue.bury(wake).await,
     }
+}
+
+/// Works on one wake-up. A panic outside of the sending itself, which [`attempt`] records, is a fault like the store's.
+pub async fn deliver(ports: &Ports, wake: &Wake, lease: Duration) -> Disposition {
+    let delivery = wake.job.delivery;
+    match AssertUnwindSafe(attempt(ports, wake, lease)).catch_unwind().await {
+        Ok(Ok(disposition)) => return disposition,
+        Ok(Err(error)) => tracing::error!(%delivery, %error, "the store failed; the wake-up will come again"),
+        Err(_) => tracing::error!(%delivery, "a panic while working on a wake-up; it will come again"),
+    }
+    let received = usize::try_from(wake.receives.saturating_sub(1)).unwrap_or(usize::MAX);
+    Disposition::GiveBack(AFTER_FAULT[received.min(AFTER_FAULT.len() - 1)])
 }
 
 async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposition, StoreError> {

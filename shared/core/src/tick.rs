@@ -1,6 +1,6 @@
 //! What the minute brings: parked wake-ups that are due go to the queue, each with its exact delay.
 //!
-//! A tick looks five minutes ahead, so that four in a row may fail. Ticks may overlap, repeat and die half-way: a wake-up
+//! A tick comes anywhere inside its minute and looks six minutes ahead, so that four in a row may fail. Ticks may overlap, repeat and die half-way: a wake-up
 //! that is queued twice is one too many and does nothing ([`crate::transition`]).
 
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::{StoreError, Timestamp, ports::Ports};
 
 /// How far a tick looks ahead.
-pub const AHEAD: Duration = Duration::from_mins(5);
+pub const AHEAD: Duration = Duration::from_mins(6);
 
 /// How many wake-ups one call of the store moves.
 const PAGE: usize = 100;

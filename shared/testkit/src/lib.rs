@@ -21,5 +21,5 @@ pub use make::{acceptance, account, channel, draft, event, key, name, planned, r
 pub use memory::Memory;
 pub use probe::CATALOG;
 pub use provider::{Answer, Provider};
-pub use rig::{Rig, Silent, ports, work};
+pub use rig::{Rig, Silent, ports};
 pub use sim::{Dice, Sim};

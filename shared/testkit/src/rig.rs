@@ -1,12 +1,11 @@
-//! Everything put together over memory, and the least that a sender does.
+//! Everything put together over memory.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bellhop_core::{
-    Reason, StoreError,
-    deliver::{Disposition, deliver},
+    Reason,
     model::{ChannelId, Outcome, State},
-    ports::{Ports, Wake},
+    ports::Ports,
     report::Telemetry,
 };
 
@@ -48,13 +47,4 @@ impl Telemetry for Silent {
     fn accepted(&self, _deliveries: usize) {}
     fn attempted(&self, _channel: &ChannelId, _outcome: Outcome, _reason: Option<Reason>, _duration_ms: u64) {}
     fn ended(&self, _channel: &ChannelId, _state: State) {}
-}
-
-/// Works on one wake-up and tells the queue what came of it, as every sender does.
-pub async fn work(ports: &Ports, wake: &Wake, lease: Duration) -> Result<(), StoreError> {
-    match deliver(ports, wake, lease).await {
-        Disposition::Ack => ports.queue.ack(wake).await,
-        Disposition::GiveBack(after) => ports.queue.give_back(wake, after).await,
-        Disposition::Bury => ports.queue.bury(wake).await,
-    }
 }

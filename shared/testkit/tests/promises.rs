@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bellhop_core::{
     StoreError, Timestamp,
     accept::accept,
-    deliver::{Disposition, deliver},
+    deliver::{Disposition, deliver, work},
     model::{Draft, Job, Picture, State},
     ports::{Acceptance, Accepted, IdempotencyKey, Ledger, MOST_RECEIVES, Ports, Wake},
     transition::{Claim, Claimed, Settlement},
@@ -20,7 +20,7 @@ use bellhop_core::{
 use bellhop_testkit::{
     Provider, Rig, account, channel, draft,
     effects::{Effects, Point},
-    key, name, registration, work,
+    key, name, registration,
 };
 
 const LEASE: Duration = Duration::from_mins(1);

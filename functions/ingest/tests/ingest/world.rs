@@ -114,7 +114,7 @@ impl World {
                 return done;
             }
             for wake in wakes {
-                bellhop_testkit::work(&self.rig.ports, &wake, bellhop_core::deliver::LEASE).await.unwrap();
+                bellhop_core::deliver::work(&self.rig.ports, &wake, bellhop_core::deliver::LEASE).await.unwrap();
                 done += 1;
             }
         }

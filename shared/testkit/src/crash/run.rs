@@ -5,14 +5,14 @@ use std::{sync::Arc, time::Duration};
 use bellhop_core::{
     Code, Problem,
     accept::{Answer as Accepted, accept},
-    deliver::deliver,
+    deliver::{deliver, work},
     model::{Draft, Picture, Recipient, State},
     ports::{Freshness, Ports, StoredEvent, Wake},
     tick::tick,
 };
 
 use super::{Client, Story, Trial, Twist, Violation, World, dying::Dying, judge, until_death};
-use crate::{Dice, Provider, account, channel, draft, effects::between_points, key, name, registration, work};
+use crate::{Dice, Provider, account, channel, draft, effects::between_points, key, name, registration};
 
 /// How much time passes when there is nothing to do: less than a tick looks ahead.
 const STEP: Duration = Duration::from_mins(4);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bellhop_core::{
     Code,
     accept::accept,
+    deliver::work,
     model::{DeliveryId, Recipient, State},
     ports::{Clock, Ports},
     tick::tick,
@@ -16,7 +17,7 @@ use super::{
     turns::Life,
     world::{NAMES, Rig, World, at_once},
 };
-use crate::{account, channel, draft, key, name, work};
+use crate::{account, channel, draft, key, name};
 
 /// The longest that a worker without work waits before it looks again.
 const IDLE_S: u64 = 300;
