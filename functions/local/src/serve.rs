@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use bellhop_core::model::ChannelId;
 use bellhop_egress::{HttpEgress, Settings};
-use bellhop_embedded::{Durability, Options, Store, SystemClock};
+use bellhop_embedded::{Durability, MOST_IN_CHANNEL, Options, Store, SystemClock};
 use bellhop_http::Api;
 use tokio::{
     net::TcpListener,
@@ -20,9 +20,6 @@ use tokio::{
 use tracing_subscriber::EnvFilter;
 
 use crate::{cli, first_start, metrics::Metrics};
-
-/// How many jobs of one channel are in flight at most.
-const MOST_JOBS: usize = 256;
 
 /// How long a stop waits for what is in flight: more than a send may take.
 const GRACE: Duration = Duration::from_secs(30);
@@ -56,7 +53,7 @@ async fn serve(options: cli::Serve) -> Result<()> {
     let mut workers = JoinSet::new();
     for channel in bellhop_channels::ALL.0 {
         let channel = ChannelId::new(channel.spec().id);
-        workers.spawn(bellhop_sender::run(ports.clone(), channel, MOST_JOBS, stopped.clone()));
+        workers.spawn(bellhop_sender::run(ports.clone(), channel, MOST_IN_CHANNEL, stopped.clone()));
     }
     workers.spawn(bellhop_batch::run(ports.clone(), stopped.clone()));
     let api = Api::new(ports);

@@ -29,6 +29,7 @@ mod writer;
 pub use clock::SystemClock;
 pub use error::OpenError;
 pub use inspect::{Inspection, inspect};
+pub use queue::MOST_IN_CHANNEL;
 pub use store::{Backlog, Durability, Options, Store};
 
 #[cfg(test)]

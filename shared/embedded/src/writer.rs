@@ -297,11 +297,11 @@ impl Writer {
         for hungry in hungry {
             match table::fetch(&self.connection, hungry.id, now, hungry.most) {
                 Ok(mut fetched) => {
-                    let poison = std::mem::take(&mut fetched.poison);
-                    self.memory.window().fed(&hungry, fetched);
-                    for place in poison {
+                    // before anybody can receive what stood beside it
+                    for place in std::mem::take(&mut fetched.poison) {
                         self.bury(&hungry.lane, place);
                     }
+                    self.memory.window().fed(&hungry, fetched);
                 }
                 Err(fault) => {
                     let error = StoreError::from(fault);

@@ -1,7 +1,8 @@
 //! The durable queue: a table that keeps, a window that is fast.
 //!
-//! Promises: at least once; at most 8 wake-ups of a registration under way at the same time; accounts and registrations
-//! take turns; a received wake-up that nobody speaks of again comes back. Left to others: what a wake-up means.
+//! Promises: at least once; at most 8 wake-ups of a registration under way at the same time, and of an account no more
+//! than it leaves free; accounts and registrations take turns; a received wake-up that nobody speaks of again comes back.
+//! Left to others: what a wake-up means.
 
 mod ring;
 pub(crate) mod table;
@@ -17,6 +18,7 @@ use bellhop_core::{
 };
 
 pub(crate) use table::{AT_ONCE, LONGEST_DELAY, Lane, LaneId, Message, Place, millis};
+pub use window::MOST_IN_CHANNEL;
 pub(crate) use window::{Ready, Riding, Window};
 
 use crate::{Store, events, store::Memory, writer::Effect};

@@ -24,9 +24,10 @@ impl Ring {
         }
     }
 
-    /// Takes the lane whose turn it is.
-    pub(crate) fn pop(&mut self) -> Option<LaneId> {
-        let account = self.accounts.pop_front()?;
+    /// Takes the lane whose turn it is, of the first account that may have one.
+    pub(crate) fn pop(&mut self, may: impl Fn(&AccountId) -> bool) -> Option<LaneId> {
+        let turn = self.accounts.iter().position(may)?;
+        let account = self.accounts.remove(turn)?;
         let lanes = self.lanes.get_mut(&account)?;
         let lane = lanes.pop_front();
         if lanes.is_empty() {
@@ -37,9 +38,9 @@ impl Ring {
         lane
     }
 
-    /// Whether nobody waits.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.accounts.is_empty()
+    /// Whether somebody waits who may have a turn.
+    pub(crate) fn any(&self, may: impl Fn(&AccountId) -> bool) -> bool {
+        self.accounts.iter().any(may)
     }
 }
 
@@ -55,10 +56,21 @@ mod tests {
         ring.push(&calm, LaneId(9));
         let mut order = Vec::new();
         for _ in 0..6 {
-            let lane = ring.pop().unwrap();
+            let lane = ring.pop(|_| true).unwrap();
             order.push(lane.0);
             ring.push(if lane.0 == 9 { &calm } else { &busy }, lane);
         }
         assert_eq!(order, [1, 9, 2, 9, 3, 9]);
+    }
+
+    #[test]
+    fn an_account_that_may_not_have_a_turn_keeps_its_place() {
+        let mut ring = Ring::default();
+        let [first, second] = ["first", "second"].map(|name| AccountId::parse(name).unwrap());
+        ring.push(&first, LaneId(1));
+        ring.push(&second, LaneId(2));
+        assert_eq!(ring.pop(|account| *account == second), Some(LaneId(2)));
+        assert_eq!(ring.pop(|account| *account == second), None);
+        assert_eq!(ring.pop(|_| true), Some(LaneId(1)));
     }
 }

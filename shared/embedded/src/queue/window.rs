@@ -14,7 +14,7 @@ use std::{
 
 use bellhop_core::{
     deliver::LEASE,
-    model::{ChannelId, DeliveryId, Event},
+    model::{AccountId, ChannelId, DeliveryId, Event},
 };
 use tokio::sync::Notify;
 
@@ -25,6 +25,10 @@ use super::{
 
 /// How many wake-ups of one lane are worked on at the same time.
 pub(crate) const MOST_IN_FLIGHT: usize = 8;
+
+/// How many wake-ups of one channel are worked on at the same time. An account gets no more of them than it leaves free:
+/// however many accounts hang, whoever comes new finds room.
+pub const MOST_IN_CHANNEL: usize = 256;
 
 /// How long a received wake-up stays hidden, should its worker never say what became of it.
 pub(crate) const HIDDEN: Duration = LEASE.saturating_mul(3);
@@ -117,6 +121,8 @@ struct Channel {
     timers: BTreeSet<(i64, LaneId)>,
     /// When a wake-up in flight comes back by itself.
     hidden: BTreeSet<(i64, i64)>,
+    /// How many wake-ups each account has in flight; none is not listed.
+    in_flight: HashMap<AccountId, usize>,
     notify: Arc<Notify>,
 }
 
@@ -194,7 +200,7 @@ impl Window {
         let mut hungry = Vec::new();
         for channel in self.channels.values_mut() {
             for _ in 0..most {
-                let Some(id) = channel.hungry.pop() else { break };
+                let Some(id) = channel.hungry.pop(|_| true) else { break };
                 let Some(lane) = self.lanes.get_mut(&id) else { continue };
                 lane.listed.hungry = false;
                 if !lane.is_hungry(crowded) {
@@ -244,7 +250,7 @@ impl Window {
         self.wake(channel, now);
         let mut taken = Vec::new();
         while taken.len() < most {
-            let Some(id) = self.channels.get_mut(channel).and_then(|channel| channel.runnable.pop()) else { break };
+            let Some(id) = self.channels.get_mut(channel).and_then(Channel::next) else { break };
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
             lane.listed.runnable = false;
             if lane.is_runnable()
@@ -259,7 +265,7 @@ impl Window {
                 let take = self.takes;
                 self.in_flight.insert(seq, InFlight { message: ready.message.clone(), take, until });
                 taken.push(Taken { lane: Arc::clone(&lane.lane), ready, receipt: Receipt { seq, take } });
-                self::channel(&mut self.channels, channel).hidden.insert((until, seq));
+                self::channel(&mut self.channels, channel).takes_off(&lane.lane.account, until, seq);
             }
             self.list(id);
         }
@@ -298,7 +304,7 @@ impl Window {
         let timer = channel.timers.first().map(|(at, _)| *at);
         let hidden = channel.hidden.first().map(|(until, _)| *until);
         match timer.into_iter().chain(hidden).min() {
-            _ if !channel.runnable.is_empty() || !channel.hungry.is_empty() => Outlook::Now,
+            _ if channel.has_next() || channel.hungry.any(|_| true) => Outlook::Now,
             Some(at) if at <= now => Outlook::Now,
             Some(at) => Outlook::At(at),
             None => Outlook::Nothing,
@@ -313,7 +319,7 @@ impl Window {
 
     /// Whether lanes of the channel are to be fed, or are being fed now.
     pub(crate) fn is_hungry(&self, channel: &ChannelId) -> bool {
-        self.channels.get(channel).is_some_and(|channel| channel.feeding > 0 || !channel.hungry.is_empty())
+        self.channels.get(channel).is_some_and(|channel| channel.feeding > 0 || channel.hungry.any(|_| true))
     }
 
     /// Wakes those who wait for the channel's outlook to change.
@@ -358,7 +364,7 @@ impl Window {
         }
         if let Some(lane) = self.lanes.get_mut(&message.place.lane) {
             lane.in_flight.retain(|known| *known != seq);
-            channel(&mut self.channels, &lane.lane.channel).hidden.remove(&(until, seq));
+            channel(&mut self.channels, &lane.lane.channel).lands(&lane.lane.account, until, seq);
         }
         Some(message)
     }
@@ -384,6 +390,34 @@ impl Window {
     }
 }
 
+impl Channel {
+    /// Whether somebody's turn can come now.
+    fn has_next(&self) -> bool {
+        self.runnable.any(has_room(self.hidden.len(), &self.in_flight))
+    }
+
+    /// The lane whose turn it is.
+    fn next(&mut self) -> Option<LaneId> {
+        self.runnable.pop(has_room(self.hidden.len(), &self.in_flight))
+    }
+
+    fn takes_off(&mut self, account: &AccountId, until: i64, seq: i64) {
+        self.hidden.insert((until, seq));
+        *self.in_flight.entry(account.clone()).or_default() += 1;
+    }
+
+    fn lands(&mut self, account: &AccountId, until: i64, seq: i64) {
+        self.hidden.remove(&(until, seq));
+        if let Some(has) = self.in_flight.get_mut(account) {
+            *has -= 1;
+            if *has == 0 {
+                self.in_flight.remove(account);
+            }
+        }
+        self.notify.notify_waiters(); // somebody may have room now who had none
+    }
+}
+
 impl Queued {
     fn is_runnable(&self) -> bool {
         !self.ready.is_empty() && self.in_flight.len() < MOST_IN_FLIGHT
@@ -398,6 +432,12 @@ impl Queued {
         let listed = self.listed.runnable || self.listed.hungry || self.feeding;
         self.ready.is_empty() && self.in_flight.is_empty() && !self.more && self.timer.is_none() && !listed
     }
+}
+
+/// Which accounts may have more in flight: those that have less than what is free.
+fn has_room(taken: usize, in_flight: &HashMap<AccountId, usize>) -> impl Fn(&AccountId) -> bool {
+    let free = MOST_IN_CHANNEL.saturating_sub(taken);
+    move |account| in_flight.get(account).copied().unwrap_or(0) < free
 }
 
 fn lane<'l>(lanes: &'l mut HashMap<LaneId, Queued>, id: LaneId, name: &Arc<Lane>) -> &'l mut Queued {

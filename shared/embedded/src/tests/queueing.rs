@@ -14,7 +14,7 @@ use futures_util::FutureExt;
 use super::{House, PATIENCE};
 use crate::{
     Options, Store, SystemClock,
-    queue::window::{HIDDEN, MOST_IN_FLIGHT},
+    queue::window::{HIDDEN, MOST_IN_CHANNEL, MOST_IN_FLIGHT},
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -34,6 +34,26 @@ async fn no_more_than_eight_of_one_registration_are_under_way() {
     assert_eq!(house.receive(20).await.len(), 0);
     house.store.ack(&wakes[3]).await.unwrap();
     assert_eq!(house.receive(20).await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_account_gets_no_more_than_it_leaves_free_and_who_comes_new_finds_room() {
+    let house = House::new();
+    let names: Vec<_> = (0..40).map(|number| format!("r{number}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    for _ in 0..MOST_IN_FLIGHT {
+        house.accept(&names).await;
+    }
+    let greedy = house.receive(MOST_IN_CHANNEL).await;
+    assert_eq!(greedy.len(), MOST_IN_CHANNEL / 2, "320 wait, of 40 registrations");
+    assert!(house.store.ready(&channel()).now_or_never().is_none(), "nobody is woken for what may not go yet");
+
+    house.accept_for(&other(), &["c"]).await;
+    assert!(house.store.ready(&channel()).now_or_never().is_some());
+    assert_eq!(house.receive(MOST_IN_CHANNEL).await.len(), 1);
+    assert_eq!(house.receive(MOST_IN_CHANNEL).await.len(), 0);
+    house.store.ack(&greedy[0]).await.unwrap();
+    assert_eq!(house.receive(MOST_IN_CHANNEL).await.len(), 1, "one for one");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 //! [`every_crash_point`] plays a [`Story`] for each point that it passes: there the process ends (or the store fails),
 //! and the world goes on: the client may ask again, the store is opened again, messages become visible again, come twice,
 //! late and in another order, and ticks run until nothing is left. Promise: `Ok` means that what was accepted became final,
-//! and that nothing was sent again but after an outcome that is recorded as unknown ([`judge`]). Left to others: how a
+//! and that nothing was sent again but after an outcome that is recorded as unknown ([`judge()`]). Left to others: how a
 //! store is killed ([`World`]).
 
 mod dying;
