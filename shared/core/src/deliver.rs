@@ -51,7 +51,7 @@ pub async fn work(ports: &Ports, wake: &Wake, lease: Duration) -> Result<(), Sto
     }
 }
 
-/// Works on one wake-up. A panic outside of the sending itself, which [`attempt`] records, is a fault like the store's.
+/// Works on one wake-up. A panic outside of the sending itself, which its attempt records, is a fault like the store's.
 pub async fn deliver(ports: &Ports, wake: &Wake, lease: Duration) -> Disposition {
     let delivery = wake.job.delivery;
     match AssertUnwindSafe(attempt(ports, wake, lease)).catch_unwind().await {
