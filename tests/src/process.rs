@@ -56,10 +56,8 @@ impl Bellhop {
         adjust(&mut command);
         let mut child = command.spawn().unwrap();
         let output = Arc::new(Mutex::new(String::new()));
-        let readers = vec![
-            collect(child.stdout.take().unwrap(), Arc::clone(&output)),
-            collect(child.stderr.take().unwrap(), Arc::clone(&output)),
-        ];
+        let mut readers = vec![collect(child.stdout.take().unwrap(), Arc::clone(&output))];
+        readers.extend(child.stderr.take().map(|stderr| collect(stderr, Arc::clone(&output))));
         let limit = Instant::now() + Duration::from_secs(30);
         let url = loop {
             let heard = output.lock().unwrap().clone();

@@ -8,7 +8,7 @@ use std::{
     process::{Output, Stdio},
 };
 
-use acceptance::{Bellhop, Sink, command};
+use acceptance::{Answer, Bellhop, Sink, command};
 use serde_json::{Value, json};
 
 fn run(arguments: &[&str], input: &str) -> Output {
@@ -39,6 +39,38 @@ async fn send_sends_and_prints_the_answer() {
     let answer = printed(&arguments, "from standard input");
     assert_eq!(answer["deliveries"][0]["state"], "delivered");
     assert_eq!(sink.arrivals()[0].json()["message"], "from standard input");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn send_with_wait_ends_with_2_when_it_has_not_arrived() {
+    let (_data, sink, bellhop) = with_registration().await;
+    sink.answer([Answer::status(400)]);
+    let server = ["--url", &bellhop.client.url, "--key", &bellhop.client.key];
+    let output = run(&[&["send", "desk", "--body", "x", "--wait", "20"][..], &server].concat(), "");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("\"failed\""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_variable_that_is_set_to_nothing_counts_as_not_set() {
+    let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
+    let bellhop = Bellhop::start_command(data.path(), &[], |command| {
+        for name in ["BELLHOP_ADMIN_KEY", "BELLHOP_RESOLVE", "BELLHOP_EXTRA_CA", "BELLHOP_ALLOW_PRIVATE", "BELLHOP_LOG"] {
+            command.env(name, "");
+        }
+    });
+    bellhop.client.put("/v1/registrations/desk", json!({ "channel": "webhook", "params": { "url": sink.url } })).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_key_is_made_once_and_a_revoked_one_stays_revoked() {
+    let (data, _sink, bellhop) = with_registration().await;
+    let keys = bellhop.client.get("/v1/keys").await;
+    let path = format!("/v1/keys/{}", keys["items"][0]["id"].as_str().unwrap());
+    assert_eq!(bellhop.client.call("DELETE", &path, None).await.0, 204);
+    bellhop.stop();
+    let bellhop = Bellhop::start(data.path());
+    assert_eq!(bellhop.client.call("GET", "/v1/keys", None).await.0, 401);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -172,6 +172,60 @@ async fn a_person_may_retry_what_has_failed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_persons_retry_under_one_key_begins_one_round() {
+    let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
+    let bellhop = Bellhop::start(data.path());
+    register(&bellhop, &sink).await;
+    let delivery = bellhop.client.send(message()).await.remove(0);
+    bellhop.client.until(&delivery, &["delivered"]).await;
+    let retry = async |body: &str| {
+        let path = format!("/v1/deliveries/{delivery}/retry");
+        bellhop.client.try_call("POST", &path, &[("idempotency-key", "again")], Some(body.to_owned())).await.unwrap()
+    };
+    assert_eq!(retry("{}").await.0, 202);
+    sink.until(2).await;
+    bellhop.client.until(&delivery, &["delivered"]).await;
+    assert_eq!(retry("{}").await.0, 202, "it is answered with the states of now");
+    assert_eq!(retry("{\"x\": 1}").await.1["code"], "unknown_field");
+    bellhop.stop();
+    assert_eq!(sink.arrivals().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_cannot_be_written_costs_no_request_and_no_send() {
+    let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
+    sink.slow(Duration::from_millis(300));
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let bellhop = Bellhop::start_command(data.path(), &["--allow-private", "127.0.0.0/8"], |command| {
+        command.stderr(full);
+    });
+    register(&bellhop, &sink).await;
+    let delivery = bellhop.client.send(message()).await.remove(0);
+    sink.until(1).await;
+    bellhop.stop(); // checks that it ends well
+    let bellhop = Bellhop::start(data.path());
+    assert_eq!(outcomes(&bellhop.client.until(&delivery, &["delivered"]).await), ["delivered"]);
+    assert_eq!(sink.arrivals().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_is_answered_when_the_server_stops() {
+    let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
+    sink.answer([Answer::status(503).header("retry-after", "60")]);
+    let bellhop = Bellhop::start(data.path());
+    register(&bellhop, &sink).await;
+    let client = bellhop.client.clone();
+    let waiting = json!({ "to": "desk", "body": BODY_SECRET, "wait_seconds": 25 });
+    let waiting = tokio::spawn(async move { client.call("POST", "/v1/messages", Some(waiting)).await });
+    sink.until(1).await;
+    let stopping = tokio::task::spawn_blocking(|| bellhop.stop());
+    let (status, answer) = waiting.await.unwrap();
+    assert_eq!(status, 202);
+    assert!(answer["deliveries"][0]["state"].is_string());
+    stopping.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_request_is_answered_with_what_was_kept_and_sends_nothing_more() {
     let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
     let bellhop = Bellhop::start(data.path());

@@ -19,6 +19,13 @@ fn refusals() -> Vec<(&'static str, String, u16, &'static str, Value)> {
         ("/v1/messages", to("group:none"), 422, "unknown_recipient", json!("to[0]")),
         ("/v1/messages", to("contact:none"), 422, "unknown_recipient", json!("to[0]")),
         ("/v1/messages", to("a/b"), 422, "invalid_name", json!("to[0]")),
+        (
+            "/v1/messages",
+            json!({ "to": "desk", "via": "nobody", "body": "x" }).to_string(),
+            422,
+            "unknown_recipient",
+            json!("via"),
+        ),
         ("/v1/messages", to("email:a@example.org"), 422, "no_default_registration", json!("to[0]")),
         ("/v1/messages", json!({ "to": ["desk", "nobody"], "body": "x" }).to_string(), 422, "unknown_recipient", json!("to[1]")),
         ("/v1/messages", json!({ "to": "desk", "body": large }).to_string(), 413, "body_too_large", Value::Null),

@@ -56,7 +56,7 @@ async fn messages(State(api): State<Api>, Sender(caller): Sender, request: Reque
     let (draft, wait) = payload.parse::<MessageBody>()?.draft()?;
     let key = payload.idempotency_key(&account.id, MESSAGES, api.ports.clock.now());
     let answer = accept(&api.ports, &account.id, draft, "to", key).await?;
-    let answer = wait::until_final(&api.ports, &account.id, answer, wait).await;
+    let answer = wait::until_final(&api, &account.id, answer, wait).await;
     Ok((StatusCode::ACCEPTED, Json(answer)))
 }
 

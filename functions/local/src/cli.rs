@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use bellhop_core::{channel::Spec, ports::Clock};
 use bellhop_egress::Cidr;
 use bellhop_embedded::SystemClock;
-use clap::{Args, Parser, Subcommand};
+use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use serde::Serialize;
 
 use crate::{client, doctor, dry_run, first_start, serve, verdict};
@@ -41,8 +41,13 @@ enum Command {
     /// Look a data directory over and say what is wrong.
     Doctor(doctor::Doctor),
     /// Print the requests that a case on standard input would make, without making them.
+    ///
+    /// A case is `{"channel": "webhook", "registration": {"url": "https://example.com"}, "notification": {"title": "hello"},
+    /// "now_unix": 1700000000}`.
     DryRun,
     /// Print what a provider's answer on standard input means.
+    ///
+    /// An answer is `{"channel": "webhook", "response": {"status": 503, "headers": {"Retry-After": "7"}, "body": ""}}`.
     Verdict,
     /// Make an API key; print it and the hash by which it is stored.
     NewKey,
@@ -79,7 +84,8 @@ pub struct Serve {
 
 /// Runs the command that the arguments ask for.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = without_empty_variables(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match run(cli.command.unwrap_or(Command::Serve(cli.serve))) {
         Ok(code) => code,
         Err(error) => {
@@ -90,12 +96,23 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// A variable that is set to nothing, as service files often have it, counts as not set.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |arg: &Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    let command = command.mut_args(|arg| if is_empty(&arg) { arg.env(None::<&str>) } else { arg });
+    command.mut_subcommands(without_empty_variables)
+}
+
 fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Serve(options) => serve::run(options)?,
-        Command::Send(send) => print(&send.run()?)?,
-        Command::Event(event) => print(&event.run()?)?,
-        Command::Redrive(redrive) => print(&redrive.run()?)?,
+        Command::Send(send) => {
+            let (answer, arrived) = send.run()?;
+            print_json(&answer)?;
+            return Ok(if arrived { ExitCode::SUCCESS } else { ExitCode::from(2) });
+        }
+        Command::Event(event) => print_json(&event.run()?)?,
+        Command::Redrive(redrive) => print_json(&redrive.run()?)?,
         Command::Channels => print_json(&channels())?,
         Command::Doctor(doctor) => {
             let (report, healthy) = doctor.run();

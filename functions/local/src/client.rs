@@ -3,7 +3,8 @@
 use std::{
     fs,
     io::{Read, stdin},
-    path::Path,
+    path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
@@ -15,15 +16,21 @@ use bellhop_egress::{Cidr, HttpEgress, Settings};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+/// Longer than the server lets anybody wait for an outcome.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// Where the server is and who asks.
 #[derive(Args)]
 struct Server {
     /// The server's base URL.
     #[arg(long, env = "BELLHOP_URL", default_value = "http://127.0.0.1:8480")]
     url: String,
-    /// An API key; without it, the one in `./bellhop-data/admin-key`.
+    /// An API key; without it, the one in `<data>/admin-key`.
     #[arg(long, env = "BELLHOP_KEY", hide_env_values = true)]
     key: Option<String>,
+    /// The data directory of a server on this machine.
+    #[arg(long, env = "BELLHOP_DATA", default_value = "./bellhop-data")]
+    data: PathBuf,
     /// Makes it safe to run the same command again within 24 hours.
     #[arg(long)]
     idempotency_key: Option<String>,
@@ -50,7 +57,7 @@ pub(crate) struct Send {
     /// The registration that raw addresses go through.
     #[arg(long)]
     via: Option<String>,
-    /// Wait up to this long for the outcome, at most 25.
+    /// Wait up to this long for the outcome, at most 25. Ends with status 2 if not everything arrived by then.
     #[arg(long, value_name = "SECONDS")]
     wait: Option<u32>,
     #[command(flatten)]
@@ -75,11 +82,17 @@ pub(crate) struct Event {
     /// One line.
     #[arg(long)]
     title: Option<String>,
+    /// Where a click leads.
+    #[arg(long)]
+    link: Option<String>,
+    /// The source has given up.
+    #[arg(long = "final")]
+    is_final: bool,
     /// The text; `-` reads standard input.
     #[arg(long)]
     message: String,
     /// Recipients, besides the rules; may be repeated.
-    #[arg(long = "send-to")]
+    #[arg(long = "send-to", value_delimiter = ',')]
     send_to: Vec<String>,
     #[command(flatten)]
     server: Server,
@@ -95,7 +108,8 @@ pub(crate) struct Redrive {
 }
 
 impl Send {
-    pub(crate) fn run(self) -> Result<String> {
+    /// The server's answer, and whether what was waited for has come about.
+    pub(crate) fn run(self) -> Result<(Value, bool)> {
         let body = object([
             ("to", Some(json!(self.to))),
             ("title", self.title.map(Value::from)),
@@ -105,12 +119,16 @@ impl Send {
             ("via", self.via.map(Value::from)),
             ("wait_seconds", self.wait.map(Value::from)),
         ]);
-        self.server.post("/v1/messages", &body)
+        let answer = self.server.post("/v1/messages", &body)?;
+        let arrived = |delivery: &Value| matches!(delivery["state"].as_str(), Some("delivered" | "confirmed"));
+        let deliveries = answer["deliveries"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let all = !deliveries.is_empty() && deliveries.iter().all(arrived);
+        Ok((answer, all || self.wait.is_none_or(|seconds| seconds == 0)))
     }
 }
 
 impl Event {
-    pub(crate) fn run(self) -> Result<String> {
+    pub(crate) fn run(self) -> Result<Value> {
         let body = object([
             ("source", self.source.map(Value::from)),
             ("type", self.kind.map(Value::from)),
@@ -118,6 +136,8 @@ impl Event {
             ("trigger", self.trigger.map(Value::from)),
             ("title", self.title.map(Value::from)),
             ("message", Some(text(self.message)?)),
+            ("url", self.link.map(Value::from)),
+            ("final", self.is_final.then_some(Value::Bool(true))),
             ("send_to", (!self.send_to.is_empty()).then(|| json!(self.send_to))),
         ]);
         self.server.post("/v1/events", &body)
@@ -125,7 +145,7 @@ impl Event {
 }
 
 impl Redrive {
-    pub(crate) fn run(self) -> Result<String> {
+    pub(crate) fn run(self) -> Result<Value> {
         self.server.post("/v1/dead-letters/redrive", &json!({ "channel": self.channel }))
     }
 }
@@ -146,11 +166,11 @@ fn text(argument: String) -> Result<Value> {
 }
 
 impl Server {
-    /// Posts and answers with the body, made readable.
-    fn post(&self, path: &str, body: &Value) -> Result<String> {
+    /// Posts and answers with the body.
+    fn post(&self, path: &str, body: &Value) -> Result<Value> {
         let key = match &self.key {
             Some(key) => key.clone(),
-            None => kept_key(Path::new("./bellhop-data/admin-key"))?,
+            None => kept_key(&self.data.join("admin-key"))?,
         };
         let mut headers = vec![
             ("authorization".to_owned(), format!("Bearer {key}")),
@@ -166,14 +186,14 @@ impl Server {
         };
         // the server is the user's own, wherever it is
         let allow_private = Cidr::parse_list("0.0.0.0/0,::/0")?;
-        let http = HttpEgress::new(Settings { allow_private, ..Settings::default() })?;
+        let http = HttpEgress::new(Settings { allow_private, total_timeout: PATIENCE, ..Settings::default() })?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let reply = runtime.block_on(http.call(&outgoing)).map_err(|error| {
             anyhow::anyhow!("the server did not answer ({}: {}); is `bellhop serve` running?", error.reason, error.detail)
         })?;
         let answer: Value = serde_json::from_slice(&reply.body).context("the server's answer is not JSON; is --url right?")?;
         if (200..300).contains(&reply.status) {
-            return Ok(serde_json::to_string_pretty(&answer)?);
+            return Ok(answer);
         }
         let said = |field: &str| answer.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
         match said("field") {
@@ -184,6 +204,7 @@ impl Server {
 }
 
 fn kept_key(file: &Path) -> Result<String> {
-    let key = fs::read_to_string(file).context("no key: give --key or BELLHOP_KEY, or run this beside `bellhop-data`")?;
+    let key =
+        fs::read_to_string(file).context("no key: give --key or BELLHOP_KEY, or name the server's data directory with --data")?;
     Ok(key.trim().to_owned())
 }

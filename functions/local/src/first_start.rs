@@ -26,17 +26,25 @@ pub(crate) fn make_key(clock: &dyn Clock) -> Credential {
 /// if it was made just now, to be printed once.
 pub(crate) async fn prepare(ports: &Ports, data: &Path, given: Option<&str>) -> Result<Option<String>> {
     let account = AccountId::parse(ACCOUNT)?;
-    if ports.accounts.get(&account).await?.is_none() {
-        ports.accounts.put(&Account::new(account.clone())).await?;
+    let is_first = ports.accounts.get(&account).await?.is_none();
+    let made = match given {
+        Some(given) => {
+            let key = parse_key(given).context("BELLHOP_ADMIN_KEY is no key; `bellhop new-key` makes one")?;
+            keep(ports, account.clone(), &key).await?;
+            None
+        }
+        None if is_first => make(ports, data, account.clone()).await?,
+        None => None,
+    };
+    // The account comes last: it says that the first start is over. A key that is revoked later stays revoked.
+    if is_first {
+        ports.accounts.put(&Account::new(account)).await?;
     }
-    if let Some(given) = given {
-        let key = parse_key(given).context("BELLHOP_ADMIN_KEY is no key; `bellhop new-key` makes one")?;
-        return keep(ports, account, &key).await.map(|()| None);
-    }
+    Ok(made)
+}
+
+async fn make(ports: &Ports, data: &Path, account: AccountId) -> Result<Option<String>> {
     let file = data.join("admin-key");
-    if !ports.keys.list(&account).await?.is_empty() {
-        return Ok(None);
-    }
     // The file comes first: a start that dies in between finds it again, and the key in it is never lost.
     if let Some(text) = read(&file)? {
         let key = parse_key(text.trim()).with_context(|| format!("`{}` holds no key; delete it", file.display()))?;

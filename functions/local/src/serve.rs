@@ -28,7 +28,15 @@ const GRACE: Duration = Duration::from_secs(30);
 pub(crate) fn run(options: cli::Serve) -> Result<()> {
     // h2 tells the paths of requests, and a path may be a secret.
     let filter = EnvFilter::try_new(format!("{},h2=off", options.log)).context("--log is not a log filter")?;
-    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // By default a log line that cannot be written is complained about on standard error, which panics where that is the
+        // very thing that is gone. A lost line must not cost a request.
+        .log_internal_errors(false)
+        .init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(options))
 }
@@ -57,7 +65,8 @@ async fn serve(options: cli::Serve) -> Result<()> {
     }
     workers.spawn(bellhop_batch::run(ports.clone(), stopped.clone()));
     let api = Api::new(ports);
-    let pages = bellhop_ingest::routes(api.clone()).merge(bellhop_manage::routes(api)).merge(operators_pages(&store, metrics));
+    let pages =
+        bellhop_ingest::routes(api.clone()).merge(bellhop_manage::routes(api.clone())).merge(operators_pages(&store, metrics));
     let router = bellhop_http::complete(pages);
     for listener in listeners {
         let mut stopped = stopped.clone();
@@ -75,9 +84,15 @@ async fn serve(options: cli::Serve) -> Result<()> {
     signalled().await?;
     tracing::info!("stopping: taking nothing new, letting what is in flight finish");
     stop.send_replace(true);
-    let finished = tokio::time::timeout(GRACE, async { while workers.join_next().await.is_some() {} }).await;
-    if finished.is_err() {
+    api.stop_waiting();
+    let finished = tokio::select! {
+        () = async { while workers.join_next().await.is_some() {} } => true,
+        () = tokio::time::sleep(GRACE) => false,
+        signal = signalled() => signal.map(|()| false)?, // somebody is in a hurry
+    };
+    if !finished {
         tracing::warn!("stopping with work in flight; the next start takes it up");
+        workers.shutdown().await;
     }
     store.close().await;
     tracing::info!("stopped");

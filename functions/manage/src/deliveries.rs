@@ -1,6 +1,10 @@
 //! Where each notification stands, what was tried, and a person's wish to try again.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::{Request, State},
+    http::StatusCode,
+};
 use bellhop_core::{
     Code, Problem,
     model::{ChannelId, DeliveryId, Name, State as Stands},
@@ -8,12 +12,15 @@ use bellhop_core::{
 };
 use bellhop_http::{
     Api, Refused,
+    body::{Limit, Payload},
     caller::{Manager, Reader},
     json::Moment,
     list::{Items, Listing},
     path::{Identified, not_found},
 };
 use serde::Deserialize;
+
+const RETRY: &str = "POST /v1/deliveries/{id}/retry";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -54,11 +61,16 @@ pub(crate) async fn retry(
     State(api): State<Api>,
     Manager(caller): Manager,
     Identified(id): Identified<DeliveryId>,
+    request: Request,
 ) -> Result<(StatusCode, Json<DeliveryView>), Refused> {
+    let payload = Payload::read(request, Limit::Plain).await?;
+    payload.nothing()?;
+    let now = api.ports.clock.now();
+    let key = payload.idempotency_key(&caller.account, RETRY, now).map(|key| key.key);
     let before = view::delivery(&api.ports, &caller.account, id).await?.ok_or_else(not_found)?;
     let job = view::job(&api.ports, &caller.account, id).await?.ok_or_else(not_found)?;
     let state = before.summary.state;
-    if !state.is_final() || !api.ports.ledger.reopen(&job, api.ports.clock.now()).await? {
+    if state == Stands::Queued || !api.ports.ledger.reopen(&job, key.as_deref(), now).await? {
         let detail = format!("this delivery is not over, it is `{}`; it will be tried without your doing", state.as_str());
         return Err(Problem::new(Code::Conflict, detail).into());
     }

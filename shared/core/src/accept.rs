@@ -115,6 +115,10 @@ fn check_options(channels: Catalog, options: &BTreeMap<ChannelId, Map<String, Va
 /// The registrations that the recipients stand for, in their order.
 async fn resolve(ports: &Ports, account: &AccountId, draft: &Draft, field: &str) -> Result<Vec<Target>, Problem> {
     let mut targets = Vec::new();
+    let via = match &draft.via {
+        Some(name) => Some(via(ports, account, name).await?),
+        None => None,
+    };
     for (at, recipient) in draft.send_to.iter().enumerate() {
         let field = format!("{field}[{at}]");
         let unknown = |what: &str, name: &Name| {
@@ -134,7 +138,7 @@ async fn resolve(ports: &Ports, account: &AccountId, draft: &Draft, field: &str)
             }
             Recipient::Contact(name) => return Err(unknown("contact", name)),
             Recipient::Address(address) => {
-                let registration = for_address(ports, account, draft.via.as_ref(), address, &field).await?;
+                let registration = for_address(ports, account, via.as_ref(), address, &field).await?;
                 targets.push(Target { registration, address: Some(address.clone()) });
             }
         }
@@ -142,11 +146,18 @@ async fn resolve(ports: &Ports, account: &AccountId, draft: &Draft, field: &str)
     Ok(targets)
 }
 
+/// The registration that the caller wants raw addresses to go through.
+async fn via(ports: &Ports, account: &AccountId, name: &Name) -> Result<Arc<Registration>, Problem> {
+    let found = ports.registrations.get(account, name, Freshness::Cached).await?;
+    let detail = format!("there is no registration `{name}` in this account");
+    found.ok_or_else(|| Problem::field(Code::UnknownRecipient, "via", detail))
+}
+
 /// The registration that a raw address goes through.
 async fn for_address(
     ports: &Ports,
     account: &AccountId,
-    via: Option<&Name>,
+    via: Option<&Arc<Registration>>,
     address: &Address,
     field: &str,
 ) -> Result<Arc<Registration>, Problem> {
@@ -155,16 +166,11 @@ async fn for_address(
         channel.is_some_and(|channel| channel.spec().address == Some(address.kind))
     };
     let kind = address.kind.as_str();
-    if let Some(name) = via {
-        let found = ports.registrations.get(account, name, Freshness::Cached).await?;
-        let detail = format!("there is no registration `{name}` in this account");
-        let found = found.ok_or_else(|| Problem::field(Code::UnknownRecipient, "via", detail))?;
-        let detail = format!("`{name}` is on channel `{}`, which takes no `{kind}:` addresses", found.channel);
-        if takes(&found) { Ok(found) } else { Err(Problem::field(Code::InvalidField, "via", detail)) }
-    } else {
-        let found = ports.registrations.defaults(account).await?.into_iter().find(|found| takes(found));
-        let detail =
-            format!("no registration with `\"default\": true` takes `{kind}:` addresses; make one, or name one in `via`");
-        found.ok_or_else(|| Problem::field(Code::NoDefaultRegistration, field, detail))
+    if let Some(via) = via {
+        let detail = format!("`{}` is on channel `{}`, which takes no `{kind}:` addresses", via.name, via.channel);
+        return if takes(via) { Ok(Arc::clone(via)) } else { Err(Problem::field(Code::InvalidField, "via", detail)) };
     }
+    let found = ports.registrations.defaults(account).await?.into_iter().find(|found| takes(found));
+    let detail = format!("no registration with `\"default\": true` takes `{kind}:` addresses; make one, or name one in `via`");
+    found.ok_or_else(|| Problem::field(Code::NoDefaultRegistration, field, detail))
 }

@@ -58,7 +58,7 @@ pub trait Ledger: Send + Sync {
 
     /// Applies [`crate::transition::reopen`] and arms the new wake-up; `false` if the delivery is not over. `job.n` is
     /// ignored: the row decides the number, and without a row the planned job itself is queued again.
-    async fn reopen(&self, job: &Job, now: Timestamp) -> Result<bool, StoreError>;
+    async fn reopen(&self, job: &Job, under: Option<&str>, now: Timestamp) -> Result<bool, StoreError>;
 
     /// Queues up to `most` of the wake-ups that are due before `until`, each with its exact delay. Answers how many.
     async fn advance(&self, now: Timestamp, until: Timestamp, most: usize) -> Result<usize, StoreError>;

@@ -106,6 +106,7 @@ fn new_row(job: &Job, now: Timestamp) -> Delivery {
         due: None,
         lease: None,
         reason: None,
+        reopened_under: None,
         attempts: Vec::new(),
         updated_at: now,
     }
@@ -206,14 +207,34 @@ pub fn settle(row: Delivery, settlement: &Settlement) -> Option<Delivery> {
     }
 }
 
-/// A person asks for another round: the row as it stands then, or `None` if the delivery is not over.
-pub fn reopen(row: Delivery, now: Timestamp) -> Option<Delivery> {
+/// What comes of a person's wish for another round.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reopened {
+    /// The row as it is to stand: its wake-up is to be armed.
+    Again(Box<Delivery>),
+    /// The same wish was granted before.
+    Before,
+    /// The delivery is not over: it will be tried without anybody's doing.
+    NotOver,
+}
+
+/// A person asks for another round, perhaps under an idempotency key.
+pub fn reopen(row: Delivery, under: Option<&str>, now: Timestamp) -> Reopened {
+    if under.is_some() && row.reopened_under.as_deref() == under {
+        return Reopened::Before;
+    }
     match row.state {
-        State::Failed | State::Dropped | State::Delivered | State::Confirmed => {
-            let round = u32::try_from(row.attempts.len()).unwrap_or(u32::MAX);
-            Some(Delivery { state: State::Retrying, n: row.n + 1, round, due: Some(now), reason: None, updated_at: now, ..row })
-        }
-        State::Queued | State::Sending | State::Retrying => None,
+        State::Failed | State::Dropped | State::Delivered | State::Confirmed => Reopened::Again(Box::new(Delivery {
+            state: State::Retrying,
+            n: row.n + 1,
+            round: u32::try_from(row.attempts.len()).unwrap_or(u32::MAX),
+            due: Some(now),
+            reason: None,
+            reopened_under: under.map(str::to_owned),
+            updated_at: now,
+            ..row
+        })),
+        State::Queued | State::Sending | State::Retrying => Reopened::NotOver,
     }
 }
 
@@ -348,12 +369,13 @@ mod tests {
 
     #[test]
     fn a_persons_retry_begins_a_new_round_of_what_is_over() {
-        assert_eq!(reopen(retrying(10), at(2)), None);
+        assert_eq!(reopen(retrying(10), None, at(2)), Reopened::NotOver);
         let row = mine(claim(None, &job(1), &wish(0), 1));
         let next = Next::Final { state: State::Failed, reason: Some(Reason::Rejected) };
         let settlement = Settlement { token: 7, attempt: Some(attempt(&row, Outcome::Failed)), next, now: at(1) };
-        let row = reopen(settle(row, &settlement).unwrap(), at(5)).unwrap();
+        let Reopened::Again(row) = reopen(settle(row, &settlement).unwrap(), Some("key"), at(5)) else { panic!() };
+        assert_eq!(reopen(*row.clone(), Some("key"), at(6)), Reopened::Before);
         assert_eq!((row.state, row.n, row.tries()), (State::Retrying, 2, 0));
-        assert_eq!(mine(claim(Some(row), &job(2), &wish(5), 1)).state, State::Sending);
+        assert_eq!(mine(claim(Some(*row), &job(2), &wish(5), 1)).state, State::Sending);
     }
 }

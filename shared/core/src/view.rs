@@ -152,6 +152,10 @@ pub struct Filter {
 }
 
 impl Filter {
+    fn shows_all(&self) -> bool {
+        self.state.is_none() && self.registration.is_none() && self.channel.is_none()
+    }
+
     fn shows(&self, view: &DeliveryView) -> bool {
         let summary = &view.summary;
         self.state.is_none_or(|state| state == summary.state)
@@ -216,8 +220,10 @@ async fn by_event(
     let from = filter.from.map(EventId::floor);
     // the event of the cursor may have deliveries below it, so it is read again
     let above = before.map(|cursor| EventId(cursor.event.0.saturating_add(1)));
-    let events = ports.events.list(account, from, above, MOST_EVENTS.min(most + 1)).await?;
-    let more = events.len() == MOST_EVENTS.min(most + 1);
+    // where some are left out, a page looks further than it shows
+    let looked_through = if filter.shows_all() { MOST_EVENTS.min(most + 1) } else { MOST_EVENTS };
+    let events = ports.events.list(account, from, above, looked_through).await?;
+    let more = events.len() == looked_through;
     let mut views = Vec::new();
     for stored in &events {
         let mut deliveries = of_event(ports, stored).await?;

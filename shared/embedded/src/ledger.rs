@@ -8,7 +8,7 @@ use bellhop_core::{
     model::{AccountId, Event, EventId, Job},
     plan::Planned,
     ports::{Acceptance, Accepted, IdempotencyKey, Ledger, StoredEvent},
-    transition::{self, Claim, Claimed, Settlement},
+    transition::{self, Claim, Claimed, Reopened, Settlement},
 };
 use rusqlite::{Connection, OptionalExtension};
 
@@ -94,14 +94,18 @@ impl Ledger for Store {
         self.write(move |tx| arm(tx, &job, job.n, at, now)).await
     }
 
-    async fn reopen(&self, job: &Job, now: Timestamp) -> Result<bool, StoreError> {
-        let job = job.clone();
+    async fn reopen(&self, job: &Job, under: Option<&str>, now: Timestamp) -> Result<bool, StoreError> {
+        let (job, under) = (job.clone(), under.map(str::to_owned));
         self.write(move |tx| {
             let Some(row) = deliveries::get(tx.connection, job.account(), job.delivery)? else {
                 arm(tx, &job, 1, now, now)?;
                 return Ok(true);
             };
-            let Some(row) = transition::reopen(row, now) else { return Ok(false) };
+            let row = match transition::reopen(row, under.as_deref(), now) {
+                Reopened::Again(row) => row,
+                Reopened::Before => return Ok(true),
+                Reopened::NotOver => return Ok(false),
+            };
             deliveries::put(tx.connection, &row)?;
             arm(tx, &job, row.n, now, now)?;
             Ok(true)

@@ -77,6 +77,14 @@ impl Payload {
         json::read(self.value()?)
     }
 
+    /// That there is nothing in it, or an empty object.
+    pub fn nothing(&self) -> Result<(), Problem> {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Nothing {}
+        if self.bytes.is_empty() { Ok(()) } else { self.parse::<Nothing>().map(|Nothing {}| ()) }
+    }
+
     /// The caller's `Idempotency-Key`, if it gave one.
     pub fn idempotency_key(&self, account: &AccountId, route: &'static str, now: Timestamp) -> Option<IdempotencyKey> {
         let key = self.idempotency.clone()?;

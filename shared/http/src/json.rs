@@ -36,7 +36,7 @@ pub fn read<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
 /// Turns serde's sentence into a problem. The sentences are serde's own ([`de::Error`]); those about a value repeat it in
 /// front of what was expected, so only that part is told.
 fn explain(path: &str, sentence: &str) -> Problem {
-    let expected = sentence.rsplit_once(", expected ").map(|(_, expected)| format!("expected {expected}"));
+    let expected = sentence.rsplit_once(", expected ").map(|(_, expected)| format!("expected {}", in_json(expected)));
     let starts = |starts: &[&str]| starts.iter().any(|start| sentence.starts_with(start));
     if starts(&["unknown field `"]) {
         return problem(Code::UnknownField, path, &expected.unwrap_or_else(|| "no field is known here".to_owned()));
@@ -49,6 +49,19 @@ fn explain(path: &str, sentence: &str) -> Problem {
         return problem(Code::InvalidField, path, &expected.unwrap_or_else(|| "expected another value".to_owned()));
     }
     problem(Code::InvalidField, path, sentence)
+}
+
+/// Serde's words for types, in those of JSON.
+fn in_json(expected: &str) -> &str {
+    match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a map" => "an object",
+        "a sequence" => "a list",
+        other if other.starts_with("struct ") => "an object",
+        other => other,
+    }
 }
 
 fn problem(code: Code, path: &str, detail: &str) -> Problem {

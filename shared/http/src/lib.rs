@@ -14,7 +14,13 @@ pub mod path;
 pub mod problem;
 pub mod rate;
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use axum::{
     Router,
@@ -37,12 +43,23 @@ pub struct Api {
     /// The world.
     pub ports: Ports,
     rates: Arc<rate::Rates>,
+    stopping: Arc<AtomicBool>,
 }
 
 impl Api {
     /// One per process: the accounts' rates are counted in it.
     pub fn new(ports: Ports) -> Self {
-        Self { ports, rates: Arc::default() }
+        Self { ports, rates: Arc::default(), stopping: Arc::default() }
+    }
+
+    /// Tells those who wait for an outcome that there will be none here.
+    pub fn stop_waiting(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether waiting for an outcome is over.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     /// The account's settings; those of a new account if it has saved none.

@@ -62,11 +62,14 @@ impl<T> Items<T> {
 }
 
 impl<F: DeserializeOwned, C: DeserializeOwned> Listing<F, C> {
-    /// Reads a query. A parameter without a value counts as absent.
+    /// Reads a query. A parameter without a value is refused: an unset variable in a script must not list everything.
     fn parse(query: &str) -> Result<Self, Problem> {
         let mut given = Map::new();
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-            if !value.is_empty() && given.insert(name.to_string(), Value::from(&*value)).is_some() {
+            if value.is_empty() {
+                return Err(Problem::field(Code::InvalidQuery, name, "it has no value; leave it out to mean none"));
+            }
+            if given.insert(name.to_string(), Value::from(&*value)).is_some() {
                 return Err(Problem::field(Code::InvalidQuery, name, "it is there twice"));
             }
         }
@@ -115,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_query_is_read_with_its_defaults() {
-        let listing = Listing::<Filter, EventId>::parse("source=a%2Fb&result=").unwrap();
+        let listing = Listing::<Filter, EventId>::parse("source=a%2Fb").unwrap();
         let filter = Filter { source: Some("a/b".into()), result: None };
         assert_eq!(listing, Listing { limit: 50, cursor: None, filter });
         assert_eq!(Listing::<Filter, EventId>::parse("limit=200&result=failure").unwrap().limit, 200);
@@ -124,12 +127,13 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         let query = |name: &str| (Code::InvalidQuery, Some(name.to_owned()));
-        for bad in ["limit=0", "limit=201", "limit=ten", "limit=-1"] {
+        for bad in ["limit=0", "limit=201", "limit=ten", "limit=-1", "limit=", "limit"] {
             assert_eq!(refusal(bad), query("limit"), "{bad}");
         }
         assert_eq!(refusal("sauce=x"), query("sauce"));
         assert_eq!(refusal("result=maybe"), query("result"));
         assert_eq!(refusal("source=a&source=b"), query("source"));
+        assert_eq!(refusal("source="), query("source"));
         for bad in ["cursor=!", "cursor=YWJj", "cursor=_w"] {
             assert_eq!(refusal(bad), (Code::InvalidCursor, Some("cursor".to_owned())), "{bad}");
         }

@@ -20,6 +20,7 @@ pub struct Named(pub Name);
 impl<S: Send + Sync> FromRequestParts<S> for Named {
     type Rejection = Refused;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        no_query(parts)?;
         let refused = || Refused(Problem::field(Code::InvalidName, "name", NameError.to_string()));
         let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| refused())?;
         Name::parse(&text).map(Self).map_err(|_| refused())
@@ -33,8 +34,17 @@ pub struct Identified<T>(pub T);
 impl<T: FromStr, S: Send + Sync> FromRequestParts<S> for Identified<T> {
     type Rejection = Refused;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        no_query(parts)?;
         let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| not_found())?;
         text.parse().map(Self).map_err(|_| not_found())
+    }
+}
+
+/// What a path names takes no query.
+fn no_query(parts: &Parts) -> Result<(), Refused> {
+    match parts.uri.query().and_then(|query| url::form_urlencoded::parse(query.as_bytes()).next()) {
+        Some((name, _)) => Err(Refused(Problem::field(Code::InvalidQuery, name, "this route takes no query parameters"))),
+        None => Ok(()),
     }
 }
 

@@ -98,8 +98,8 @@ impl Ledger for Between<dyn Ledger> {
         self.call("ledger.arm", self.inner.arm(job, at, now)).await
     }
 
-    async fn reopen(&self, job: &Job, now: Timestamp) -> Result<bool, StoreError> {
-        self.call("ledger.reopen", self.inner.reopen(job, now)).await
+    async fn reopen(&self, job: &Job, under: Option<&str>, now: Timestamp) -> Result<bool, StoreError> {
+        self.call("ledger.reopen", self.inner.reopen(job, under, now)).await
     }
 
     async fn advance(&self, now: Timestamp, until: Timestamp, most: usize) -> Result<usize, StoreError> {

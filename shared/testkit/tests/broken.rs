@@ -118,8 +118,8 @@ impl Ledger for Broken {
         self.worker.arm(job, at, now).await
     }
 
-    async fn reopen(&self, job: &Job, now: Timestamp) -> Result<bool, StoreError> {
-        self.worker.reopen(job, now).await
+    async fn reopen(&self, job: &Job, under: Option<&str>, now: Timestamp) -> Result<bool, StoreError> {
+        self.worker.reopen(job, under, now).await
     }
 
     async fn advance(&self, now: Timestamp, until: Timestamp, most: usize) -> Result<usize, StoreError> {

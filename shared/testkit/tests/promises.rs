@@ -115,8 +115,8 @@ impl Ledger for WritesTwice {
         self.0.arm(job, at, now).await
     }
 
-    async fn reopen(&self, job: &Job, now: Timestamp) -> Result<bool, StoreError> {
-        self.0.reopen(job, now).await
+    async fn reopen(&self, job: &Job, under: Option<&str>, now: Timestamp) -> Result<bool, StoreError> {
+        self.0.reopen(job, under, now).await
     }
 
     async fn advance(&self, now: Timestamp, until: Timestamp, most: usize) -> Result<usize, StoreError> {

@@ -38,6 +38,9 @@ pub struct Delivery {
     /// Why it stands there, if that needs a reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// The idempotency key under which a person last asked for another round.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reopened_under: Option<String>,
     /// Everything that was tried, oldest first.
     pub attempts: Vec<Attempt>,
     /// When the row last changed.

@@ -151,7 +151,7 @@ impl<W: World> Run<'_, W> {
             for planned in stored.plan.deliveries {
                 let job = planned.job(&stored.event);
                 loop {
-                    let asked = self.alive(async |ports| ports.ledger.reopen(&job, ports.clock.now()).await).await;
+                    let asked = self.alive(async |ports| ports.ledger.reopen(&job, None, ports.clock.now()).await).await;
                     if matches!(asked, Some(Ok(_))) || self.story.client == Client::GoesAway {
                         break;
                     }

@@ -14,7 +14,7 @@ use bellhop_core::{
     StoreError, Timestamp,
     model::{EventId, Job},
     ports::{Acceptance, Accepted, IdempotencyKey, Ledger, StoredEvent},
-    transition::{self, Claim, Claimed, Next, Settlement},
+    transition::{self, Claim, Claimed, Next, Reopened, Settlement},
 };
 
 use super::Worker;
@@ -95,13 +95,17 @@ impl Ledger for Worker {
         if wait <= LONGEST_DELAY { self.send(job, wait).await } else { self.park(job, at).await }
     }
 
-    async fn reopen(&self, job: &Job, now: Timestamp) -> Result<bool, StoreError> {
+    async fn reopen(&self, job: &Job, under: Option<&str>, now: Timestamp) -> Result<bool, StoreError> {
         loop {
             let Some(read) = self.row(job.account(), job.delivery) else {
                 self.send(&job.at(1), Duration::ZERO).await?;
                 return Ok(true);
             };
-            let Some(row) = transition::reopen(read.clone(), now) else { return Ok(false) };
+            let row = match transition::reopen(read.clone(), under, now) {
+                Reopened::Again(row) => row,
+                Reopened::Before => return Ok(true),
+                Reopened::NotOver => return Ok(false),
+            };
             let job = job.at(row.n);
             self.park(&job, now + REOPEN_PARKED).await?;
             if self.swap_row(Some(&read), &row).await? {

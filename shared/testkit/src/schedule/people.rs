@@ -168,7 +168,7 @@ async fn reopen_failed(world: &World, ports: &Ports) {
         let is_first = mark_reopened(world, id);
         let job = bellhop_core::view::job(ports, &account(), id).await;
         if let (true, Ok(Some(job))) = (is_first, job) {
-            let reopened = ports.ledger.reopen(&job, ports.clock.now()).await;
+            let reopened = ports.ledger.reopen(&job, None, ports.clock.now()).await;
             world.luck.note(|| format!("a person reopens {id}: {reopened:?}"));
         }
     }

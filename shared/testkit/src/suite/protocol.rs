@@ -183,7 +183,7 @@ pub async fn the_last_receive_is_recorded_as_a_dead_letter(ports: &Ports) {
 pub async fn a_delivery_that_is_over_can_be_reopened(ports: &Ports) {
     let done = Next::Final { state: State::Failed, reason: Some(Reason::Rejected) };
     let job = tried_once(ports, Outcome::Failed, done).await;
-    assert!(ports.ledger.reopen(&job, ports.clock.now()).await.expect("the ledger reopens"));
+    assert!(ports.ledger.reopen(&job, None, ports.clock.now()).await.expect("the ledger reopens"));
     let row = row(ports, &job).await.expect("the row is there");
     assert_eq!((row.state, row.n, row.tries(), row.attempts.len()), (State::Retrying, 2, 0, 1));
     assert_eq!(the_wake(ports).await.job, job.at(2));
@@ -192,18 +192,18 @@ pub async fn a_delivery_that_is_over_can_be_reopened(ports: &Ports) {
 pub async fn a_delivery_that_is_not_over_cannot_be_reopened(ports: &Ports) {
     let job = accepted(ports, &["phone"]).await.remove(0);
     let before: Delivery = claimed(ports, &job, 7).await;
-    assert!(!ports.ledger.reopen(&job, ports.clock.now()).await.expect("the ledger reopens"));
+    assert!(!ports.ledger.reopen(&job, None, ports.clock.now()).await.expect("the ledger reopens"));
     assert_eq!(row(ports, &job).await, Some(before));
     let at = ports.clock.now() + Duration::from_mins(10);
     let waiting = accepted(ports, &["desk"]).await.remove(0);
     settled(ports, &waiting, Outcome::Retry, again(at)).await;
-    assert!(!ports.ledger.reopen(&waiting, ports.clock.now()).await.expect("the ledger reopens"));
+    assert!(!ports.ledger.reopen(&waiting, None, ports.clock.now()).await.expect("the ledger reopens"));
     failed(ports, &accepted(ports, &["car"]).await.remove(0)).await;
 }
 
 pub async fn reopening_what_has_no_row_queues_the_planned_wake_up(ports: &Ports) {
     let job = accepted(ports, &["phone"]).await.remove(0);
     ports.queue.ack(&the_wake(ports).await).await.expect("the queue forgets");
-    assert!(ports.ledger.reopen(&job.at(4), ports.clock.now()).await.expect("the ledger reopens"));
+    assert!(ports.ledger.reopen(&job.at(4), None, ports.clock.now()).await.expect("the ledger reopens"));
     assert_eq!(the_wake(ports).await.job, job);
 }

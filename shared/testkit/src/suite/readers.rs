@@ -83,7 +83,7 @@ pub async fn a_delivery_is_listed_in_its_present_state_alone(ports: &Ports) {
     failed(ports, &jobs[0].at(2)).await;
     assert_eq!(in_state(ports, State::Retrying).await, []);
     assert_eq!(in_state(ports, State::Failed).await, [jobs[0].delivery]);
-    let reopened = ports.ledger.reopen(&jobs[0], ports.clock.now()).await.expect("the ledger reopens");
+    let reopened = ports.ledger.reopen(&jobs[0], None, ports.clock.now()).await.expect("the ledger reopens");
     assert!(reopened);
     assert_eq!(in_state(ports, State::Failed).await, []);
 }
