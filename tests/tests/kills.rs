@@ -98,18 +98,26 @@ async fn kill_9_under_load_loses_nothing_and_repeats_only_what_is_unknown() {
     assert_eq!(arrived.len(), accepted.len(), "something arrived that nobody was told is accepted");
 }
 
-/// Runs the server under the recorder, posts events, and answers with the cuts at some of its answers.
-async fn recorded(data: &Path, scratch: &Path, options: &[&str]) -> Vec<powercut::Cut> {
+const LOCAL: [&str; 2] = ["--allow-private", "127.0.0.0/8"];
+
+/// A picture, as base64.
+const PICTURE: &str = "iVBORw0KGgo=";
+
+/// Runs the server under the recorder, posts events for a receiver that does not answer yet, and answers with the cuts at
+/// some of its answers.
+async fn recorded(data: &Path, scratch: &Path, sink: &Sink, options: &[&str]) -> Vec<powercut::Cut> {
     let (library, log) = (powercut::recorder(scratch), scratch.join("recording"));
-    let bellhop = Bellhop::start_command(data, options, |command| {
+    let bellhop = Bellhop::start_command(data, &[&LOCAL[..], options].concat(), |command| {
         command.env("LD_PRELOAD", library).env("POWERCUT_DIR", data).env("POWERCUT_LOG", &log);
     });
+    register(&bellhop.client, sink).await;
+    sink.hold(true);
     let posts = (0..200).map(|number| {
         let client = bellhop.client.clone();
         tokio::spawn(async move {
             // every tenth with a picture, which is kept beside the store
-            let picture = (number % 10 == 0).then_some("iVBORw0KGgo=");
-            let event = json!({ "message": BODY_SECRET, "data": { "number": number }, "screenshot": picture });
+            let picture = (number % 10 == 0).then_some(PICTURE);
+            let event = json!({ "message": BODY_SECRET, "data": { "number": number }, "screenshot": picture, "send_to": "desk" });
             let (status, answer) = client.call("POST", "/v1/events", Some(event)).await;
             assert_eq!(status, 202, "{answer}");
         })
@@ -118,40 +126,53 @@ async fn recorded(data: &Path, scratch: &Path, options: &[&str]) -> Vec<powercut
         post.await.unwrap();
     }
     bellhop.kill();
-    powercut::cuts(&log, 40)
+    powercut::cuts(&log, 20)
 }
 
-/// The events that the cut's answers promised and that are not there after the power is back.
-async fn missing_after(cut: &powercut::Cut, data: &Path) -> Vec<String> {
+/// The deliveries that the cut's answers promised and that are not there after the power is back. Those that are there
+/// arrive, with their pictures.
+async fn missing_after(cut: &powercut::Cut, data: &Path, sink: &Sink) -> Vec<String> {
     let left = tempfile::tempdir().unwrap();
     cut.restore(data, left.path());
-    let bellhop = Bellhop::start(left.path());
-    let mut missing = Vec::new();
+    sink.hold(false);
+    let before = sink.arrivals().len();
+    let bellhop = Bellhop::start_with(left.path(), &LOCAL);
+    let (mut missing, mut kept) = (Vec::new(), BTreeSet::new());
     for answer in &cut.answered {
         let body = answer.split("\r\n\r\n").nth(1).unwrap();
-        let event: Value = serde_json::from_str(body).unwrap();
-        let id = event["event"].as_str().unwrap();
-        let (status, _) = bellhop.client.call("GET", &format!("/v1/events/{id}"), None).await;
-        if status != 200 {
+        let answer: Value = serde_json::from_str(body).unwrap();
+        let id = answer["deliveries"][0]["id"].as_str().unwrap();
+        let (status, _) = bellhop.client.call("GET", &format!("/v1/deliveries/{id}"), None).await;
+        if status == 200 {
+            bellhop.client.until(id, &["delivered"]).await;
+            kept.insert(id.to_owned());
+        } else {
             missing.push(id.to_owned());
         }
     }
+    for arrival in &sink.arrivals()[before..] {
+        let event = arrival.json();
+        let has_picture = event["data"]["number"].as_u64().unwrap() % 10 == 0;
+        assert_eq!(event["screenshot"], if has_picture { json!(PICTURE) } else { Value::Null });
+        kept.remove(arrival.header("webhook-id"));
+    }
+    assert!(kept.is_empty(), "said to be delivered, but never arrived: {kept:?}");
     missing
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_power_cut_after_an_answer_loses_nothing_that_was_answered() {
-    let (data, scratch) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let cuts = recorded(data.path(), scratch.path(), &[]).await;
+    let (data, scratch, sink) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), Sink::start().await);
+    let cuts = recorded(data.path(), scratch.path(), &sink, &[]).await;
     assert_eq!(cuts.last().unwrap().answered.len(), 200);
     for cut in &cuts {
-        assert_eq!(missing_after(cut, data.path()).await, [""; 0], "after {} answers", cut.answered.len());
+        assert_eq!(missing_after(cut, data.path(), &sink).await, [""; 0], "after {} answers", cut.answered.len());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_power_cut_is_seen_to_lose_answers_when_nothing_is_synced() {
-    let (data, scratch) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let cuts = recorded(data.path(), scratch.path(), &["--unsafe-no-sync"]).await;
-    assert!(!missing_after(cuts.last().unwrap(), data.path()).await.is_empty());
+    let (data, scratch, sink) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), Sink::start().await);
+    let cuts = recorded(data.path(), scratch.path(), &sink, &["--unsafe-no-sync"]).await;
+    assert!(!missing_after(cuts.last().unwrap(), data.path(), &sink).await.is_empty());
 }

@@ -36,6 +36,7 @@ fn refusals() -> Vec<(&'static str, String, u16, &'static str, Value)> {
             "invalid_option",
             json!("options.webhook.url"),
         ),
+        ("/v1/messages", json!({ "to": vec!["desk"; 1001], "body": "x" }).to_string(), 422, "too_many_items", json!("to")),
         ("/v1/events", json!({ "title": "x" }).to_string(), 422, "missing_field", json!("message")),
         ("/v1/events", event("result", json!("maybe")), 422, "invalid_field", json!("result")),
         ("/v1/events", event("screenshot", json!("not base64!")), 422, "invalid_base64", json!("screenshot")),

@@ -75,6 +75,7 @@ async fn poison_goes_to_the_dead_letters_and_holds_up_nobody() {
     let one = json!([{ "channel": "webhook", "count": 1 }]);
     eventually("the poison is a dead letter", async || (counted().await == one).then_some(())).await;
 
+    assert_eq!(bellhop.client.get("/v1/events").await["items"].as_array().unwrap().len(), 2, "the others are listed");
     let (status, answer) = bellhop.client.call("POST", "/v1/dead-letters/redrive", Some(json!({ "channel": "webhook" }))).await;
     assert_eq!((status, &answer["redriven"]), (200, &json!(1)));
     eventually("it is one again", async || (counted().await == one).then_some(())).await;

@@ -89,5 +89,7 @@ fn write(file: &Path, text: &str) -> Result<()> {
     let mut kept = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
     writeln!(kept, "{text}")?;
     kept.sync_all()?;
+    // the name, too, has to survive a power cut
+    fs::File::open(file.parent().unwrap_or(Path::new(".")))?.sync_all()?;
     Ok(())
 }

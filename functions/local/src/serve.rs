@@ -3,9 +3,9 @@
 //! Stopping (SIGTERM, Ctrl-C) takes nothing new, answers the requests that are in, lets the sends in flight finish, and
 //! closes the store; what had no time is left in the queue, where the next start finds it.
 
-use std::{fs, io::Write, sync::Arc, time::Duration};
+use std::{fs, io::Write, panic, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use bellhop_core::model::ChannelId;
 use bellhop_egress::{HttpEgress, Settings};
@@ -37,6 +37,8 @@ pub(crate) fn run(options: cli::Serve) -> Result<()> {
         // very thing that is gone. A lost line must not cost a request.
         .log_internal_errors(false)
         .init();
+    // a panic's own words may hold anything, a tenant's text among it; where it was is enough
+    panic::set_hook(Box::new(|info| tracing::error!(location = info.location().map(ToString::to_string), "a panic")));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(options))
 }
@@ -81,7 +83,11 @@ async fn serve(options: cli::Serve) -> Result<()> {
         });
     }
 
-    signalled().await?;
+    tokio::select! {
+        signal = signalled() => signal?,
+        // half a server would take what it does not deliver
+        _ = workers.join_next() => bail!("a part of the server has ended by itself; the log says which"),
+    }
     tracing::info!("stopping: taking nothing new, letting what is in flight finish");
     stop.send_replace(true);
     api.stop_waiting();

@@ -13,7 +13,6 @@ use url::form_urlencoded;
 
 use crate::{
     address,
-    answer::Private,
     header::{self, Headers},
     param::{PROXY, param, text},
     template::{Texts, is_json},
@@ -113,7 +112,7 @@ impl Channel for Custom {
 
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
         match so_far.last() {
-            Some(reply) => verdict::by_status(reply, cx.now, || Private::new(&SPEC, params, message)),
+            Some(reply) => verdict::by_status(reply, cx.now),
             None => request(message, params).map_or_else(Step::Fail, Step::Call),
         }
     }

@@ -12,7 +12,6 @@
 //! (`bellhop_core::deliver`).
 
 mod address;
-mod answer;
 mod custom;
 mod header;
 mod param;

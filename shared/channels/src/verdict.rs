@@ -9,10 +9,9 @@ use bellhop_core::{
     channel::{Reply, Step},
 };
 
-use crate::answer::Private;
-
-/// Done for 2xx, else a failure that quotes the answer without what is private.
-pub(crate) fn by_status(reply: &Reply, now: Timestamp, private: impl FnOnce() -> Private) -> Step {
+/// Done for 2xx, else a failure. The answer's body is not quoted: receivers like to repeat what they were sent, and no search
+/// finds every spelling of a secret.
+pub(crate) fn by_status(reply: &Reply, now: Timestamp) -> Step {
     let slow_down = || reply.retry_after(now).map_or(Retry::Later, Retry::After);
     let (reason, retry, advice) = match reply.status {
         200..=299 => return Step::Done,
@@ -26,8 +25,7 @@ pub(crate) fn by_status(reply: &Reply, now: Timestamp, private: impl FnOnce() ->
         500..=599 => (Reason::ProviderError, Retry::Later, ""),
         _ => (Reason::UnexpectedAnswer, Retry::Later, ", which is no final HTTP status"),
     };
-    let excerpt = private().excerpt(&reply.body).map(|excerpt| format!(": {excerpt}")).unwrap_or_default();
-    let detail = format!("the receiver answered {}{advice}{excerpt}", reply.status);
+    let detail = format!("the receiver answered {}{advice}", reply.status);
     Step::Fail(SendError { dead_address: reason == Reason::Gone, ..SendError::new(reason, retry, detail) })
 }
 
@@ -40,7 +38,7 @@ mod tests {
     fn failure(status: u16, retry_after: Option<&str>) -> SendError {
         let headers = retry_after.into_iter().map(|value| ("retry-after".to_owned(), value.to_owned())).collect();
         let reply = Reply { status, headers, body: b"sorry".to_vec() };
-        match by_status(&reply, Timestamp::UNIX_EPOCH, Private::default) {
+        match by_status(&reply, Timestamp::UNIX_EPOCH) {
             Step::Fail(error) => error,
             step => panic!("{status}: {step:?}"),
         }
@@ -68,7 +66,7 @@ mod tests {
         ] {
             let error = failure(status, None);
             assert_eq!((error.reason, error.retry, error.dead_address), (reason, retry, status == 410), "{status}");
-            assert!(error.detail.contains(&status.to_string()) && error.detail.ends_with(": sorry"), "{}", error.detail);
+            assert!(error.detail.contains(&status.to_string()) && !error.detail.contains("sorry"), "{}", error.detail);
         }
     }
 

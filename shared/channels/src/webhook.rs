@@ -16,7 +16,6 @@ use bellhop_core::{
 
 use crate::{
     address,
-    answer::Private,
     header::{self, Headers},
     param::PROXY,
     sign::{self, NotASecret, StandardKeys},
@@ -50,7 +49,7 @@ impl Channel for Webhook {
 
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
         match so_far.last() {
-            Some(reply) => verdict::by_status(reply, cx.now, || Private::new(&SPEC, params, message)),
+            Some(reply) => verdict::by_status(reply, cx.now),
             None => request(cx, message, params).map_or_else(Step::Fail, Step::Call),
         }
     }

@@ -1,6 +1,9 @@
 //! An event comes in: find out who is to hear of it, and keep both before anything is answered.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -13,6 +16,12 @@ use crate::{
     ports::{Acceptance, Accepted, Freshness, IdempotencyKey, Ports, StoredEvent},
     report, view,
 };
+
+/// How many recipients one request may name.
+const MOST_RECIPIENTS: usize = 1_000;
+
+/// How many registrations they may stand for, each counted as often as it is named.
+const MOST_TARGETS: usize = 10_000;
 
 /// What the caller is told: kept, and what will come of it.
 #[derive(Debug, Clone, Serialize)]
@@ -114,12 +123,20 @@ fn check_options(channels: Catalog, options: &BTreeMap<ChannelId, Map<String, Va
 
 /// The registrations that the recipients stand for, in their order.
 async fn resolve(ports: &Ports, account: &AccountId, draft: &Draft, field: &str) -> Result<Vec<Target>, Problem> {
+    if draft.send_to.len() > MOST_RECIPIENTS {
+        let detail = format!("one request names {MOST_RECIPIENTS} recipients at most; use groups, or several requests");
+        return Err(Problem::field(Code::TooManyItems, field, detail));
+    }
     let mut targets = Vec::new();
+    let mut seen = HashSet::new();
     let via = match &draft.via {
         Some(name) => Some(via(ports, account, name).await?),
         None => None,
     };
     for (at, recipient) in draft.send_to.iter().enumerate() {
+        if !seen.insert(recipient) {
+            continue;
+        }
         let field = format!("{field}[{at}]");
         let unknown = |what: &str, name: &Name| {
             Problem::field(Code::UnknownRecipient, &field, format!("there is no {what} `{name}` in this account"))
@@ -141,6 +158,10 @@ async fn resolve(ports: &Ports, account: &AccountId, draft: &Draft, field: &str)
                 let registration = for_address(ports, account, via.as_ref(), address, &field).await?;
                 targets.push(Target { registration, address: Some(address.clone()) });
             }
+        }
+        if targets.len() > MOST_TARGETS {
+            let detail = format!("one event reaches {MOST_TARGETS} registrations at most; send several");
+            return Err(Problem::field(Code::TooManyItems, field, detail));
         }
     }
     Ok(targets)

@@ -113,10 +113,22 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
     };
     let disposition = record(ports, job, &settlement).await;
     if let Some((registration, reason)) = dead {
-        let disabled = Disabled { reason: reason.unwrap_or(Reason::Gone), at: ports.clock.now() };
-        ports.registrations.disable(&registration.account, &registration.name, registration.version, &disabled).await?;
+        switch_off(ports, &registration, reason.unwrap_or(Reason::Gone)).await;
     }
     disposition
+}
+
+/// Switches a registration off whose address is dead. After the settlement: what was answered comes first, and the next
+/// answer of that kind makes up for a switch that failed.
+async fn switch_off(ports: &Ports, registration: &Registration, reason: Reason) {
+    let disabled = Disabled { reason, at: ports.clock.now() };
+    let (account, name) = (&registration.account, &registration.name);
+    for _ in 0..SETTLE_TRIES {
+        match ports.registrations.disable(account, name, registration.version, &disabled).await {
+            Ok(()) => return,
+            Err(error) => tracing::error!(%account, registration = %name, %error, "a dead address could not be switched off"),
+        }
+    }
 }
 
 /// What a send needs besides the job.

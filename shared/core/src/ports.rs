@@ -131,6 +131,9 @@ pub trait Queue: Send + Sync {
     /// The wake-up, on its last receive, belongs to the dead letters.
     async fn bury(&self, wake: &Wake) -> Result<(), StoreError>;
 
+    /// How long it keeps a wake-up that nobody receives; `None` = for ever.
+    fn retention(&self) -> Option<Duration>;
+
     /// How many dead letters each channel has.
     async fn dead_letters(&self) -> Result<Vec<(ChannelId, u64)>, StoreError>;
 

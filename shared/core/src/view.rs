@@ -1,7 +1,5 @@
 //! What people are shown of a delivery. A planned delivery has no row before its first claim; the plan stands for it.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 use crate::{
@@ -10,9 +8,6 @@ use crate::{
     plan::Planned,
     ports::{Ports, StoredEvent},
 };
-
-/// Longer than any queue keeps a message: a planned delivery that has no row by then was never queued.
-const QUEUE_RETENTION: Duration = Duration::from_hours(240);
 
 /// The most events that one page of a filtered list looks through.
 const MOST_EVENTS: usize = 200;
@@ -89,8 +84,9 @@ impl DeliveryView {
         }
     }
 
-    fn of_plan(planned: &Planned, event: EventId, now: Timestamp) -> Self {
-        let lost = event.time() + QUEUE_RETENTION < now;
+    /// A delivery without a row: it waits in the queue, unless it is older than anything the queue keeps.
+    fn of_plan(planned: &Planned, event: EventId, ports: &Ports) -> Self {
+        let lost = ports.queue.retention().is_some_and(|retention| event.time() + retention < ports.clock.now());
         let state = if lost { State::Dropped } else { State::Queued };
         Self {
             summary: Summary { state, ..Summary::queued(planned, event) },
@@ -109,10 +105,9 @@ pub async fn of_event(ports: &Ports, stored: &StoredEvent) -> Result<Vec<Deliver
     let event = &stored.event;
     let ids: Vec<_> = stored.plan.deliveries.iter().map(|planned| planned.id(event.id)).collect();
     let rows = ports.deliveries.get(&event.account, &ids).await?;
-    let now = ports.clock.now();
     let views = stored.plan.deliveries.iter().zip(rows);
     Ok(views
-        .map(|(planned, row)| row.map_or_else(|| DeliveryView::of_plan(planned, event.id, now), DeliveryView::of_row))
+        .map(|(planned, row)| row.map_or_else(|| DeliveryView::of_plan(planned, event.id, ports), DeliveryView::of_row))
         .collect())
 }
 
@@ -122,7 +117,7 @@ pub async fn delivery(ports: &Ports, account: &AccountId, id: DeliveryId) -> Res
         return Ok(Some(DeliveryView::of_row(row)));
     }
     let planned = planned(ports, account, id).await?;
-    Ok(planned.map(|(_, planned)| DeliveryView::of_plan(&planned, id.event, ports.clock.now())))
+    Ok(planned.map(|(_, planned)| DeliveryView::of_plan(&planned, id.event, ports)))
 }
 
 /// The job that would bring a delivery on its way again.

@@ -94,18 +94,19 @@ const DENIED_V4: [Cidr; 15] = [
 ];
 
 /// <https://www.iana.org/assignments/iana-ipv6-special-registry>
-const DENIED_V6: [Cidr; 12] = [
+const DENIED_V6: [Cidr; 13] = [
     Cidr::v6([0, 0, 0], 128), // unspecified
     Cidr { network: IpAddr::V6(Ipv6Addr::LOCALHOST), prefix: 128 },
     Cidr::v6([0x64, 0xff9b, 0], 96),  // NAT64
     Cidr::v6([0x64, 0xff9b, 1], 48),  // NAT64, local use
     Cidr::v6([0x100, 0, 0], 64),      // discard
     Cidr::v6([0x2001, 0xdb8, 0], 32), // documentation
+    Cidr::v6([0x2001, 0, 0], 32),     // Teredo
     Cidr::v6([0x2002, 0, 0], 16),     // 6to4
     Cidr::v6([0x3fff, 0, 0], 20),     // documentation
     Cidr::v6([0x5f00, 0, 0], 16),     // segment routing
     Cidr::v6([0xfc00, 0, 0], 7),      // unique local
-    Cidr::v6([0xfe80, 0, 0], 10),     // link-local
+    Cidr::v6([0xfe80, 0, 0], 9),      // link-local, and what was site-local
     Cidr::v6([0xff00, 0, 0], 8),      // multicast
 ];
 
@@ -222,13 +223,8 @@ mod tests {
                 "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
                 Some("fe00::"),
             ),
-            (
-                Some("fe7f:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
-                "fe80::",
-                "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
-                Some("fec0::"),
-            ),
-            (Some("feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), "ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", None),
+            (Some("fe7f:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), "fe80::", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", None),
+            (None, "ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", None),
         ];
         for (before, first, last, after) in ranges {
             assert!(!allows(first), "`{first}` is the first of its range");

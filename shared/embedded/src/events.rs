@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use crate::{
     Store,
     error::{Fault, parse},
-    queue::table::{event_key, limit},
+    queue::table::event_key,
 };
 
 #[async_trait]
@@ -35,13 +35,19 @@ impl Events for Store {
         // longer than any key, and so above all of them
         let before = before.map_or_else(|| vec![u8::MAX; 17], |before| event_key(before).to_vec());
         let look = move |connection: &Connection| {
-            let mut find = connection.prepare_cached(
-                "SELECT body, plan FROM events WHERE account = ?1 AND id >= ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4",
-            )?;
-            let mut rows = find.query((account.as_str(), from, before, limit(most)))?;
+            let mut find = connection
+                .prepare_cached("SELECT body, plan FROM events WHERE account = ?1 AND id >= ?2 AND id < ?3 ORDER BY id DESC")?;
+            let mut rows = find.query((account.as_str(), from, before))?;
             let mut found = Vec::new();
-            while let Some(row) = rows.next()? {
-                found.push(stored(row)?);
+            while found.len() < most
+                && let Some(row) = rows.next()?
+            {
+                match stored(row) {
+                    Ok(event) => found.push(event),
+                    // one that cannot be read must not hide all the others
+                    Err(fault) if fault.is_corrupt() => tracing::error!(%account, "an event cannot be read, and is left out"),
+                    Err(fault) => return Err(fault),
+                }
             }
             Ok(found)
         };

@@ -133,6 +133,10 @@ impl Queue for Between<dyn Queue> {
         self.call("queue.bury", self.inner.bury(wake)).await
     }
 
+    fn retention(&self) -> Option<std::time::Duration> {
+        self.inner.retention()
+    }
+
     async fn dead_letters(&self) -> Result<Vec<(ChannelId, u64)>, StoreError> {
         self.inner.dead_letters().await
     }

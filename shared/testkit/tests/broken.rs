@@ -167,6 +167,10 @@ impl Queue for Broken {
         self.worker.bury(wake).await
     }
 
+    fn retention(&self) -> Option<Duration> {
+        self.worker.retention()
+    }
+
     async fn dead_letters(&self) -> Result<Vec<(ChannelId, u64)>, StoreError> {
         self.worker.dead_letters().await
     }

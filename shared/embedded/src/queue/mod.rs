@@ -119,6 +119,10 @@ impl Queue for Store {
         }
     }
 
+    fn retention(&self) -> Option<Duration> {
+        None
+    }
+
     async fn dead_letters(&self) -> Result<Vec<(ChannelId, u64)>, StoreError> {
         let backlog = self.backlog().await?;
         Ok(backlog.into_iter().filter(|one| one.dead_letters > 0).map(|one| (one.channel, one.dead_letters)).collect())

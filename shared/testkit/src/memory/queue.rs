@@ -109,6 +109,9 @@ impl Messages {
     }
 }
 
+/// What the next runtime's queues are set to.
+const RETENTION: Duration = Duration::from_hours(10 * 24);
+
 #[async_trait]
 impl Queue for Worker {
     async fn receive(&self, channel: &ChannelId, most: usize) -> Result<Vec<Wake>, StoreError> {
@@ -169,6 +172,10 @@ impl Queue for Worker {
             messages.dead.push(message);
         })
         .await
+    }
+
+    fn retention(&self) -> Option<Duration> {
+        Some(RETENTION)
     }
 
     async fn dead_letters(&self) -> Result<Vec<(ChannelId, u64)>, StoreError> {
