@@ -60,6 +60,12 @@ async fn whoever_dies_loses_nothing() {
     assert!(surveys.iter().all(|survey| survey.points > 10), "{surveys:?}");
 }
 
+#[tokio::test]
+async fn whoever_dies_loses_nothing_even_if_leases_outlive_the_time_that_wake_ups_stay_hidden() {
+    let surveys = every_story(Harm::Dies, LONGER_THAN_HIDDEN).await;
+    assert!(surveys.iter().all(|survey| survey.points > 10), "{surveys:?}");
+}
+
 /// Here the process lives on, and the lease outlives the time for which a wake-up that nobody speaks of stays hidden.
 #[tokio::test]
 async fn a_store_that_fails_before_or_after_any_call_loses_nothing() {
