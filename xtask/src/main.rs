@@ -20,13 +20,17 @@ const TOOLS: [(&str, &str, &[&str]); 2] = [
     ("cargo-deny", "0.20.2", &["--no-default-features"]),
 ];
 
+/// What runs on Lambda.
+const FUNCTIONS: [&str; 4] = ["ingest", "manage", "sender", "batch"];
+
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the workspace")?;
     env::set_current_dir(root)?;
     match env::args().nth(1).as_deref() {
         Some("check") => check(),
         Some("test") => check().and_then(|()| test()),
-        _ => bail!("usage: cargo xtask check | test"),
+        Some("lambda") => lambda(),
+        _ => bail!("usage: cargo xtask check | test | lambda"),
     }
 }
 
@@ -46,6 +50,43 @@ fn test() -> Result<()> {
     let mut nextest = Command::new(tool("cargo-nextest")?);
     step("tests", nextest.args(["nextest", "run", "--workspace", "--profile", profile]))?;
     step("examples in the documentation", &mut cargo(["test", "--workspace", "--doc"]))
+}
+
+/// Builds what is deployed to Lambda, once, and lays it where `template.yaml` looks for it. cargo-lambda links against a C
+/// library as old as Lambda's; `CARGO_BUILD_TARGET=aarch64-unknown-linux-gnu` builds for arm64.
+fn lambda() -> Result<()> {
+    let built = Path::new("target/functions/built");
+    let mut build = Command::new(aws_tool("cargo-lambda")?);
+    build.args(["lambda", "build", "--profile", "lambda", "--all-features", "--lambda-dir"]).arg(built);
+    for function in FUNCTIONS {
+        build.args(["--package", &format!("bellhop-{function}")]);
+    }
+    step("functions for Lambda", &mut build)?;
+    for function in FUNCTIONS {
+        let binary = built.join(format!("bellhop-{function}")).join("bootstrap");
+        match function {
+            "sender" => channels()?.iter().try_for_each(|channel| lay(&binary, &format!("sender-{channel}")))?,
+            other => lay(&binary, other)?,
+        }
+    }
+    Ok(())
+}
+
+/// Puts a binary where the template's `CodeUri` names it.
+fn lay(binary: &Path, name: &str) -> Result<()> {
+    let folder = Path::new("target/functions").join(name);
+    fs::create_dir_all(&folder)?;
+    let size = fs::copy(binary, folder.join("bootstrap")).with_context(|| format!("`{}` was not built", binary.display()))?;
+    println!("{}: {:.1} MB", folder.display(), size as f64 / 1e6);
+    Ok(())
+}
+
+/// The channels that `template.yaml` deploys by default.
+fn channels() -> Result<Vec<String>> {
+    let template = fs::read_to_string("template.yaml")?;
+    let parameter = template.split("\n  Channels:\n").nth(1).context("template.yaml has no parameter `Channels`")?;
+    let list = parameter.lines().find_map(|line| line.trim().strip_prefix("Default: ")).context("it has no default")?;
+    Ok(list.split(',').map(str::to_owned).collect())
 }
 
 fn step(name: &str, command: &mut Command) -> Result<()> {
@@ -90,15 +131,26 @@ fn tool(name: &str) -> Result<PathBuf> {
     Ok(fs::canonicalize(built)?)
 }
 
-/// A tool from the Python requirements, in a virtual environment of the project's own.
+/// A tool for checking, from PyPI.
 fn python_tool(name: &str) -> Result<PathBuf> {
-    let wanted = fs::read_to_string("tests/requirements.txt")?;
-    let stamp = Path::new(".venv/requirements.txt");
-    if fs::read_to_string(stamp).ok().as_ref() != Some(&wanted) {
-        step("a Python environment", Command::new("python3").args(["-m", "venv", ".venv"]))?;
-        let install = ["install", "--quiet", "--requirement", "tests/requirements.txt"];
-        step("tools from PyPI", Command::new(".venv/bin/pip").args(install))?;
+    environment(".venv", "tests/requirements.txt", name)
+}
+
+/// A tool for AWS, from PyPI. The SAM CLI pins what the emulators need in other versions, so it has an environment to itself.
+fn aws_tool(name: &str) -> Result<PathBuf> {
+    environment(".venv-sam", "tests/requirements-aws2.txt", name)
+}
+
+/// A program of a virtual environment of the project's own, which holds what `requirements` lists.
+fn environment(folder: &str, requirements: &str, name: &str) -> Result<PathBuf> {
+    let folder = Path::new(folder);
+    let wanted = fs::read_to_string(requirements)?;
+    let stamp = folder.join("requirements.txt");
+    if fs::read_to_string(&stamp).ok().as_ref() != Some(&wanted) {
+        step("a Python environment", Command::new("python3").args(["-m", "venv"]).arg(folder))?;
+        let install = ["install", "--quiet", "--requirement", requirements];
+        step("tools from PyPI", Command::new(folder.join("bin/pip")).args(install))?;
         fs::write(stamp, wanted)?;
     }
-    Ok(Path::new(".venv/bin").join(name))
+    Ok(fs::canonicalize(folder.join("bin"))?.join(name))
 }

@@ -1,11 +1,15 @@
 //! From the minute's tick to `core::tick`.
 //!
-//! On one machine the tick is a timer: once at the start, for what became due while nothing ran, then every minute. A tick
-//! that fails is told to the operator and made up for by the next: each looks minutes ahead.
+//! On one machine the tick is a timer: once at the start, for what became due while nothing ran, then every minute. On AWS
+//! it is a schedule. A tick that fails is told to the operator and made up for by the next: each looks minutes ahead.
 
 use std::time::Duration;
 
-use bellhop_core::{ports::Ports, tick::tick};
+use bellhop_core::{
+    StoreError,
+    ports::Ports,
+    tick::{Ticked, tick},
+};
 use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval},
@@ -27,9 +31,16 @@ pub async fn run(ports: Ports, mut stop: watch::Receiver<bool>) {
 }
 
 async fn once(ports: &Ports) {
-    match tick(ports, ports.clock.now()).await {
-        Ok(ticked) if ticked == bellhop_core::tick::Ticked::default() => {}
-        Ok(ticked) => tracing::info!(queued = ticked.queued, expired = ticked.expired, "ticked"),
-        Err(error) => tracing::error!(%error, "the tick failed; the next one makes up for it"),
+    if let Err(error) = handle_tick(ports).await {
+        tracing::error!(%error, "the tick failed; the next one makes up for it");
     }
+}
+
+/// Does what is due now.
+pub async fn handle_tick(ports: &Ports) -> Result<(), StoreError> {
+    let ticked = tick(ports, ports.clock.now()).await?;
+    if ticked != Ticked::default() {
+        tracing::info!(queued = ticked.queued, expired = ticked.expired, "ticked");
+    }
+    Ok(())
 }

@@ -2,7 +2,11 @@
 //!
 //! On one machine a sender is a continuous set of jobs in flight: no batch waits for its slowest member. Promises: a job
 //! that panics fails alone, and its wake-up comes again; when told to stop, it takes nothing new and lets what is in flight
-//! finish. Left to others: which wake-up comes first and how many of one registration at a time (the queue).
+//! finish. On Lambda a sender is handed a batch ([`handle_batch`], with the feature `lambda`). Left to others: which wake-up
+//! comes first and how many of one registration at a time (the queue).
+
+#[cfg(feature = "lambda")]
+mod batch;
 
 use std::time::Duration;
 
@@ -12,6 +16,9 @@ use bellhop_core::{
     ports::{Ports, Wake},
 };
 use tokio::{sync::watch, task::JoinSet};
+
+#[cfg(feature = "lambda")]
+pub use batch::{BEFORE_DEADLINE, handle_batch};
 
 /// How long to leave a queue alone that does not answer.
 const AFTER_FAULT: Duration = Duration::from_secs(5);

@@ -16,19 +16,19 @@ fn fresh(ports: &Ports) -> Event {
     event(&account(), ports.clock.now(), ports.clock.chance())
 }
 
-fn with_key(ports: &Ports, key: &IdempotencyKey) -> Acceptance {
+pub(super) fn with_key(ports: &Ports, key: &IdempotencyKey) -> Acceptance {
     acceptance(event(&key.account, ports.clock.now(), ports.clock.chance()), &["phone"], Some(key.clone()))
 }
 
-async fn accept(ports: &Ports, acceptance: Acceptance) -> Accepted {
+pub(super) async fn accept(ports: &Ports, acceptance: Acceptance) -> Accepted {
     ports.ledger.accept(acceptance).await.expect("the ledger accepts")
 }
 
-async fn recall(ports: &Ports, key: &IdempotencyKey) -> Option<Accepted> {
+pub(super) async fn recall(ports: &Ports, key: &IdempotencyKey) -> Option<Accepted> {
     ports.ledger.recall(key, ports.clock.now()).await.expect("the ledger recalls")
 }
 
-fn new(accepted: Accepted) -> EventId {
+pub(super) fn new(accepted: Accepted) -> EventId {
     match accepted {
         Accepted::New(id) => id,
         other => panic!("not new: {other:?}"),
@@ -42,7 +42,7 @@ fn same(accepted: Accepted) -> StoredEvent {
     }
 }
 
-async fn events(ports: &Ports) -> usize {
+pub(super) async fn events(ports: &Ports) -> usize {
     ports.events.list(&account(), None, None, 100).await.expect("events are listed").len()
 }
 
@@ -133,20 +133,6 @@ pub async fn recall_tells_what_a_key_stands_for_and_makes_nothing(ports: &Ports)
     assert_eq!(recall(ports, &other).await, Some(Accepted::Mismatch));
     let later = used.expires_at + Duration::from_millis(1);
     assert_eq!(ports.ledger.recall(&used, later).await.expect("the ledger recalls"), None);
-}
-
-pub async fn expire_forgets_what_has_expired_and_no_more_than_asked(ports: &Ports) {
-    let now = ports.clock.now();
-    for word in ["a", "b", "c"] {
-        let old = IdempotencyKey { expires_at: now - Duration::from_secs(1), ..key(word, "hash", now) };
-        new(accept(ports, with_key(ports, &old)).await);
-    }
-    let good = key("d", "hash", now);
-    new(accept(ports, with_key(ports, &good)).await);
-    let expire = async || ports.ledger.expire(now, 2).await.expect("the ledger expires");
-    assert_eq!((expire().await, expire().await, expire().await), (2, 1, 0));
-    assert!(recall(ports, &good).await.is_some());
-    assert_eq!(events(ports).await, 4, "events outlive their keys");
 }
 
 pub async fn two_requests_with_one_key_make_one_event(ports: &Ports) {

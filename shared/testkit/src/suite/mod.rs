@@ -4,6 +4,7 @@
 //! that every case gets empty ports of its own; that their clock may be real or simulated; and nothing about how long a
 //! received wake-up stays away. What a case needs from time it says in the times that it hands over.
 
+pub mod alone;
 pub mod directory;
 pub mod ledger;
 pub mod protocol;
@@ -23,9 +24,20 @@ use crate::{acceptance, account, channel, event};
 
 /// Expands to one `#[tokio::test]` per case. Takes the path of an `async fn() -> (Ports, T)`; the `T` is whatever has to
 /// outlive the case, a temporary directory for example. The caller depends on tokio with `macros` and `rt-multi-thread`.
+///
+/// `port_suite!(hosted make)` leaves out what a service does by itself and its emulators do not show ([`alone`]).
 #[macro_export]
 macro_rules! port_suite {
     ($make:path) => {
+        $crate::port_suite! { hosted $make }
+        $crate::port_suite! { $make =>
+            alone {
+                expire_forgets_what_has_expired_and_no_more_than_asked,
+                a_quiet_account_does_not_wait_for_a_busy_one,
+            }
+        }
+    };
+    (hosted $make:path) => {
         $crate::port_suite! { $make =>
             ledger {
                 a_new_event_is_kept_and_each_delivery_is_queued,
@@ -37,7 +49,6 @@ macro_rules! port_suite {
                 the_same_key_of_another_account_is_another_key,
                 an_expired_key_can_be_used_again,
                 recall_tells_what_a_key_stands_for_and_makes_nothing,
-                expire_forgets_what_has_expired_and_no_more_than_asked,
                 two_requests_with_one_key_make_one_event,
             }
             protocol {
@@ -70,7 +81,6 @@ macro_rules! port_suite {
                 receives_are_counted_from_claim_to_claim,
                 a_buried_wake_up_is_a_dead_letter_of_its_channel,
                 a_redriven_wake_up_counts_from_one_again,
-                a_quiet_account_does_not_wait_for_a_busy_one,
                 ready_tells_of_what_arrives,
             }
             readers {
@@ -216,6 +226,7 @@ mod tests {
     fn every_case_is_in_the_list() {
         let list = include_str!("mod.rs");
         let modules = [
+            include_str!("alone.rs"),
             include_str!("directory.rs"),
             include_str!("ledger.rs"),
             include_str!("protocol.rs"),

@@ -11,7 +11,7 @@ use bellhop_core::{
     transition::Claim,
 };
 
-use super::{PATIENCE, accepted, claimed, kept, nothing_comes, other_account, received, received_on, the_wake, wish};
+use super::{PATIENCE, accepted, claimed, kept, nothing_comes, received, received_on, the_wake, wish};
 use crate::{account, channel, event, planned};
 
 async fn ack(ports: &Ports, wake: &Wake) {
@@ -27,7 +27,7 @@ async fn dead_letters(ports: &Ports, channel: &ChannelId) -> u64 {
     counts.into_iter().find(|(counted, _)| counted == channel).map_or(0, |(_, count)| count)
 }
 
-fn of(ports: &Ports, account: &AccountId, channel: &ChannelId, registrations: &[String]) -> Acceptance {
+pub(super) fn of(ports: &Ports, account: &AccountId, channel: &ChannelId, registrations: &[String]) -> Acceptance {
     let deliveries = registrations.iter().map(|called| planned(called, channel)).collect();
     let event = event(account, ports.clock.now(), ports.clock.chance());
     Acceptance { key: None, event, plan: Plan { deliveries, ..Plan::default() } }
@@ -126,17 +126,6 @@ pub async fn a_redriven_wake_up_counts_from_one_again(ports: &Ports) {
     assert_eq!(dead_letters(ports, &channel()).await, 0);
     let again = the_wake(ports).await;
     assert_eq!((again.job, again.receives), (wake.job, 1));
-}
-
-pub async fn a_quiet_account_does_not_wait_for_a_busy_one(ports: &Ports) {
-    let many: Vec<_> = (0..500).map(|number| format!("r{number}")).collect();
-    kept(ports, of(ports, &account(), &channel(), &many)).await;
-    kept(ports, of(ports, &other_account(), &channel(), &["phone".to_owned()])).await;
-    let mut first = Vec::new();
-    while first.len() < 20 {
-        first.extend(received_on(ports, &channel(), 20 - first.len()).await);
-    }
-    assert!(first.iter().any(|wake| *wake.job.account() == other_account()), "500 of the other come first");
 }
 
 pub async fn ready_tells_of_what_arrives(ports: &Ports) {

@@ -1,0 +1,212 @@
+//! Every key of the one table: what lies where, and why it can be found without a scan.
+//!
+//! Each kind of row has a prefix of its own, so that a role can be given one kind and no other
+//! (`dynamodb:LeadingKeys`). Names of accounts, registrations, groups and channels have no `/`, so no two kinds and no
+//! two owners can meet. Every partition below is bounded by time, by one owner's own things, or by one event.
+//!
+//! | `pk` | `sk` | row |
+//! |---|---|---|
+//! | `event/{account}/{day}/{shard}` | `evt_…` | an event with its plan; four shards a day, for lists |
+//! | `days/{account}` | `{day}` | that day has events |
+//! | `delivery/{account}/evt_…` | `dlv_…` | a delivery; those of an event lie together |
+//! | `idempotency/{account}/{key}` | `{route}` | what an idempotency key stands for |
+//! | `due` | `{minute}` | that minute has parked wake-ups |
+//! | `due/{minute}/{shard}` | `{ms}/dlv_…/{n}` | a parked wake-up; sixteen shards a minute |
+//! | `registration/{account}` | `{name}` | a registration without its parameters |
+//! | `standing/{account}` | `{name}` | what a provider's answer said of it; all that a sender may write of it |
+//! | `secret/{channel}/{account}` | `{name}` | its parameters, sealed; readable by that channel's sender and `manage` |
+//! | `secret/{channel}` | `key` | the channel's data key, wrapped by KMS |
+//! | `group/{account}/{group}` | `{name}` | a member |
+//! | `default/{account}` | `{name}` | takes raw addresses |
+//! | `account/{account}` | `account` | an account's settings |
+//! | `key/{key id}` | `key` | an API key |
+//! | `keys/{account}` | `{created ms}/{key id}` | the same, for the account's list |
+//!
+//! The one index, [`RARE`], is sparse: only deliveries that are `retrying`, `failed` or `dropped` have its attributes.
+//! It lags and is therefore asked for ids alone; the rows decide.
+
+use bellhop_core::{
+    Timestamp,
+    model::{AccountId, ChannelId, DeliveryId, EventId, Key as ApiKey, KeyId, Name, State},
+    ports::IdempotencyKey,
+};
+
+/// The index over rare states: [`RARE_PK`] and [`RARE_SK`], keys only.
+pub const RARE: &str = "rare";
+/// `{account}/{state}`, on rows in a rare state.
+pub const RARE_PK: &str = "rare";
+/// `dlv_…`, on rows in a rare state.
+pub const RARE_SK: &str = "rare_id";
+/// When DynamoDB may delete the row: seconds since 1970.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.html>
+pub const EXPIRES: &str = "expires";
+
+/// How many partitions a day of one account's events is spread over: each takes a thousand writes a second.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-sharding.html>
+pub(crate) const EVENT_SHARDS: u8 = 4;
+
+/// How many partitions a minute's parked wake-ups are spread over.
+pub(crate) const DUE_SHARDS: u8 = 16;
+
+/// Names one row.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+}
+
+fn key(pk: impl Into<String>, sk: impl Into<String>) -> Key {
+    Key { pk: pk.into(), sk: sk.into() }
+}
+
+/// `2026-11-22`: sorts like the days.
+pub(crate) fn day(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d").to_string()
+}
+
+/// `2026-11-22T07:05`: sorts like the minutes.
+pub(crate) fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M").to_string()
+}
+
+pub(crate) fn event(account: &AccountId, id: EventId) -> Key {
+    let shard = u8::try_from(id.0 % u128::from(EVENT_SHARDS)).unwrap_or(0);
+    key(events_of_day(account, &day(id.time()), shard), id.to_string())
+}
+
+pub(crate) fn events_of_day(account: &AccountId, day: &str, shard: u8) -> String {
+    format!("event/{account}/{day}/{shard}", account = account.as_str())
+}
+
+pub(crate) fn days(account: &AccountId) -> String {
+    format!("days/{}", account.as_str())
+}
+
+pub(crate) fn day_with_events(account: &AccountId, day: String) -> Key {
+    key(days(account), day)
+}
+
+pub(crate) fn delivery(account: &AccountId, id: DeliveryId) -> Key {
+    key(format!("delivery/{}/{}", account.as_str(), id.event), id.to_string())
+}
+
+/// The index's key of a delivery in that state; `None` for the states that are not rare.
+pub(crate) fn rare(account: &AccountId, state: State) -> Option<String> {
+    match state {
+        State::Retrying | State::Failed | State::Dropped => Some(format!("{}/{}", account.as_str(), state.as_str())),
+        State::Queued | State::Sending | State::Delivered | State::Confirmed => None,
+    }
+}
+
+pub(crate) fn idempotency(used: &IdempotencyKey) -> Key {
+    key(format!("idempotency/{}/{}", used.account.as_str(), used.key), used.route)
+}
+
+/// The partition of the minutes that have parked wake-ups.
+pub(crate) const DUE: &str = "due";
+
+pub(crate) fn due_minute(minute: &str) -> Key {
+    key(DUE, minute)
+}
+
+pub(crate) fn due_in(minute: &str, shard: u8) -> String {
+    format!("due/{minute}/{shard:x}")
+}
+
+pub(crate) fn due(at: Timestamp, delivery: DeliveryId, n: u32) -> Key {
+    let shard = u8::try_from(delivery.tail % u64::from(DUE_SHARDS)).unwrap_or(0);
+    key(due_in(&minute(at), shard), format!("{}/{delivery}/{n}", due_from(at)))
+}
+
+/// Below all that is due at that time or later.
+pub(crate) fn due_from(at: Timestamp) -> String {
+    format!("{:015}", at.as_millisecond())
+}
+
+pub(crate) fn registrations(account: &AccountId) -> String {
+    format!("registration/{}", account.as_str())
+}
+
+pub(crate) fn registration(account: &AccountId, name: &Name) -> Key {
+    key(registrations(account), name.as_str())
+}
+
+pub(crate) fn standing(account: &AccountId, name: &Name) -> Key {
+    key(format!("standing/{}", account.as_str()), name.as_str())
+}
+
+pub(crate) fn secret(channel: &ChannelId, account: &AccountId, name: &Name) -> Key {
+    key(format!("secret/{channel}/{}", account.as_str()), name.as_str())
+}
+
+pub(crate) fn data_key(channel: &ChannelId) -> Key {
+    key(format!("secret/{channel}"), "key")
+}
+
+pub(crate) fn members(account: &AccountId, group: &Name) -> String {
+    format!("group/{}/{}", account.as_str(), group.as_str())
+}
+
+pub(crate) fn member(account: &AccountId, group: &Name, name: &Name) -> Key {
+    key(members(account, group), name.as_str())
+}
+
+pub(crate) fn defaults(account: &AccountId) -> String {
+    format!("default/{}", account.as_str())
+}
+
+pub(crate) fn default(account: &AccountId, name: &Name) -> Key {
+    key(defaults(account), name.as_str())
+}
+
+pub(crate) fn account(id: &AccountId) -> Key {
+    account_named(id.as_str())
+}
+
+pub(crate) fn account_named(id: &str) -> Key {
+    key(format!("account/{id}"), "account")
+}
+
+pub(crate) fn api_key(id: &KeyId) -> Key {
+    key(format!("key/{}", id.part()), "key")
+}
+
+pub(crate) fn api_keys(account: &AccountId) -> String {
+    format!("keys/{}", account.as_str())
+}
+
+pub(crate) fn api_key_of_account(owned: &ApiKey) -> Key {
+    key(api_keys(&owned.account), format!("{:015}/{}", owned.created_at.as_millisecond(), owned.id.part()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_millisecond(ms).unwrap()
+    }
+
+    #[test]
+    fn what_is_due_sorts_by_time() {
+        let id = DeliveryId { event: EventId(1), tail: 3 };
+        let (early, late) = (due(at(1_799_999_999_999), id, 9), due(at(1_800_000_000_000), id, 1));
+        assert!(early.sk < late.sk && early.sk.as_str() < due_from(at(1_800_000_000_000)).as_str());
+        assert!(due_from(at(1_800_000_000_000)) < late.sk);
+        assert_eq!(late.pk, "due/2027-01-15T08:00/3");
+    }
+
+    #[test]
+    fn an_events_key_follows_from_its_id() {
+        let account = AccountId::parse("值班").unwrap();
+        let id = EventId::new(at(1_800_000_000_000), 6);
+        assert_eq!(event(&account, id), key("event/值班/2027-01-15/2", id.to_string()));
+    }
+
+    #[test]
+    fn only_rare_states_are_in_the_index() {
+        let account = AccountId::parse("main").unwrap();
+        let rare: Vec<_> = State::ALL.into_iter().filter_map(|state| rare(&account, state)).collect();
+        assert_eq!(rare, ["main/retrying", "main/failed", "main/dropped"]);
+    }
+}

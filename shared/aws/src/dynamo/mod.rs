@@ -1,0 +1,15 @@
+//! The stores on one DynamoDB table.
+
+mod deliveries;
+mod due;
+mod events;
+pub(crate) mod keys;
+mod ledger;
+mod registrations;
+mod seen;
+pub(crate) mod table;
+mod tenants;
+
+pub(crate) use ledger::Claims;
+pub(crate) use seen::Seen;
+pub(crate) use table::Table;

@@ -1,0 +1,213 @@
+//! Named destinations. A registration is put together from three rows, so that each role can be given its own: the
+//! directory row, its sealed parameters, and its standing, which is all that a sender may write.
+//!
+//! Promises: a save is one transaction over all rows that belong to it; what is read together belongs to one version.
+//! Where no key is configured, parameters are neither read nor written, and registrations have none: `ingest` needs none.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bellhop_core::{
+    StoreError,
+    channel::Params,
+    model::{AccountId, Disabled, Name, Registration},
+    ports::{Freshness, Registrations},
+};
+
+use super::{
+    keys::{self, Key},
+    table::{Condition, Range, Row, Write},
+};
+use crate::{
+    Store,
+    error::{corrupt, unfinished},
+};
+
+const VERSION: &str = "version";
+const SEALED: &str = "sealed";
+
+/// How often a read begins again because a save came in between.
+const TRIES: usize = 5;
+
+/// How many rows of a group one call reads.
+const PAGE: usize = 200;
+
+#[async_trait]
+impl Registrations for Store {
+    async fn get(&self, account: &AccountId, name: &Name, freshness: Freshness) -> Result<Option<Arc<Registration>>, StoreError> {
+        let key = (account.clone(), name.clone());
+        let now = self.clock.now();
+        let began = match (freshness, self.known.registrations.get(&key, now)) {
+            (Freshness::Cached, Ok(known)) => return Ok(known),
+            _ => self.known.registrations.begin(now),
+        };
+        let found = self.read_all(vec![keys::registration(account, name)]).await?.pop();
+        self.known.registrations.keep(began, key, found.clone());
+        Ok(found)
+    }
+
+    async fn in_group(&self, account: &AccountId, group: &Name) -> Result<Vec<Arc<Registration>>, StoreError> {
+        self.named_by(account, keys::members(account, group)).await
+    }
+
+    async fn defaults(&self, account: &AccountId) -> Result<Vec<Arc<Registration>>, StoreError> {
+        self.named_by(account, keys::defaults(account)).await
+    }
+
+    async fn list(&self, account: &AccountId, after: Option<&Name>, most: usize) -> Result<Vec<Arc<Registration>>, StoreError> {
+        // the first text above the name itself
+        let from = after.map(|name| format!("{}\0", name.as_str()));
+        let rows = self.table.query(&Range { from, ..Range::all(keys::registrations(account)) }, most).await?;
+        let names = rows.iter().map(|row| name(row).map(|name| keys::registration(account, &name)));
+        self.read_all(names.collect::<Result<_, _>>()?).await
+    }
+
+    async fn put(&self, registration: &Registration) -> Result<bool, StoreError> {
+        let before = self.table.get(keys::registration(&registration.account, &registration.name)).await?;
+        let before = before.map(|row| row.body::<Registration>()).transpose()?;
+        let fits = before.as_ref().map_or(0, |before| before.version) + 1 == registration.version;
+        if !fits {
+            return Ok(false);
+        }
+        let saved = self.table.write_all(self.save(before.as_ref(), registration).await?).await;
+        self.known.registrations.forget(&(registration.account.clone(), registration.name.clone()));
+        saved
+    }
+
+    async fn delete(&self, account: &AccountId, name: &Name) -> Result<bool, StoreError> {
+        for _ in 0..TRIES {
+            let there = self.table.get(keys::registration(account, name)).await?;
+            let Some(there) = there.map(|row| row.body::<Registration>()).transpose()? else { return Ok(false) };
+            let deleted = self.table.write_all(removal(&there)).await;
+            self.known.registrations.forget(&(account.clone(), name.clone()));
+            if deleted? {
+                return Ok(true);
+            }
+        }
+        Err(unfinished("a registration is changed again and again; delete it once more"))
+    }
+
+    async fn disable(&self, account: &AccountId, name: &Name, version: u64, disabled: &Disabled) -> Result<(), StoreError> {
+        let there = self.table.get(keys::registration(account, name)).await?;
+        if there.is_none_or(|there| there.number(VERSION) != Ok(version)) {
+            return Ok(());
+        }
+        let row = Row::new(keys::standing(account, name)).with_body(disabled)?.with_number(VERSION, version);
+        let is_news = Condition::new("attribute_not_exists(pk) OR version <= :version", ":version", version);
+        let written = self.table.put_if(row, &is_news, self.clock.chance()).await;
+        self.known.registrations.forget(&(account.clone(), name.clone()));
+        written.map(drop)
+    }
+}
+
+impl Store {
+    /// Those that are named by the rows of a partition, and name it in turn.
+    async fn named_by(&self, account: &AccountId, pk: String) -> Result<Vec<Arc<Registration>>, StoreError> {
+        let mut range = Range::all(pk);
+        let mut found = Vec::new();
+        loop {
+            let rows = self.table.query(&range, PAGE).await?;
+            let names = rows.iter().map(name).collect::<Result<Vec<_>, _>>()?;
+            found.extend(self.read_all(names.iter().map(|name| keys::registration(account, name)).collect()).await?);
+            let Some(last) = names.last().filter(|_| names.len() == PAGE) else { return Ok(found) };
+            range.from = Some(format!("{}\0", last.as_str()));
+        }
+    }
+
+    /// The registrations of these rows, in this order; those that are not there are left out.
+    async fn read_all(&self, wanted: Vec<Key>) -> Result<Vec<Arc<Registration>>, StoreError> {
+        for _ in 0..TRIES {
+            if let Some(found) = self.read_once(&wanted).await? {
+                return Ok(found);
+            }
+        }
+        Err(unfinished("registrations are changed again and again while they are read"))
+    }
+
+    /// `None`: a save came in between the directory and the rest.
+    async fn read_once(&self, wanted: &[Key]) -> Result<Option<Vec<Arc<Registration>>>, StoreError> {
+        let rows = self.table.get_many(wanted.to_vec()).await?;
+        let found = wanted.iter().filter_map(|key| rows.get(key)).map(Row::body::<Registration>);
+        let found = found.collect::<Result<Vec<_>, _>>()?;
+        let rest = found.iter().flat_map(|registration| {
+            let Registration { channel, account, name, .. } = registration;
+            let secret = self.seal.as_ref().map(|_| keys::secret(channel, account, name));
+            [Some(keys::standing(account, name)), secret].into_iter().flatten()
+        });
+        let rest = self.table.get_many(rest.collect()).await?;
+        let mut whole = Vec::new();
+        for mut registration in found {
+            let (channel, account, name) =
+                (registration.channel.clone(), registration.account.clone(), registration.name.clone());
+            let version = registration.version;
+            if let Some(standing) = rest.get(&keys::standing(&account, &name))
+                && standing.number::<u64>(VERSION)? == version
+            {
+                registration.disabled = Some(standing.body()?);
+            }
+            if let Some(seal) = &self.seal {
+                let secret = rest.get(&keys::secret(&channel, &account, &name));
+                let Some(secret) = secret.filter(|row| row.number(VERSION) == Ok(version)) else { return Ok(None) };
+                let sealed = secret.bytes(SEALED)?;
+                let opened = seal.open(&self.table, &registration, sealed).await?;
+                registration.params = serde_json::from_slice::<Params>(&opened).map_err(|_| corrupt("parameters"))?;
+            }
+            whole.push(Arc::new(registration));
+        }
+        Ok(Some(whole))
+    }
+
+    /// Everything that changes with a save over `before`.
+    async fn save(&self, before: Option<&Registration>, new: &Registration) -> Result<Vec<Write>, StoreError> {
+        let Registration { account, name, version, channel, .. } = new;
+        let Some(seal) = &self.seal else {
+            return Err(StoreError::Unavailable("registrations cannot be saved here: no key for their parameters".to_owned()));
+        };
+        let sealed = seal.seal(&self.table, new, self.clock.chance()).await?;
+        let directory = Registration { params: Params::default(), disabled: None, ..new.clone() };
+        let is_unchanged = match before {
+            None => Condition::IS_FREE,
+            Some(before) => Condition::new("version = :version", ":version", before.version),
+        };
+        let directory = Row::new(keys::registration(account, name)).with_body(&directory)?.with_number(VERSION, *version);
+        let sealed = Row::new(keys::secret(channel, account, name)).with_bytes(SEALED, sealed).with_number(VERSION, *version);
+        let mut writes = vec![Write::Put(directory, Some(is_unchanged)), Write::Put(sealed, None)];
+        // what a provider said was about the version before
+        writes.push(Write::Delete(keys::standing(account, name), None));
+        let named = naming(new);
+        for key in before.map(naming).unwrap_or_default().into_iter().filter(|key| !named.contains(key)) {
+            writes.push(Write::Delete(key, None));
+        }
+        writes.extend(named.into_iter().map(|key| Write::Put(Row::new(key), None)));
+        if let Some(before) = before.filter(|before| before.channel != *channel) {
+            writes.push(Write::Delete(keys::secret(&before.channel, account, name), None));
+        }
+        Ok(writes)
+    }
+}
+
+/// The rows by which groups and defaults find a registration.
+fn naming(registration: &Registration) -> Vec<Key> {
+    let Registration { account, name, groups, default, .. } = registration;
+    let mut named: Vec<_> = groups.iter().map(|group| keys::member(account, group, name)).collect();
+    named.extend(default.then(|| keys::default(account, name)));
+    named.sort_unstable_by(|a, b| a.pk.cmp(&b.pk));
+    named.dedup();
+    named
+}
+
+fn removal(there: &Registration) -> Vec<Write> {
+    let Registration { account, name, version, channel, .. } = there;
+    let is_unchanged = Condition::new("version = :version", ":version", *version);
+    let mut writes = vec![
+        Write::Delete(keys::registration(account, name), Some(is_unchanged)),
+        Write::Delete(keys::secret(channel, account, name), None),
+        Write::Delete(keys::standing(account, name), None),
+    ];
+    writes.extend(naming(there).into_iter().map(|key| Write::Delete(key, None)));
+    writes
+}
+
+fn name(row: &Row) -> Result<Name, StoreError> {
+    Name::parse(row.text("sk")?).map_err(|_| corrupt("a registration's name"))
+}

@@ -1,0 +1,121 @@
+//! Every port, put together over its clients.
+
+use std::sync::Arc;
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use bellhop_core::{
+    channel::Catalog,
+    model::{Account, AccountId, ChannelId, Key, KeyId, Name, Registration},
+    ports::{Clock, Http, Ports},
+    report::Telemetry,
+};
+
+use crate::{
+    SystemClock,
+    cache::Cache,
+    dynamo::{Claims, Seen, Table, keys},
+    s3::Bucket,
+    seal::Seal,
+    sqs::Queues,
+};
+
+/// What is deployed, as this function is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The table.
+    pub table: String,
+    /// What the queues' URLs begin with; the channel's id follows.
+    pub queue_url_prefix: String,
+    /// What the dead-letter queues' URLs begin with; the channel's id follows.
+    pub dead_letter_url_prefix: String,
+    /// The channels that have queues.
+    pub channels: Vec<ChannelId>,
+    /// The bucket for attachments.
+    pub bucket: String,
+    /// The KMS key that wraps the channels' data keys. `None`: this function neither reads nor writes parameters.
+    pub kms_key_id: Option<String>,
+}
+
+/// Every port on DynamoDB, SQS, KMS and S3.
+pub struct Store {
+    pub(crate) table: Table,
+    pub(crate) queues: Queues,
+    pub(crate) bucket: Bucket,
+    pub(crate) seal: Option<Seal>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) known: Known,
+    pub(crate) claims: Claims,
+    pub(crate) seen: Seen,
+}
+
+/// What was read lately.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) registrations: Cache<(AccountId, Name), Registration>,
+    pub(crate) accounts: Cache<AccountId, Account>,
+    pub(crate) keys: Cache<KeyId, Key>,
+}
+
+/// Builds every client once, from the environment (`AWS_REGION`, `AWS_ENDPOINT_URL`, credentials), and opens their
+/// connections, so that the first event waits for no handshake.
+/// A service that does not answer now is no reason not to start: the first call that needs it will say so.
+pub async fn connect(config: &Config) -> Arc<Store> {
+    let sdk = aws_config::defaults(BehaviorVersion::latest()).load().await;
+    let store = Store::new(&sdk, config, Arc::new(SystemClock));
+    store.warm().await;
+    store
+}
+
+impl Store {
+    /// Over clients of that configuration, with that clock.
+    pub fn new(sdk: &SdkConfig, config: &Config, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self {
+            table: Table::new(aws_sdk_dynamodb::Client::new(sdk), config.table.clone()),
+            queues: Queues {
+                client: aws_sdk_sqs::Client::new(sdk),
+                live: config.queue_url_prefix.clone(),
+                dead: config.dead_letter_url_prefix.clone(),
+                channels: config.channels.clone(),
+            },
+            bucket: Bucket::new(sdk, &config.bucket, Arc::clone(&clock)),
+            seal: config.kms_key_id.clone().map(|key_id| Seal::new(aws_sdk_kms::Client::new(sdk), key_id)),
+            clock,
+            known: Known::default(),
+            claims: Claims::default(),
+            seen: Seen::default(),
+        })
+    }
+
+    /// Its ports, with the way out and what is told of them.
+    pub fn ports(self: &Arc<Self>, http: Arc<dyn Http>, telemetry: Arc<dyn Telemetry>, channels: Catalog) -> Ports {
+        Ports {
+            ledger: Arc::clone(self) as _,
+            queue: Arc::clone(self) as _,
+            events: Arc::clone(self) as _,
+            deliveries: Arc::clone(self) as _,
+            registrations: Arc::clone(self) as _,
+            accounts: Arc::clone(self) as _,
+            keys: Arc::clone(self) as _,
+            attachments: Arc::clone(self) as _,
+            clock: Arc::clone(&self.clock),
+            telemetry,
+            http,
+            channels,
+        }
+    }
+
+    /// One cheap call to each service: a denied one opens the connection, too.
+    async fn warm(&self) {
+        let Some(channel) = self.queues.channels.first() else { return };
+        let data_key = async {
+            match &self.seal {
+                Some(seal) => seal.warm(&self.table, channel).await,
+                None => self.table.get(keys::account_named("warm")).await.map(drop),
+            }
+        };
+        let (data_key, queue, bucket) = futures_util::join!(data_key, self.queues.warm(channel), self.bucket.warm());
+        for error in [data_key, queue, bucket].into_iter().filter_map(Result::err) {
+            tracing::debug!(%error, "a service did not answer while this function started");
+        }
+    }
+}

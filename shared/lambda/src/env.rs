@@ -1,0 +1,56 @@
+//! The environment of the functions. Each variable stands here once, and in `template.yaml`: a test compares the two.
+
+use anyhow::{Context, Result};
+
+/// The channels that are deployed, with commas between.
+pub const CHANNELS: &str = "BELLHOP_CHANNELS";
+/// Name of the table.
+pub const TABLE: &str = "BELLHOP_TABLE";
+/// URL of the queues, up to the channel's name.
+pub const QUEUES: &str = "BELLHOP_QUEUES";
+/// URL of the dead-letter queues, up to the channel's name.
+pub const DEAD_LETTERS: &str = "BELLHOP_DEAD_LETTERS";
+/// Name of the bucket for attachments.
+pub const BUCKET: &str = "BELLHOP_BUCKET";
+/// The KMS key that seals secret parameters.
+pub const SEAL: &str = "BELLHOP_SEAL";
+/// SHA-256 of the operator's key, hex; empty if there is none.
+pub const ADMIN_KEY_HASH: &str = "BELLHOP_ADMIN_KEY_HASH";
+/// Private networks that messages may be sent to, with commas between; empty for none.
+pub const ALLOW_PRIVATE: &str = "BELLHOP_ALLOW_PRIVATE";
+/// What to log, e.g. `info` or `info,bellhop_core=debug`.
+pub const LOG: &str = "BELLHOP_LOG";
+
+/// A function that is deployed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Function {
+    /// Takes events in.
+    Ingest,
+    /// Looks after what an account owns.
+    Manage,
+    /// Sends.
+    Sender,
+    /// Ticks.
+    Batch,
+}
+
+const EVERY: &[Function] = &[Function::Ingest, Function::Manage, Function::Sender, Function::Batch];
+
+/// Every variable there is, with the functions that read it.
+pub const ALL: [(&str, &[Function]); 9] = [
+    (CHANNELS, EVERY),
+    (TABLE, EVERY),
+    (QUEUES, EVERY),
+    (DEAD_LETTERS, EVERY),
+    (BUCKET, EVERY),
+    (SEAL, &[Function::Manage, Function::Sender]),
+    (ADMIN_KEY_HASH, &[Function::Ingest, Function::Manage]),
+    (ALLOW_PRIVATE, &[Function::Sender]),
+    (LOG, EVERY),
+];
+
+/// A variable that has to be there.
+#[expect(clippy::disallowed_methods, reason = "this is where the functions read their environment")]
+pub(crate) fn read(name: &str) -> Result<String> {
+    std::env::var(name).with_context(|| format!("the environment variable `{name}` is missing; template.yaml sets it"))
+}

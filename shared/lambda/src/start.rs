@@ -1,0 +1,114 @@
+//! What a function does once, before its first event: everything that is slow the first time (credentials, TLS to AWS) is
+//! done here, where Lambda gives a whole processor to it.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use bellhop_aws::{Config, Store, SystemClock, connect};
+use bellhop_core::{
+    channel::{Catalog, Channel},
+    model::ChannelId,
+    ports::{Http, Ports},
+};
+use bellhop_egress::{HttpEgress, Settings};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    Error,
+    admin::WithAdmin,
+    env,
+    silent::Silent,
+    way_out::{Closed, Thawing},
+};
+
+/// The ports of `ingest`, which has no business with secrets.
+pub async fn ingest() -> Result<Ports, Error> {
+    let (_, ports) = start(Arc::new(Closed), None).await?;
+    Ok(with_admin(ports)?)
+}
+
+/// The ports of `manage`.
+pub async fn manage() -> Result<Ports, Error> {
+    let (_, ports) = start(Arc::new(Closed), Some(env::read(env::SEAL)?)).await?;
+    Ok(with_admin(ports)?)
+}
+
+fn with_admin(ports: Ports) -> Result<Ports> {
+    let keys = WithAdmin::around(ports.keys, &env::read(env::ADMIN_KEY_HASH)?);
+    Ok(Ports { keys, ..ports })
+}
+
+/// The ports of the sender, and the store that reads its messages.
+pub async fn sender() -> Result<(Arc<Store>, Ports), Error> {
+    let allow_private = env::read(env::ALLOW_PRIVATE)?;
+    let networks = allow_private.split(',').map(str::trim).filter(|text| !text.is_empty());
+    let allow_private = networks.map(str::parse).collect::<Result<Vec<_>, _>>()?;
+    let make = move || {
+        let settings = Settings { allow_private: allow_private.clone(), ..Settings::default() };
+        Ok(Arc::new(HttpEgress::new(settings)?) as Arc<dyn Http>)
+    };
+    start(Arc::new(Thawing::new(Arc::new(SystemClock), make)?), Some(env::read(env::SEAL)?)).await
+}
+
+/// The ports of the tick.
+pub async fn batch() -> Result<Ports, Error> {
+    let (_, ports) = start(Arc::new(Closed), None).await?;
+    Ok(ports)
+}
+
+async fn start(http: Arc<dyn Http>, kms_key_id: Option<String>) -> Result<(Arc<Store>, Ports), Error> {
+    log(&env::read(env::LOG)?)?;
+    let catalog = deployed(&env::read(env::CHANNELS)?, bellhop_channels::ALL)?;
+    let config = Config {
+        table: env::read(env::TABLE)?,
+        queue_url_prefix: env::read(env::QUEUES)?,
+        dead_letter_url_prefix: env::read(env::DEAD_LETTERS)?,
+        channels: catalog.0.iter().map(|channel| ChannelId::new(channel.spec().id)).collect(),
+        bucket: env::read(env::BUCKET)?,
+        kms_key_id,
+    };
+    let store = connect(&config).await;
+    let ports = store.ports(http, Arc::new(Silent), catalog);
+    Ok((store, ports))
+}
+
+/// JSON on standard output, which Lambda brings to the log group.
+fn log(filter: &str) -> Result<()> {
+    // h2 tells the paths of requests, and a path may be a secret.
+    let filter = EnvFilter::try_new(format!("{filter},h2=off")).context("`BELLHOP_LOG` is not a log filter")?;
+    tracing_subscriber::fmt().json().flatten_event(true).with_span_list(false).with_env_filter(filter).init();
+    Ok(())
+}
+
+/// Those of `all` that are deployed: they alone have a queue.
+fn deployed(list: &str, all: Catalog) -> Result<Catalog> {
+    let mut found: Vec<&'static dyn Channel> = Vec::new();
+    for id in list.split(',').map(str::trim) {
+        match all.get(id) {
+            Some(channel) => found.push(channel),
+            None => bail!("`{id}` in `BELLHOP_CHANNELS` is not a channel; see the stack's parameter `Channels`"),
+        }
+    }
+    Ok(Catalog(found.leak())) // once per process
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(catalog: Catalog) -> Vec<&'static str> {
+        catalog.0.iter().map(|channel| channel.spec().id).collect()
+    }
+
+    #[test]
+    fn only_deployed_channels_are_known() {
+        assert_eq!(ids(deployed("custom", bellhop_channels::ALL).unwrap()), ["custom"]);
+        assert_eq!(ids(deployed("webhook, custom", bellhop_channels::ALL).unwrap()), ["webhook", "custom"]);
+    }
+
+    #[test]
+    fn a_channel_that_does_not_exist_is_named() {
+        let error = deployed("webhook,pigeon", bellhop_channels::ALL).err().unwrap();
+        assert!(error.to_string().contains("`pigeon`"), "{error}");
+    }
+}

@@ -1,0 +1,320 @@
+//! `template.yaml` against what it deploys: the channels, the environment that the functions read, the timeouts, and what
+//! each role may do.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
+
+use bellhop_core::deliver::LEASE;
+use bellhop_egress::Settings;
+use bellhop_lambda::env::{self, Function};
+use saphyr::{LoadableYamlNode, Scalar, Yaml};
+use serde_json::{Map, Value, json};
+
+/// The template with its loop unrolled. `!Sub x` reads `{"Fn::Sub": "x"}`.
+struct Template(Value);
+
+/// A function of the template.
+struct Deployed {
+    name: String,
+    which: Function,
+    properties: Value,
+}
+
+fn value(yaml: &Yaml<'_>) -> Value {
+    match yaml {
+        Yaml::Value(Scalar::Null) => Value::Null,
+        Yaml::Value(Scalar::Boolean(yes)) => json!(yes),
+        Yaml::Value(Scalar::Integer(number)) => json!(number),
+        Yaml::Value(Scalar::FloatingPoint(number)) => json!(number.into_inner()),
+        Yaml::Value(Scalar::String(text)) => json!(text),
+        Yaml::Sequence(items) => items.iter().map(value).collect(),
+        Yaml::Mapping(entries) => entries.iter().map(|(key, item)| (key.as_str().unwrap().to_owned(), value(item))).collect(),
+        Yaml::Tagged(tag, inner) => {
+            let name = if tag.suffix == "Ref" { "Ref".to_owned() } else { format!("Fn::{}", tag.suffix) };
+            Value::Object(Map::from_iter([(name, value(inner))]))
+        }
+        Yaml::Representation(..) | Yaml::Alias(_) | Yaml::BadValue => panic!("CloudFormation does not read this: {yaml:?}"),
+    }
+}
+
+/// What a loop makes of its body for one item.
+fn turn(variable: &str, body: &Value, item: &str) -> Value {
+    let reference = format!(r#"{{"Ref":"{variable}"}}"#);
+    let text = body.to_string().replace(&format!("${{{variable}}}"), item).replace(&reference, &format!("\"{item}\""));
+    serde_json::from_str(&text).unwrap()
+}
+
+impl Template {
+    fn read() -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
+        let text = fs::read_to_string(path).unwrap();
+        let mut template = value(&Yaml::load_from_str(&text).unwrap()[0]);
+        let channels = template["Parameters"]["Channels"]["Default"].as_str().unwrap().to_owned();
+        let resources = template["Resources"].as_object_mut().unwrap();
+        let loops: Vec<_> = resources.keys().filter(|name| name.starts_with("Fn::ForEach::")).cloned().collect();
+        for looped in loops {
+            let parts = resources.remove(&looped).unwrap();
+            let over_channels = parts[1] == json!({ "Ref": "Channels" });
+            let items = if over_channels { channels.split(',').map(str::to_owned).collect() } else { strings(&parts[1]) };
+            for item in items {
+                resources.extend(turn(parts[0].as_str().unwrap(), &parts[2], &item).as_object().unwrap().clone());
+            }
+        }
+        Self(template)
+    }
+
+    fn channels(&self) -> Vec<&str> {
+        self.0["Parameters"]["Channels"]["Default"].as_str().unwrap().split(',').collect()
+    }
+
+    fn resource(&self, name: &str) -> &Value {
+        let found = &self.0["Resources"][name];
+        assert!(found.is_object(), "there is no `{name}`");
+        &found["Properties"]
+    }
+
+    fn of_type(&self, kind: &str) -> Vec<(&str, &Value)> {
+        let resources = self.0["Resources"].as_object().unwrap().iter();
+        let found: Vec<_> = resources.filter(|(_, it)| it["Type"] == kind).map(|(name, it)| (name.as_str(), it)).collect();
+        assert!(!found.is_empty(), "there is no {kind}");
+        found
+    }
+
+    fn functions(&self) -> Vec<Deployed> {
+        let functions = self.of_type("AWS::Serverless::Function").into_iter();
+        functions
+            .map(|(name, function)| {
+                let which = match name {
+                    "Ingest" => Function::Ingest,
+                    "Manage" => Function::Manage,
+                    "Batch" => Function::Batch,
+                    sender if sender.starts_with("Sender") => Function::Sender,
+                    other => panic!("`{other}` is new: say here what it is"),
+                };
+                Deployed { name: name.to_owned(), which, properties: function["Properties"].clone() }
+            })
+            .collect()
+    }
+
+    /// Every statement of a function's role.
+    fn statements(&self, function: &Deployed) -> Vec<Value> {
+        let role = text(&function.properties["Role"]["Fn::GetAtt"]);
+        let name = role.split('.').next().unwrap();
+        let policies = self.resource(name)["Policies"].as_array().unwrap().iter();
+        policies.flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap().clone()).collect()
+    }
+}
+
+/// `A.Arn`, `[A, Arn]` and `[!Sub A, Arn]` are one.
+fn text(reference: &Value) -> String {
+    match reference {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => parts.iter().map(text).collect::<Vec<_>>().join("."),
+        Value::Object(call) => text(call.values().next().unwrap()),
+        other => panic!("no reference: {other}"),
+    }
+}
+
+fn strings(one_or_many: &Value) -> Vec<String> {
+    match one_or_many {
+        Value::Array(many) => many.iter().map(text).collect(),
+        one => vec![text(one)],
+    }
+}
+
+fn seconds(value: &Value) -> Duration {
+    Duration::from_secs(value.as_u64().unwrap())
+}
+
+#[test]
+fn every_channel_is_deployed_and_no_other() {
+    let template = Template::read();
+    let known: Vec<_> = bellhop_channels::ALL.0.iter().map(|channel| channel.spec().id).collect();
+    assert_eq!(template.channels(), known);
+}
+
+#[test]
+fn each_function_is_given_the_variables_that_it_reads_and_no_others() {
+    let template = Template::read();
+    let everywhere = template.0["Globals"]["Function"]["Environment"]["Variables"].as_object().unwrap();
+    for function in template.functions() {
+        let own = function.properties["Environment"]["Variables"].as_object().cloned().unwrap_or_default();
+        let given: BTreeSet<_> = everywhere.keys().chain(own.keys()).map(String::as_str).collect();
+        let read = env::ALL.iter().filter(|(_, readers)| readers.contains(&function.which));
+        assert_eq!(given, read.map(|(name, _)| *name).collect(), "{}", function.name);
+    }
+}
+
+#[test]
+fn a_claim_ends_before_its_message_comes_again_and_a_request_before_its_function() {
+    let template = Template::read();
+    let request = Settings::default().total_timeout;
+    for channel in template.channels() {
+        let hidden = seconds(&template.resource(&format!("Queue{channel}"))["VisibilityTimeout"]);
+        let function = seconds(&template.resource(&format!("Sender{channel}"))["Timeout"]);
+        assert!(hidden >= 6 * function, "https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html");
+        assert!(function > request + Duration::from_secs(5), "a batch stops 5 s before its function's deadline");
+        assert!(LEASE < hidden);
+        assert!(LEASE >= function, "whoever is killed at the deadline sends nothing after its claim is over");
+    }
+}
+
+#[test]
+fn no_function_that_answers_http_works_longer_than_the_api_waits() {
+    let template = Template::read();
+    for function in template.functions() {
+        if matches!(function.which, Function::Ingest | Function::Manage) {
+            assert!(seconds(&function.properties["Timeout"]) < Duration::from_secs(30), "{}", function.name);
+        }
+    }
+}
+
+#[test]
+fn queues_keep_messages_for_ten_days_and_dead_letters_for_fourteen() {
+    let template = Template::read();
+    let days = |name: String| template.resource(&name)["MessageRetentionPeriod"].as_u64().unwrap() / 86_400;
+    for channel in template.channels() {
+        assert_eq!((days(format!("Queue{channel}")), days(format!("DeadLetters{channel}"))), (10, 14));
+        let redrive = &template.resource(&format!("Queue{channel}"))["RedrivePolicy"];
+        assert_eq!(redrive["maxReceiveCount"], bellhop_core::ports::MOST_RECEIVES);
+        assert_eq!(text(&redrive["deadLetterTargetArn"]), format!("DeadLetters{channel}.Arn"));
+    }
+}
+
+#[test]
+fn senders_report_failures_one_by_one_and_wait_for_no_batch() {
+    let template = Template::read();
+    for channel in template.channels() {
+        let source = &template.resource(&format!("Sender{channel}"))["Events"]["Queue"]["Properties"];
+        assert_eq!(source["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+        assert_eq!(source.get("MaximumBatchingWindowInSeconds"), None);
+        assert!(source["ScalingConfig"]["MaximumConcurrency"].is_object());
+        assert_eq!(text(&source["Queue"]), format!("Queue{channel}.Arn"));
+    }
+}
+
+#[test]
+fn every_function_has_a_log_group_that_forgets() {
+    let template = Template::read();
+    for function in template.functions() {
+        let group = text(&function.properties["LoggingConfig"]["LogGroup"]);
+        assert_eq!(template.resource(&group)["RetentionInDays"], json!({ "Ref": "LogRetentionDays" }), "{}", function.name);
+    }
+}
+
+#[test]
+fn what_is_kept_outlives_the_stack() {
+    let template = Template::read();
+    for name in ["Table", "Seal", "Bucket"] {
+        assert_eq!(template.0["Resources"][name]["DeletionPolicy"], "Retain", "{name}");
+    }
+    let table = template.resource("Table");
+    assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true);
+    assert_eq!(table["TimeToLiveSpecification"], json!({ "AttributeName": "expires", "Enabled": true }));
+}
+
+#[test]
+fn the_operators_key_is_never_shown() {
+    assert_eq!(Template::read().0["Parameters"]["AdminKeyHash"]["NoEcho"], true);
+}
+
+#[test]
+fn no_role_has_an_action_with_a_star_or_may_scan() {
+    let template = Template::read();
+    for function in template.functions() {
+        for statement in template.statements(&function) {
+            for action in strings(&statement["Action"]) {
+                assert!(!action.contains('*') && action != "dynamodb:Scan", "{}: {action}", function.name);
+            }
+            let is_tracing = statement["Sid"] == "WriteTraces";
+            assert!(is_tracing || statement["Resource"] != "*", "{}: {statement}", function.name);
+        }
+    }
+}
+
+#[test]
+fn every_statement_on_the_table_names_its_rows() {
+    let template = Template::read();
+    for function in template.functions() {
+        for statement in template.statements(&function) {
+            let is_on_rows = strings(&statement["Action"])[0].starts_with("dynamodb:")
+                && text(&statement["Resource"]) == "Table.Arn";
+            let rows = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+            assert!(!is_on_rows || rows.is_array(), "{}: {statement}", function.name);
+        }
+    }
+}
+
+/// The rows that a function may reach with one of these actions.
+fn rows(template: &Template, function: &Deployed, actions: &[&str]) -> BTreeSet<String> {
+    let statements = template.statements(function).into_iter();
+    let fitting = statements.filter(|it| strings(&it["Action"]).iter().any(|action| actions.contains(&action.as_str())));
+    let keys = fitting.map(|it| it["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"].clone());
+    keys.filter(Value::is_array).flat_map(|keys| strings(&keys)).collect()
+}
+
+const READS: [&str; 3] = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"];
+const WRITES: [&str; 3] = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"];
+
+#[test]
+fn ingest_reads_no_secret_and_unseals_nothing() {
+    let template = Template::read();
+    for function in template.functions().iter().filter(|function| function.which == Function::Ingest) {
+        assert!(!rows(&template, function, &READS).iter().any(|rows| rows.starts_with("secret")));
+        let statements = template.statements(function);
+        assert!(!statements.iter().flat_map(|it| strings(&it["Action"])).any(|action| action.starts_with("kms:")));
+    }
+}
+
+#[test]
+fn a_sender_reads_its_own_channels_secrets_and_writes_no_registration() {
+    let template = Template::read();
+    let senders: Vec<_> = template.functions().into_iter().filter(|function| function.which == Function::Sender).collect();
+    assert_eq!(senders.len(), template.channels().len());
+    for (function, channel) in senders.iter().zip(template.channels()) {
+        let secrets: Vec<_> = rows(&template, function, &READS).into_iter().filter(|rows| rows.starts_with("secret")).collect();
+        assert_eq!(secrets, [format!("secret/{channel}"), format!("secret/{channel}/*")]);
+        let written = rows(&template, function, &WRITES);
+        assert_eq!(written, ["delivery/*", "due", "due/*", "standing/*"].map(str::to_owned).into());
+    }
+}
+
+#[test]
+fn a_sender_reaches_the_queues_of_its_own_channel_alone() {
+    let template = Template::read();
+    for function in template.functions().iter().filter(|function| function.which == Function::Sender) {
+        let channel = function.name.strip_prefix("Sender").unwrap();
+        for statement in template.statements(function) {
+            if strings(&statement["Action"])[0].starts_with("sqs:") {
+                let queue = text(&statement["Resource"]);
+                assert!([format!("Queue{channel}.Arn"), format!("DeadLetters{channel}.Arn")].contains(&queue), "{queue}");
+            }
+            if strings(&statement["Action"])[0].starts_with("kms:") {
+                let context = &statement["Condition"]["StringEqualsIfExists"]["kms:EncryptionContext:channel"];
+                assert_eq!((strings(&statement["Action"]), context), (vec!["kms:Decrypt".to_owned()], &json!(channel)));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_tick_comes_every_minute_under_the_stacks_own_name() {
+    let template = Template::read();
+    let tick = &template.resource("Batch")["Events"]["Tick"]["Properties"];
+    assert_eq!(tick["ScheduleExpression"], "rate(1 minute)");
+    assert!(text(&tick["Name"]).contains("${AWS::StackName}"));
+}
+
+#[test]
+fn every_alarm_says_where_its_meaning_is_written() {
+    let template = Template::read();
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operating.md")).unwrap();
+    for (name, alarm) in template.of_type("AWS::CloudWatch::Alarm") {
+        assert!(text(&alarm["Properties"]["AlarmDescription"]).ends_with("see docs/operating.md"), "{name}");
+        let mut owners = template.channels();
+        owners.extend(["Ingest", "Manage", "Batch"]);
+        let kind = owners.into_iter().find_map(|owner| name.strip_suffix(owner)).unwrap_or(name);
+        assert!(page.contains(&format!("`{kind}`")), "docs/operating.md lacks `{kind}`");
+    }
+}
