@@ -1,34 +1,74 @@
 """What the test of the deployed stack asks of the emulator beside the API: run by the SAM CLI's own Python, which has boto3.
 
-stack.py outputs STACK        prints the stack's outputs as JSON
-stack.py grant STACK          allows SQS's batch calls: the emulator asks for actions of their own, which AWS does not know
-stack.py poison QUEUE         puts a message that nobody can read into a queue, whose messages come again after a second
+stack.py outputs STACK          prints the stack's outputs as JSON
+stack.py refuse STACK ROLE      denies that role to send any message
+stack.py relent STACK ROLE      takes that back
+stack.py hurry STACK            lets every parked wake-up be due now
+stack.py poison QUEUE           puts a message that nobody can read into a queue, whose messages come again after a second
+stack.py probe STACK            tries with each role what it may do and what it may not; prints what came of it as JSON
 """
 
 import json
 import sys
+import time
 
 import boto3
+from botocore.exceptions import ClientError
+
+CHANNELS = ["webhook", "custom"]
+
+
+def outputs_of(stack):
+    found = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
+    return {output["OutputKey"]: output["OutputValue"] for output in found}
+
+
+def role_of(stack, role):
+    found = boto3.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId=role)
+    return found["StackResourceDetail"]["PhysicalResourceId"]
 
 
 def outputs(stack):
-    found = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
-    print(json.dumps({output["OutputKey"]: output["OutputValue"] for output in found}))
+    print(json.dumps(outputs_of(stack)))
 
 
-def grant(stack):
-    iam = boto3.client("iam")
-    for role in iam.list_roles()["Roles"]:
-        name = role["RoleName"]
-        if not name.startswith(f"{stack}-"):
-            continue
-        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
-            statements = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]["Statement"]
-            sending = [it | {"Action": ["sqs:SendMessageBatch"]} for it in statements if "sqs:SendMessage" in it["Action"]]
-            deleting = [it | {"Action": ["sqs:DeleteMessageBatch"]} for it in statements if "sqs:DeleteMessage" in it["Action"]]
-            if sending + deleting:
-                document = {"Version": "2012-10-17", "Statement": sending + deleting}
-                iam.put_role_policy(RoleName=name, PolicyName="batches", PolicyDocument=json.dumps(document))
+def refuse(stack, role):
+    denied = {"Effect": "Deny", "Action": "sqs:SendMessage", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [denied]})
+    boto3.client("iam").put_role_policy(RoleName=role_of(stack, role), PolicyName="refusal", PolicyDocument=policy)
+
+
+def relent(stack, role):
+    boto3.client("iam").delete_role_policy(RoleName=role_of(stack, role), PolicyName="refusal")
+
+
+def rows(table, pk):
+    return table.query(KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": pk}, ConsistentRead=True)["Items"]
+
+
+def hurry(stack):
+    """As if the time had come: each parked wake-up moves into this minute, and its delivery is due."""
+    table = boto3.resource("dynamodb").Table(outputs_of(stack)["Table"])
+    now = int(time.time() * 1000)
+    minute = time.strftime("%Y-%m-%dT%H:%M", time.gmtime(now / 1000))
+    moved = 0
+    for later in rows(table, "due"):
+        for shard in "0123456789abcdef":
+            for parked in rows(table, f"due/{later['sk']}/{shard}"):
+                letter = json.loads(parked["letter"])
+                table.delete_item(Key={"pk": parked["pk"], "sk": parked["sk"]})
+                table.put_item(Item={"pk": "due", "sk": minute, "at": now})
+                sort = parked["sk"].split("/", 1)[1]
+                table.put_item(Item=parked | {"pk": f"due/{minute}/{shard}", "sk": f"{now:015}/{sort}", "at": now})
+                delivery = letter["delivery"]
+                event = "evt_" + delivery.removeprefix("dlv_").rsplit("_", 1)[0]
+                key = {"pk": f"delivery/{letter['account']}/{event}", "sk": delivery}
+                row = table.get_item(Key=key, ConsistentRead=True)["Item"]
+                body = json.loads(row["body"])
+                body["due"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now / 1000))
+                table.put_item(Item=row | {"body": json.dumps(body)})
+                moved += 1
+    print(moved)
 
 
 def poison(queue):
@@ -38,4 +78,131 @@ def poison(queue):
     sqs.send_message(QueueUrl=url, MessageBody="this is no wake-up", MessageGroupId="main")
 
 
-{"outputs": outputs, "grant": grant, "poison": poison}[sys.argv[1]](*sys.argv[2:])
+class Role:
+    """Acts under a role of the stack, which only functions can assume until the test may, too."""
+
+    def __init__(self, stack, name):
+        role, iam = role_of(stack, name), boto3.client("iam")
+        found = iam.get_role(RoleName=role)["Role"]
+        trust = found["AssumeRolePolicyDocument"]
+        account = found["Arn"].split(":")[4]
+        trust["Statement"].append(
+            {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}}
+        )
+        iam.update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(trust))
+        given = boto3.client("sts").assume_role(RoleArn=found["Arn"], RoleSessionName="probe")["Credentials"]
+        self.name = name
+        self.session = boto3.Session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+        self.known = outputs_of(stack)
+
+    def call(self, service, operation, **arguments):
+        getattr(self.session.client(service), operation)(**arguments)
+
+    def get(self, pk, sk="x"):
+        self.call("dynamodb", "get_item", TableName=self.known["Table"], Key={"pk": {"S": pk}, "sk": {"S": sk}})
+
+    def put(self, pk):
+        self.call("dynamodb", "put_item", TableName=self.known["Table"], Item={"pk": {"S": pk}, "sk": {"S": "probe"}})
+
+    def scan(self):
+        self.call("dynamodb", "scan", TableName=self.known["Table"])
+
+    def both(self, first, second):
+        keys = [{"pk": {"S": pk}, "sk": {"S": "x"}} for pk in (first, second)]
+        self.call("dynamodb", "batch_get_item", RequestItems={self.known["Table"]: {"Keys": keys}})
+
+    def send(self, queue):
+        url = boto3.client("sqs").get_queue_url(QueueName=queue)["QueueUrl"]
+        self.call("sqs", "send_message", QueueUrl=url, MessageBody="probe", DelaySeconds=900)
+
+    def receive(self, queue):
+        url = boto3.client("sqs").get_queue_url(QueueName=queue)["QueueUrl"]
+        self.call("sqs", "receive_message", QueueUrl=url, VisibilityTimeout=0, MaxNumberOfMessages=1)
+
+    def unwrap(self, channel):
+        table = boto3.resource("dynamodb").Table(self.known["Table"])
+        wrapped = table.get_item(Key={"pk": f"secret/{channel}", "sk": "key"})["Item"]["wrapped"].value
+        self.call("kms", "decrypt", KeyId=self.known["Seal"], CiphertextBlob=wrapped, EncryptionContext={"channel": channel})
+
+    def make_key(self):
+        self.call("kms", "generate_data_key", KeyId=self.known["Seal"], KeySpec="AES_256", EncryptionContext={"channel": "x"})
+
+    def put_object(self):
+        self.call("s3", "put_object", Bucket=self.known["Bucket"], Key="attachments/main/probe", Body=b"")
+
+    def get_object(self):
+        self.call("s3", "get_object", Bucket=self.known["Bucket"], Key="attachments/main/probe")
+
+
+def probes(stack):
+    """(role, what it tries, whether it may)"""
+    ingest, manage, batch = (Role(stack, name) for name in ("IngestRole", "ManageRole", "BatchRole"))
+    everybody = [ingest, manage, batch]
+
+    yield ingest, "read a registration", True, lambda: ingest.get("registration/main")
+    yield ingest, "keep an event", True, lambda: ingest.put("event/main/2026-01-01/0")
+    yield ingest, "keep a picture", True, ingest.put_object
+    yield ingest, "queue a delivery", True, lambda: ingest.send(f"{stack}-webhook")
+    yield ingest, "read a secret", False, lambda: ingest.get("secret/webhook/main")
+    yield ingest, "read a secret along with a registration", False, lambda: ingest.both("registration/main", "secret/webhook/main")
+    yield ingest, "unwrap a channel's key", False, lambda: ingest.unwrap("webhook")
+    yield ingest, "write a registration", False, lambda: ingest.put("registration/main")
+    yield ingest, "write an API key", False, lambda: ingest.put("key/probe")
+    yield ingest, "record a delivery", False, lambda: ingest.put("delivery/main/evt_0")
+    yield ingest, "receive from a queue", False, lambda: ingest.receive(f"{stack}-webhook")
+    yield ingest, "read a picture", False, ingest.get_object
+
+    yield manage, "read a secret", True, lambda: manage.get("secret/webhook/main")
+    yield manage, "write a registration", True, lambda: manage.put("registration/probe")
+    yield manage, "make a channel's key", True, manage.make_key
+    yield manage, "redrive", True, lambda: manage.receive(f"{stack}-dead-webhook")
+    yield manage, "keep an event", False, lambda: manage.put("event/main/2026-01-01/0")
+    yield manage, "receive from a live queue", False, lambda: manage.receive(f"{stack}-webhook")
+
+    yield batch, "read what is due", True, lambda: batch.call(
+        "dynamodb", "query", TableName=batch.known["Table"],
+        KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": "due"}},
+    )
+    yield batch, "queue a delivery", True, lambda: batch.send(f"{stack}-webhook")
+    yield batch, "read a secret", False, lambda: batch.get("secret/webhook/main")
+    yield batch, "read an event", False, lambda: batch.get("event/main/2026-01-01/0")
+    yield batch, "record a delivery", False, lambda: batch.put("delivery/main/evt_0")
+    yield batch, "unwrap a channel's key", False, lambda: batch.unwrap("webhook")
+
+    for own, other in (CHANNELS, CHANNELS[::-1]):
+        sender = Role(stack, f"SenderRole{own}")
+        everybody.append(sender)
+        yield sender, "read its own secrets", True, lambda: sender.both("registration/main", f"secret/{own}/main")
+        yield sender, "unwrap its own key", True, lambda: sender.unwrap(own)
+        yield sender, "record a delivery", True, lambda: sender.put("delivery/main/evt_0")
+        yield sender, "say that an address is dead", True, lambda: sender.put("standing/probe")
+        yield sender, "receive from its own queue", True, lambda: sender.receive(f"{stack}-{own}")
+        yield sender, "bury in its own dead letters", True, lambda: sender.send(f"{stack}-dead-{own}")
+        yield sender, "read another channel's secrets", False, lambda: sender.get(f"secret/{other}/main")
+        yield sender, "unwrap another channel's key", False, lambda: sender.unwrap(other)
+        yield sender, "receive from another channel's queue", False, lambda: sender.receive(f"{stack}-{other}")
+        yield sender, "send to another channel's queue", False, lambda: sender.send(f"{stack}-{other}")
+        yield sender, "bury in another channel's dead letters", False, lambda: sender.send(f"{stack}-dead-{other}")
+        yield sender, "write a registration", False, lambda: sender.put("registration/main")
+        yield sender, "write a secret", False, lambda: sender.put(f"secret/{own}/main")
+        yield sender, "read an API key", False, lambda: sender.get("key/probe")
+        yield sender, "keep an event", False, lambda: sender.put("event/main/2026-01-01/0")
+
+    for role in everybody:
+        yield role, "scan", False, role.scan
+
+
+def probe(stack):
+    found = []
+    for role, what, may, attempt in probes(stack):
+        try:
+            attempt()
+            came = "done"
+        except ClientError as error:
+            came = error.response["Error"]["Code"]
+        found.append({"role": role.name, "what": what, "may": may, "came": came})
+    print(json.dumps(found))
+
+
+COMMANDS = {f.__name__: f for f in (outputs, refuse, relent, hurry, poison, probe)}
+COMMANDS[sys.argv[1]](*sys.argv[2:])

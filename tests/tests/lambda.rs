@@ -169,7 +169,7 @@ async fn ingest_answers_requests_of_the_http_api() {
 #[tokio::test(flavor = "multi_thread")]
 async fn manage_takes_paths_as_the_http_api_decodes_them() {
     let (mut runtime, _function) = started("manage").await;
-    for path in ["/v1/registrations/值班", "/v1/registrations/a b", "/v1/registrations/100%25", "/v1/registrations/a\"<>\\^`{|}"] {
+    for path in ["/v1/registrations/值班", "/v1/registrations/a b", "/v1/registrations/100%25", "/v1/registrations/a\"<>^`{|}"] {
         let asked = request("GET", path, "", None);
         assert_eq!(problem(runtime.invoke(asked).await), (401, "unauthorized".to_owned()), "{path}");
     }

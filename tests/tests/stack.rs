@@ -4,15 +4,18 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::{
-    env,
+    fs::File,
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use acceptance::{Answer, BODY_SECRET, Client, Sink};
+use acceptance::{Answer, BODY_SECRET, Client, Sink, eventually};
 use serde_json::{Value, json};
+
+/// The stack's name, of samconfig.toml.
+const STACK: &str = "bellhop";
 
 const KEY: &str = "bh_admin_0123456789abcdef0123456789abcdef";
 /// SHA-256 of its secret, as `bellhop new-key` prints it.
@@ -22,27 +25,18 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// A program of a virtual environment: of that which the variable names, or else of the workspace's own.
-#[expect(clippy::disallowed_methods, reason = "where a developer keeps tools is no option of the product")]
-fn tool(variable: &str, otherwise: &str, name: &str) -> PathBuf {
-    let environment = env::var(variable).map_or_else(|_| root().join(otherwise), PathBuf::from);
-    let program = environment.join("bin").join(name);
-    assert!(program.exists(), "{} is missing: run `cargo xtask test`, or set {variable}", program.display());
+/// A program of a virtual environment of the workspace, which `cargo xtask test` makes.
+fn tool(environment: &str, name: &str) -> PathBuf {
+    let program = root().join(environment).join("bin").join(name);
+    assert!(program.exists(), "{} is missing: run `cargo xtask test`", program.display());
     program
 }
 
-/// The emulator with the stack on it.
+/// The emulator with the stack on it. It ends when its standard input closes, however this process ends.
 struct Stack {
-    emulator: Child,
+    _emulator: Child,
     home: tempfile::TempDir,
     endpoint: String,
-}
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        drop(self.emulator.kill());
-        drop(self.emulator.wait());
-    }
 }
 
 impl Stack {
@@ -52,24 +46,24 @@ impl Stack {
         let home = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let endpoint = format!("http://127.0.0.1:{port}");
-        let emulator = Command::new(tool("BELLHOP_EMULATOR_VENV", ".venv", "ministack"))
+        let log = File::create(home.path().join("log")).unwrap();
+        let emulator = Command::new(tool(".venv", "python"))
+            .arg(root().join("shared/aws/tests/emulators/run.py"))
+            .args(["ministack", &port.to_string(), "ahead"])
             .current_dir(home.path())
-            .envs([("AUTH", "true"), ("MINISTACK_HOST", "127.0.0.1"), ("AWS_ENDPOINT_URL", &endpoint)])
-            .env("GATEWAY_PORT", port.to_string())
+            .envs([("AUTH", "true"), ("AWS_ENDPOINT_URL", &endpoint)])
             .env("TMPDIR", home.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
             .spawn()
             .unwrap();
-        let stack = Self { emulator, home, endpoint };
+        let stack = Self { _emulator: emulator, home, endpoint };
         let client = Client::new(stack.endpoint.clone(), String::new());
         within(60, "the emulator listens", async || client.try_call("GET", "/_ministack/health", &[], None).await).await;
-        let build = stack.home.path().join("build");
-        stack.sam(&["build", "--build-dir", build.to_str().unwrap()]);
-        let template = build.join("template.yaml");
+        stack.sam(&["build"]);
         let parameters = format!("AdminKeyHash={HASH} AllowPrivate=127.0.0.0/8");
-        let deploy = ["deploy", "--no-confirm-changeset", "--no-progressbar", "--template-file", template.to_str().unwrap()];
-        stack.sam(&[&deploy[..], &["--parameter-overrides", &parameters]].concat());
+        stack.sam(&["deploy", "--no-confirm-changeset", "--no-progressbar", "--parameter-overrides", &parameters]);
         stack
     }
 
@@ -89,18 +83,18 @@ impl Stack {
     }
 
     fn sam(&self, arguments: &[&str]) {
-        self.run(tool("BELLHOP_SAM_VENV", ".venv-sam", "sam"), arguments);
+        self.run(tool(".venv-deploy", "sam"), arguments);
     }
 
     fn ask(&self, arguments: &[&str]) -> String {
         let script = root().join("tests/aws/stack.py");
-        let python = tool("BELLHOP_SAM_VENV", ".venv-sam", "python");
+        let python = tool(".venv-deploy", "python");
         self.run(python, &[&[script.to_str().unwrap()], arguments].concat())
     }
 
     /// A client of the deployed API.
     fn client(&self) -> Client {
-        let outputs: Value = serde_json::from_str(&self.ask(&["outputs", "bellhop"])).unwrap();
+        let outputs: Value = serde_json::from_str(&self.ask(&["outputs", STACK])).unwrap();
         let api = outputs["ApiId"].as_str().unwrap();
         Client::new(format!("{}/_aws/execute-api/{api}/$default", self.endpoint), KEY.to_owned())
     }
@@ -133,53 +127,94 @@ async fn the_deployed_stack_does_what_one_machine_does() {
     let stack = Stack::deploy().await;
     let client = stack.client();
     let sink = Sink::start().await;
-    a_parked_wake_up_comes_back_by_the_tick(&stack, &client, &sink).await;
+    for name in ["desk", "gone", "later", "refused"] {
+        register(&client, name, &sink).await;
+    }
     a_message_arrives_and_its_fate_is_known(&client, &sink).await;
+    a_message_goes_once_under_one_idempotency_key(&client, &sink).await;
     a_refused_message_is_tried_again_and_arrives(&client, &sink).await;
     a_dead_address_is_disabled(&client, &sink).await;
+    a_parked_retry_comes_back_by_the_tick(&stack, &client, &sink).await;
+    what_the_queue_refuses_comes_back_by_the_tick(&stack, &client, &sink).await;
     encoded_characters_arrive_as_on_one_machine(&client, &sink).await;
     a_message_that_nobody_can_read_ends_with_the_dead_letters(&stack, &client).await;
-}
-
-/// Before the grant the emulator refuses the queue's batch calls, so `ingest` parks what it has accepted.
-async fn a_parked_wake_up_comes_back_by_the_tick(stack: &Stack, client: &Client, sink: &Sink) {
-    register(client, "parked", sink).await;
-    let delivery = send(client, "parked").await;
-    assert_eq!(client.get(&format!("/v1/deliveries/{delivery}")).await["state"], "queued");
-    stack.ask(&["grant", "bellhop"]);
-    within(150, "the tick brings it", async || sink.arrivals().first().cloned()).await;
-    client.until(&delivery, &["delivered"]).await;
+    each_role_may_do_its_work_and_no_more(&stack);
 }
 
 async fn a_message_arrives_and_its_fate_is_known(client: &Client, sink: &Sink) {
-    register(client, "desk", sink).await;
     let delivery = send(client, "desk").await;
     let found = client.until(&delivery, &["delivered"]).await;
     assert_eq!(found["attempts"][0]["status"], 204);
     assert_eq!(sink.arrivals().last().unwrap().json()["message"], BODY_SECRET);
 }
 
+async fn a_message_goes_once_under_one_idempotency_key(client: &Client, sink: &Sink) {
+    let body = json!({ "to": "desk", "title": "once" }).to_string();
+    let before = sink.arrivals().len();
+    let key = [("idempotency-key", "k1")];
+    let first = client.try_call("POST", "/v1/messages", &key, Some(body.clone())).await.unwrap();
+    let again = client.try_call("POST", "/v1/messages", &key, Some(body)).await.unwrap();
+    assert_eq!((first.0, again.0, &first.1["event"]), (202, 202, &again.1["event"]));
+    assert!(first.1["event"].is_string());
+    let delivery = first.1["deliveries"][0]["id"].as_str().unwrap();
+    assert_eq!(outcomes(&client.until(delivery, &["delivered"]).await), ["delivered"]);
+    assert_eq!(sink.arrivals().len(), before + 1);
+}
+
+fn outcomes(delivery: &Value) -> Vec<&str> {
+    delivery["attempts"].as_array().unwrap().iter().map(|attempt| attempt["outcome"].as_str().unwrap()).collect()
+}
+
 async fn a_refused_message_is_tried_again_and_arrives(client: &Client, sink: &Sink) {
     sink.answer([Answer::status(503)]);
     let delivery = send(client, "desk").await;
-    let found = client.until(&delivery, &["delivered"]).await;
-    let outcomes: Vec<_> = found["attempts"].as_array().unwrap().iter().map(|attempt| &attempt["outcome"]).collect();
-    assert_eq!(outcomes, ["retry", "delivered"]);
+    assert_eq!(outcomes(&client.until(&delivery, &["delivered"]).await), ["retry", "delivered"]);
 }
 
 async fn a_dead_address_is_disabled(client: &Client, sink: &Sink) {
-    register(client, "gone", sink).await;
     sink.answer([Answer::status(410)]);
     let delivery = send(client, "gone").await;
     assert_eq!(client.until(&delivery, &["failed"]).await["reason"], "gone");
-    assert_eq!(client.get("/v1/registrations/gone").await["disabled"]["reason"], "gone");
+    eventually("it is disabled", async || {
+        let found = client.get("/v1/registrations/gone").await;
+        (found["disabled"]["reason"] == "gone").then_some(())
+    })
+    .await;
+}
+
+/// The provider asks for more than SQS delays, so the retry is parked; the table is told that the time has come.
+async fn a_parked_retry_comes_back_by_the_tick(stack: &Stack, client: &Client, sink: &Sink) {
+    sink.answer([Answer::status(503).header("retry-after", "3600")]);
+    let delivery = send(client, "later").await;
+    assert_eq!(outcomes(&client.until(&delivery, &["retrying"]).await), ["retry"]);
+    assert_eq!(within(30, "it is parked", async || Some(stack.ask(&["hurry", STACK])).filter(|moved| moved != "0\n")).await, "1\n");
+    let found = within(150, "the tick brings it", async || delivered(client, &delivery).await).await;
+    assert_eq!(outcomes(&found), ["retry", "delivered"]);
+}
+
+async fn what_the_queue_refuses_comes_back_by_the_tick(stack: &Stack, client: &Client, sink: &Sink) {
+    stack.ask(&["refuse", STACK, "IngestRole"]);
+    let before = sink.arrivals().len();
+    let delivery = send(client, "refused").await;
+    assert_eq!(client.get(&format!("/v1/deliveries/{delivery}")).await["state"], "queued");
+    stack.ask(&["relent", STACK, "IngestRole"]);
+    within(150, "the tick brings it", async || delivered(client, &delivery).await).await;
+    assert_eq!(sink.arrivals().len(), before + 1);
+}
+
+async fn delivered(client: &Client, delivery: &str) -> Option<Value> {
+    let found = client.get(&format!("/v1/deliveries/{delivery}")).await;
+    (found["state"] == "delivered").then_some(found)
 }
 
 async fn encoded_characters_arrive_as_on_one_machine(client: &Client, sink: &Sink) {
     let encoded = "%E5%80%BC%E7%8F%AD"; // 值班
-    let body = json!({ "channel": "webhook", "params": { "url": sink.url } });
+    let body = json!({ "channel": "custom", "params": { "url": format!("{}/%E5%80%BC?a=%26", sink.url) } });
     client.put(&format!("/v1/registrations/{encoded}"), body).await;
     assert_eq!(client.get(&format!("/v1/registrations/{encoded}")).await["name"], "值班");
+    let delivery = send(client, "值班").await;
+    client.until(&delivery, &["delivered"]).await;
+    assert_eq!(sink.arrivals().last().unwrap().path, "/%E5%80%BC?a=%26");
     let (status, answer) = client.call("GET", "/v1/registrations/a%20b", None).await;
     assert_eq!((status, &answer["code"]), (422, &json!("invalid_name")));
     let listed = client.get("/v1/deliveries?limit=1&state=%66ailed").await;
@@ -187,10 +222,20 @@ async fn encoded_characters_arrive_as_on_one_machine(client: &Client, sink: &Sin
 }
 
 async fn a_message_that_nobody_can_read_ends_with_the_dead_letters(stack: &Stack, client: &Client) {
-    stack.ask(&["poison", "bellhop-custom"]);
+    stack.ask(&["poison", &format!("{STACK}-custom")]);
     let counted = within(120, "it is a dead letter", async || {
         let counted = client.get("/v1/dead-letters").await;
         (!counted["items"].as_array()?.is_empty()).then_some(counted)
     });
     assert_eq!(counted.await["items"][0]["channel"], "custom");
+}
+
+fn each_role_may_do_its_work_and_no_more(stack: &Stack) {
+    let probes: Vec<Value> = serde_json::from_str(&stack.ask(&["probe", STACK])).unwrap();
+    let is_denied = |probe: &Value| ["AccessDenied", "AccessDeniedException"].map(Value::from).contains(&probe["came"]);
+    let wrong: Vec<_> = probes.iter().filter(|probe| probe["may"] == is_denied(probe)).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let broken = |probe: &&Value| probe["may"] == true && probe["came"] != "done";
+    assert_eq!(probes.iter().filter(broken).collect::<Vec<_>>(), [] as [&Value; 0], "what is allowed has to work, too");
+    assert!(probes.len() > 50, "{}", probes.len());
 }

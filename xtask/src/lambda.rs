@@ -1,0 +1,55 @@
+//! Builds what is deployed to Lambda, once, and lays it where `template.yaml` looks for it.
+
+use std::{fs, io::ErrorKind, path::Path};
+
+use anyhow::{Context, Result};
+
+use crate::{step, tools};
+
+/// The functions, as their crates are named.
+const FUNCTIONS: [&str; 4] = ["ingest", "manage", "sender", "batch"];
+
+/// What is laid out for `sam`, and where cargo-lambda puts what it builds.
+const LAID_OUT: &str = "target/functions";
+
+/// cargo-lambda links against a C library as old as Lambda's; `CARGO_BUILD_TARGET=aarch64-unknown-linux-gnu` builds for
+/// arm64.
+pub(crate) fn build() -> Result<()> {
+    let built = Path::new(LAID_OUT).join("built");
+    let mut build = tools::DEPLOYING.command("cargo-lambda")?;
+    build.args(["lambda", "build", "--profile", "lambda", "--all-features", "--lambda-dir"]).arg(&built);
+    for function in FUNCTIONS {
+        build.args(["--package", &format!("bellhop-{function}")]);
+    }
+    step("functions for Lambda", &mut build)?;
+    for function in FUNCTIONS {
+        let binary = built.join(format!("bellhop-{function}")).join("bootstrap");
+        match function {
+            "sender" => channels()?.iter().try_for_each(|channel| lay(&binary, &format!("sender-{channel}")))?,
+            other => lay(&binary, other)?,
+        }
+    }
+    Ok(())
+}
+
+/// Puts a binary where the template's `CodeUri` names it: as another name of the same file, not as a copy.
+fn lay(binary: &Path, name: &str) -> Result<()> {
+    let folder = Path::new(LAID_OUT).join(name);
+    fs::create_dir_all(&folder)?;
+    let there = folder.join("bootstrap");
+    match fs::remove_file(&there) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+        Ok(()) | Err(_) => {}
+    }
+    fs::hard_link(binary, &there).with_context(|| format!("`{}` was not built", binary.display()))?;
+    println!("{}: {:.1} MB", folder.display(), fs::metadata(&there)?.len() as f64 / 1e6);
+    Ok(())
+}
+
+/// The channels that `template.yaml` deploys by default.
+fn channels() -> Result<Vec<String>> {
+    let template = fs::read_to_string("template.yaml")?;
+    let parameter = template.split("\n  Channels:\n").nth(1).context("template.yaml has no parameter `Channels`")?;
+    let list = parameter.lines().find_map(|line| line.trim().strip_prefix("Default: ")).context("it has no default")?;
+    Ok(list.split(',').map(str::to_owned).collect())
+}

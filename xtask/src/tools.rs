@@ -1,0 +1,74 @@
+//! What the commands need and this machine may lack: built or installed once, into `target/tools`, `.venv` and
+//! `.venv-deploy`, and nothing anywhere else.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+
+use crate::step;
+
+/// Cargo tools, built from source once: name, version, what to leave out.
+const BUILT: [(&str, &str, &[&str]); 2] = [
+    ("cargo-nextest", "0.9.143", &["--no-default-features", "--features", "default-no-update"]),
+    ("cargo-deny", "0.20.2", &["--no-default-features"]),
+];
+
+/// A cargo tool: the one on the PATH if there is one, else the pinned one, built once into `target/tools`.
+pub(crate) fn built(name: &str) -> Result<PathBuf> {
+    let on_path = env::split_paths(&env::var_os("PATH").unwrap_or_default()).map(|dir| dir.join(name)).find(|file| file.exists());
+    if let Some(found) = on_path {
+        return Ok(found);
+    }
+    let built = Path::new("target/tools/bin").join(name);
+    if !built.exists() {
+        let (_, version, features) = BUILT.into_iter().find(|tool| tool.0 == name).context("an unknown tool")?;
+        let mut install = Command::new(env!("CARGO"));
+        install.args(["install", "--locked", name, "--version", version]);
+        install.args(["--root", "target/tools", "--target-dir", "target/tools/build"]);
+        step(&format!("installing {name} {version}"), install.args(features))?;
+        fs::remove_dir_all("target/tools/build")?;
+    }
+    Ok(fs::canonicalize(built)?)
+}
+
+/// A Python environment of the project's own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Python {
+    folder: &'static str,
+    requirements: &'static str,
+}
+
+/// What checks and emulates.
+pub(crate) const TESTING: Python = Python { folder: ".venv", requirements: "tests/requirements.txt" };
+
+/// What builds and deploys functions: the SAM CLI pins what the emulators need in other versions.
+pub(crate) const DEPLOYING: Python = Python { folder: ".venv-deploy", requirements: "tests/requirements-deploy.txt" };
+
+impl Python {
+    /// One of its programs, which finds the others on its PATH.
+    pub(crate) fn command(self, program: &str) -> Result<Command> {
+        let bin = fs::canonicalize(self.installed()?.join("bin"))?;
+        let path = env::var_os("PATH").unwrap_or_default();
+        let mut command = Command::new(bin.join(program));
+        command.env("PATH", env::join_paths([bin].into_iter().chain(env::split_paths(&path)))?);
+        Ok(command)
+    }
+
+    /// Its folder, with what its requirements list.
+    pub(crate) fn installed(self) -> Result<&'static Path> {
+        let folder = Path::new(self.folder);
+        let wanted = fs::read_to_string(self.requirements)?;
+        let stamp = folder.join("requirements.txt");
+        if fs::read_to_string(&stamp).ok().as_ref() != Some(&wanted) {
+            step(&format!("a Python environment in {}", self.folder), Command::new("python3").args(["-m", "venv"]).arg(folder))?;
+            let install = ["install", "--quiet", "--requirement", self.requirements];
+            step(&format!("tools of {}", self.requirements), Command::new(folder.join("bin/pip")).args(install))?;
+            fs::write(stamp, wanted)?;
+        }
+        Ok(folder)
+    }
+}
