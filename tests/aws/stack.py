@@ -141,6 +141,8 @@ def probes(stack):
 
     yield ingest, "read a registration", True, lambda: ingest.get("registration/main")
     yield ingest, "keep an event", True, lambda: ingest.put("event/main/2026-01-01/0")
+    yield ingest, "keep a long plan and a long text", True, lambda: (ingest.put("plan/main/evt_0"), ingest.put("text/main/evt_0"))
+    yield ingest, "read them again", True, lambda: ingest.both("plan/main/evt_0", "text/main/evt_0")
     yield ingest, "keep a picture", True, ingest.put_object
     yield ingest, "queue a delivery", True, lambda: ingest.send(f"{stack}-webhook")
     yield ingest, "read a secret", False, lambda: ingest.get("secret/webhook/main")
@@ -153,6 +155,7 @@ def probes(stack):
     yield ingest, "read a picture", False, ingest.get_object
 
     yield manage, "read a secret", True, lambda: manage.get("secret/webhook/main")
+    yield manage, "read a long plan and a long text", True, lambda: manage.both("plan/main/evt_0", "text/main/evt_0")
     yield manage, "write a registration", True, lambda: manage.put("registration/probe")
     yield manage, "make a channel's key", True, manage.make_key
     yield manage, "redrive", True, lambda: manage.receive(f"{stack}-dead-webhook")
@@ -173,6 +176,7 @@ def probes(stack):
         sender = Role(stack, f"SenderRole{own}")
         everybody.append(sender)
         yield sender, "read its own secrets", True, lambda: sender.both("registration/main", f"secret/{own}/main")
+        yield sender, "read an event and its long text", True, lambda: sender.both("event/main/2026-01-01/0", "text/main/evt_0")
         yield sender, "unwrap its own key", True, lambda: sender.unwrap(own)
         yield sender, "record a delivery", True, lambda: sender.put("delivery/main/evt_0")
         yield sender, "say that an address is dead", True, lambda: sender.put("standing/probe")

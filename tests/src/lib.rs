@@ -11,7 +11,9 @@ mod process;
 mod sink;
 
 use std::{
+    fs,
     future::Future,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -37,4 +39,12 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: i
         assert!(Instant::now() < limit, "after 30 s still not: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// The `sh` blocks under a heading of one of the project's pages.
+pub fn commands(page: &str, heading: &str) -> Vec<String> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page)).unwrap();
+    let section = text.split("\n## ").find(|section| section.starts_with(heading)).unwrap();
+    let blocks = section.split("```sh\n").skip(1);
+    blocks.map(|block| block.split("```").next().unwrap().to_owned()).collect()
 }

@@ -52,7 +52,7 @@ impl Runtime {
     /// What the function says to one event: `response` or `error`, and the body.
     async fn invoke(&mut self, event: Value) -> (String, Value) {
         self.events.send(event).await.unwrap();
-        tokio::time::timeout(Duration::from_secs(60), self.answers.recv()).await.unwrap().unwrap()
+        tokio::time::timeout(Duration::from_mins(1), self.answers.recv()).await.unwrap().unwrap()
     }
 }
 
@@ -60,7 +60,7 @@ async fn next(State(desk): State<std::sync::Arc<Desk>>) -> impl IntoResponse {
     let Some(event) = desk.events.lock().await.recv().await else { return StatusCode::GONE.into_response() };
     #[expect(clippy::disallowed_methods, reason = "the test's own clock")]
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    let deadline = (now + Duration::from_secs(60)).as_millis().to_string();
+    let deadline = (now + Duration::from_mins(1)).as_millis().to_string();
     let headers = [
         ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd"),
         ("lambda-runtime-deadline-ms", deadline.as_str()),
@@ -169,7 +169,8 @@ async fn ingest_answers_requests_of_the_http_api() {
 #[tokio::test(flavor = "multi_thread")]
 async fn manage_takes_paths_as_the_http_api_decodes_them() {
     let (mut runtime, _function) = started("manage").await;
-    for path in ["/v1/registrations/值班", "/v1/registrations/a b", "/v1/registrations/100%25", "/v1/registrations/a\"<>^`{|}"] {
+    for path in ["/v1/registrations/值班", "/v1/registrations/a b", "/v1/registrations/100%25", "/v1/registrations/a\"<>^`{|}"]
+    {
         let asked = request("GET", path, "", None);
         assert_eq!(problem(runtime.invoke(asked).await), (401, "unauthorized".to_owned()), "{path}");
     }

@@ -4,19 +4,10 @@
 
 use std::{
     fs,
-    path::Path,
     process::{Child, Command, Stdio},
 };
 
-use acceptance::{Bellhop, eventually};
-
-/// The `sh` blocks under a heading.
-fn commands(page: &str, heading: &str) -> Vec<String> {
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page)).unwrap();
-    let section = text.split("\n## ").find(|section| section.starts_with(heading)).unwrap();
-    let blocks = section.split("```sh\n").skip(1);
-    blocks.map(|block| block.split("```").next().unwrap().to_owned()).collect()
-}
+use acceptance::{Bellhop, commands, eventually};
 
 struct Receiver(Child);
 

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use acceptance::{Answer, BODY_SECRET, Client, Sink, eventually};
+use acceptance::{Answer, BODY_SECRET, Client, Sink, commands, eventually};
 use serde_json::{Value, json};
 
 /// The stack's name, of samconfig.toml.
@@ -61,7 +61,7 @@ impl Stack {
         let stack = Self { _emulator: emulator, home, endpoint };
         let client = Client::new(stack.endpoint.clone(), String::new());
         within(60, "the emulator listens", async || client.try_call("GET", "/_ministack/health", &[], None).await).await;
-        stack.sam(&["build"]);
+        stack.sam(&["build"]); // as the README says; `deploy --guided` asks for the same
         let parameters = format!("AdminKeyHash={HASH} AllowPrivate=127.0.0.0/8");
         stack.sam(&["deploy", "--no-confirm-changeset", "--no-progressbar", "--parameter-overrides", &parameters]);
         stack
@@ -127,6 +127,7 @@ async fn the_deployed_stack_does_what_one_machine_does() {
     let stack = Stack::deploy().await;
     let client = stack.client();
     let sink = Sink::start().await;
+    the_readmes_first_message_arrives(&client, &sink).await;
     for name in ["desk", "gone", "later", "refused"] {
         register(&client, name, &sink).await;
     }
@@ -139,6 +140,24 @@ async fn the_deployed_stack_does_what_one_machine_does() {
     encoded_characters_arrive_as_on_one_machine(&client, &sink).await;
     a_message_that_nobody_can_read_ends_with_the_dead_letters(&stack, &client).await;
     each_role_may_do_its_work_and_no_more(&stack);
+}
+
+async fn the_readmes_first_message_arrives(client: &Client, sink: &Sink) {
+    for (page, heading) in [("README.md", "Deploy it to AWS"), ("README.zh-CN.md", "部署到 AWS")] {
+        let block = &commands(page, heading)[1];
+        assert!(block.contains("https://example.com/hook"), "{page}: {block}");
+        let block = block.replace("https://example.com/hook", &sink.url);
+        let before = sink.arrivals().len();
+        let mut shell = Command::new("bash");
+        shell
+            .args(["-euo", "pipefail", "-c", &block])
+            .env("URL", &client.url)
+            .env("KEY", &client.key)
+            .env("NO_PROXY", "127.0.0.1");
+        let output = shell.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(sink.until(before + 1).await.last().unwrap().json()["message"].as_str().unwrap().contains("42"));
+    }
 }
 
 async fn a_message_arrives_and_its_fate_is_known(client: &Client, sink: &Sink) {
@@ -187,7 +206,10 @@ async fn a_parked_retry_comes_back_by_the_tick(stack: &Stack, client: &Client, s
     sink.answer([Answer::status(503).header("retry-after", "3600")]);
     let delivery = send(client, "later").await;
     assert_eq!(outcomes(&client.until(&delivery, &["retrying"]).await), ["retry"]);
-    assert_eq!(within(30, "it is parked", async || Some(stack.ask(&["hurry", STACK])).filter(|moved| moved != "0\n")).await, "1\n");
+    assert_eq!(
+        within(30, "it is parked", async || Some(stack.ask(&["hurry", STACK])).filter(|moved| moved != "0\n")).await,
+        "1\n"
+    );
     let found = within(150, "the tick brings it", async || delivered(client, &delivery).await).await;
     assert_eq!(outcomes(&found), ["retry", "delivered"]);
 }

@@ -173,9 +173,10 @@ fn no_function_that_answers_http_works_longer_than_the_api_waits() {
 #[test]
 fn queues_keep_messages_for_ten_days_and_dead_letters_for_fourteen() {
     let template = Template::read();
-    let days = |name: String| template.resource(&name)["MessageRetentionPeriod"].as_u64().unwrap() / 86_400;
+    let kept = |name: String| seconds(&template.resource(&name)["MessageRetentionPeriod"]);
     for channel in template.channels() {
-        assert_eq!((days(format!("Queue{channel}")), days(format!("DeadLetters{channel}"))), (10, 14));
+        assert_eq!(kept(format!("Queue{channel}")), bellhop_aws::RETENTION);
+        assert_eq!(kept(format!("DeadLetters{channel}")), Duration::from_hours(14 * 24));
         let redrive = &template.resource(&format!("Queue{channel}"))["RedrivePolicy"];
         assert_eq!(redrive["maxReceiveCount"], bellhop_core::ports::MOST_RECEIVES);
         assert_eq!(text(&redrive["deadLetterTargetArn"]), format!("DeadLetters{channel}.Arn"));
@@ -211,7 +212,17 @@ fn what_is_kept_outlives_the_stack() {
     }
     let table = template.resource("Table");
     assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true);
-    assert_eq!(table["TimeToLiveSpecification"], json!({ "AttributeName": "expires", "Enabled": true }));
+    assert_eq!(table["TimeToLiveSpecification"], json!({ "AttributeName": bellhop_aws::EXPIRES, "Enabled": true }));
+}
+
+#[test]
+fn the_tables_one_index_is_the_one_that_is_asked() {
+    let template = Template::read();
+    let index = &template.resource("Table")["GlobalSecondaryIndexes"];
+    let keys = [(bellhop_aws::RARE_PK, "HASH"), (bellhop_aws::RARE_SK, "RANGE")];
+    let keys = keys.map(|(name, kind)| json!({ "AttributeName": name, "KeyType": kind }));
+    let wanted = json!({ "IndexName": bellhop_aws::RARE, "KeySchema": keys, "Projection": { "ProjectionType": "KEYS_ONLY" } });
+    assert_eq!(*index, json!([wanted]));
 }
 
 #[test]
@@ -238,8 +249,8 @@ fn every_statement_on_the_table_names_its_rows() {
     let template = Template::read();
     for function in template.functions() {
         for statement in template.statements(&function) {
-            let is_on_rows = strings(&statement["Action"])[0].starts_with("dynamodb:")
-                && text(&statement["Resource"]) == "Table.Arn";
+            let is_on_rows =
+                strings(&statement["Action"])[0].starts_with("dynamodb:") && text(&statement["Resource"]) == "Table.Arn";
             let rows = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
             assert!(!is_on_rows || rows.is_array(), "{}: {statement}", function.name);
         }

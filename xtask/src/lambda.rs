@@ -15,15 +15,15 @@ const LAID_OUT: &str = "target/functions";
 /// cargo-lambda links against a C library as old as Lambda's; `CARGO_BUILD_TARGET=aarch64-unknown-linux-gnu` builds for
 /// arm64.
 pub(crate) fn build() -> Result<()> {
-    let built = Path::new(LAID_OUT).join("built");
+    let binaries = Path::new(LAID_OUT).join("built");
     let mut build = tools::DEPLOYING.command("cargo-lambda")?;
-    build.args(["lambda", "build", "--profile", "lambda", "--all-features", "--lambda-dir"]).arg(&built);
+    build.args(["lambda", "build", "--profile", "lambda", "--all-features", "--lambda-dir"]).arg(&binaries);
     for function in FUNCTIONS {
         build.args(["--package", &format!("bellhop-{function}")]);
     }
     step("functions for Lambda", &mut build)?;
     for function in FUNCTIONS {
-        let binary = built.join(format!("bellhop-{function}")).join("bootstrap");
+        let binary = binaries.join(format!("bellhop-{function}")).join("bootstrap");
         match function {
             "sender" => channels()?.iter().try_for_each(|channel| lay(&binary, &format!("sender-{channel}")))?,
             other => lay(&binary, other)?,
@@ -42,7 +42,7 @@ fn lay(binary: &Path, name: &str) -> Result<()> {
         Ok(()) | Err(_) => {}
     }
     fs::hard_link(binary, &there).with_context(|| format!("`{}` was not built", binary.display()))?;
-    println!("{}: {:.1} MB", folder.display(), fs::metadata(&there)?.len() as f64 / 1e6);
+    println!("{}: {} KB", folder.display(), fs::metadata(&there)?.len() / 1_000);
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 
 #![expect(clippy::print_stdout, reason = "a command line for developers")]
 
+mod bench;
 mod emulators;
 mod lambda;
 mod tools;
@@ -20,7 +21,8 @@ fn main() -> Result<()> {
         Some("test") => check().and_then(|()| test()),
         Some("lambda") => lambda::build(),
         Some("emulators") => emulators::start(),
-        _ => bail!("usage: cargo xtask check | test | lambda | emulators"),
+        Some("bench") => bench::run(env::args().skip(2)),
+        _ => bail!("usage: cargo xtask check | test | lambda | emulators | bench"),
     }
 }
 

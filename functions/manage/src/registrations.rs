@@ -31,6 +31,10 @@ use crate::overlay;
 /// How often a save is tried when others save the same registration at the same moment.
 const SAVES: usize = 2;
 
+/// How many groups a registration may be in: DynamoDB writes 100 rows at once at most, and a save that leaves all of its
+/// groups for others writes two for each.
+const MOST_GROUPS: usize = 32;
+
 /// The fewest characters of a secret of which the last four are shown.
 const HINTED: usize = 12;
 
@@ -193,6 +197,10 @@ fn groups(texts: &[String]) -> Result<Vec<Name>, Problem> {
     let mut names: Vec<_> = texts.iter().enumerate().map(name).collect::<Result<_, _>>()?;
     names.sort();
     names.dedup();
+    if names.len() > MOST_GROUPS {
+        let detail = format!("a registration is in {MOST_GROUPS} groups at most");
+        return Err(Problem::field(Code::TooManyItems, "groups", detail));
+    }
     Ok(names)
 }
 
@@ -268,6 +276,13 @@ mod tests {
         assert_eq!(mask(&json!("secret--ab12")), json!({"set": true, "hint": "…ab12"}));
         assert_eq!(mask(&json!("密码密码密码密码密码密码")), json!({"set": true, "hint": "…密码密码"}));
         assert_eq!(mask(&json!("")), json!({"set": true}));
+    }
+
+    #[test]
+    fn a_registration_is_in_no_more_groups_than_one_save_can_write() {
+        let named = |count: usize| (0..count).map(|number| format!("g{number}")).collect::<Vec<_>>();
+        assert_eq!(groups(&named(MOST_GROUPS)).unwrap().len(), MOST_GROUPS);
+        assert_eq!(groups(&named(MOST_GROUPS + 1)).unwrap_err().code, Code::TooManyItems);
     }
 
     #[test]

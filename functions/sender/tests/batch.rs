@@ -58,8 +58,7 @@ impl Batch {
             let wake = wakes.lock().expect("nobody panics").remove(id);
             wake.ok_or_else(|| StoreError::Corrupt("not a job".to_owned()))
         };
-        let SqsBatchResponse { batch_item_failures, .. } =
-            handle_batch(ports, self.event, ports.clock.now() + left, read).await;
+        let SqsBatchResponse { batch_item_failures, .. } = handle_batch(ports, self.event, ports.clock.now() + left, read).await;
         batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
     }
 }
@@ -121,12 +120,8 @@ async fn a_refused_attempt_is_done_because_the_next_is_armed() {
 async fn a_message_whose_delivery_somebody_works_on_is_reported_and_comes_again_after_the_claim() {
     let rig = Rig::new(Provider::new(&[]));
     let wake = received(&rig.ports).await;
-    let claim = bellhop_core::transition::Claim {
-        token: 1,
-        now: rig.sim.now(),
-        lease: Duration::from_secs(20),
-        last_receive: false,
-    };
+    let claim =
+        bellhop_core::transition::Claim { token: 1, now: rig.sim.now(), lease: Duration::from_secs(20), last_receive: false };
     rig.ports.ledger.claim(&wake.job, &claim).await.expect("memory answers");
     assert_eq!(Batch::default().with("one", wake).handled(&rig.ports, AMPLE).await, ["one"]);
     rig.sim.pass(Duration::from_secs(19));

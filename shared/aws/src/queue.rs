@@ -7,7 +7,7 @@ use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use bellhop_core::{
     StoreError,
     model::ChannelId,
-    ports::{Events, Queue, Wake},
+    ports::{Queue, Wake},
 };
 
 use crate::{
@@ -71,8 +71,8 @@ impl Store {
             Arrived::Whole(wake) => Ok(Some(wake)),
             Arrived::Reference(reference) => {
                 let letter = &reference.letter;
-                let stored = Events::get(self, &letter.account, letter.delivery.event).await?;
-                Ok(stored.map(|stored| reference.with(stored.event)))
+                let event = self.event(&letter.account, letter.delivery.event).await?;
+                Ok(event.map(|event| reference.with(event)))
             }
         }
     }

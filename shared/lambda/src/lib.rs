@@ -1,4 +1,4 @@
-//! What the Lambda binaries share, so that each is its transport and nothing else: the environment ([`env`]), the start
+//! What the Lambda binaries share, so that each is its transport and nothing else: the environment ([`mod@env`]), the start
 //! ([`start`]), the operator's key ([`admin`]), and the way out of an environment that is frozen now and then ([`way_out`]).
 //!
 //! Promise: a function that lacks what it needs ends during its start, and says what is missing. Left to others: what an

@@ -61,11 +61,8 @@ impl Thawing {
 #[async_trait]
 impl Http for Thawing {
     async fn call(&self, outgoing: &Outgoing) -> Result<Reply, TransportError> {
-        let no_client = |error: SettingsError| TransportError {
-            reason: Reason::TlsFailed,
-            sent: Sent::No,
-            detail: error.to_string(),
-        };
+        let no_client =
+            |error: SettingsError| TransportError { reason: Reason::TlsFailed, sent: Sent::No, detail: error.to_string() };
         let answer = self.client().map_err(no_client)?.call(outgoing).await;
         self.used();
         answer
@@ -95,11 +92,11 @@ mod tests {
     fn thawing(clock: &Arc<Sim>) -> (Thawing, Arc<AtomicUsize>) {
         let made = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&made);
-        let make = move || {
+        let fresh = move || {
             count.fetch_add(1, Ordering::SeqCst);
             Ok(Provider::new(&[]) as Arc<dyn Http>)
         };
-        (Thawing::new(Arc::clone(clock) as _, make).unwrap(), made)
+        (Thawing::new(Arc::clone(clock) as _, fresh).unwrap(), made)
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 //! A list walks the days that have events, newest first, and asks the shards of a day at once. Promise: whoever keeps an
 //! event has written its day before, so that no event is out of sight.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use bellhop_core::{
@@ -14,15 +14,14 @@ use bellhop_core::{
 use futures_util::{TryStreamExt, stream::FuturesUnordered};
 
 use super::{
-    keys,
+    keys::{self, Key},
+    pages::{Paged, Pages},
     table::{Condition, Range, Row, Written},
 };
-use crate::{
-    Store,
-    error::{json, parse},
-};
+use crate::{Store, error::unfinished};
 
-const PLAN: &str = "plan";
+/// Of seconds.
+pub(crate) const A_DAY: i64 = 24 * 60 * 60;
 
 /// How many days one call of the table names.
 const DAYS: usize = 64;
@@ -30,7 +29,8 @@ const DAYS: usize = 64;
 #[async_trait]
 impl Events for Store {
     async fn get(&self, account: &AccountId, id: EventId) -> Result<Option<StoredEvent>, StoreError> {
-        self.table.get(keys::event(account, id)).await?.map(|row| stored(&row)).transpose()
+        let Some(row) = self.table.get(keys::event(account, id)).await? else { return Ok(None) };
+        self.stored(account, &row).await
     }
 
     async fn list(
@@ -84,35 +84,69 @@ impl Store {
             self.table.query(&range, most).await
         });
         let shards: Vec<_> = shards.collect::<FuturesUnordered<_>>().try_collect().await?;
-        let found: Result<Vec<_>, _> = shards.iter().flatten().map(stored).collect();
-        let mut found = found?;
-        found.sort_by_key(|stored| std::cmp::Reverse(stored.event.id));
-        found.truncate(most);
+        let mut rows: Vec<_> = shards.into_iter().flatten().collect();
+        rows.sort_by(|a, b| b.text("sk").unwrap_or_default().cmp(a.text("sk").unwrap_or_default()));
+        rows.truncate(most);
+        self.readable(account, &rows).await
+    }
+
+    /// An event's row, with its pages. `None`: it has expired, and they were forgotten first.
+    async fn stored(&self, account: &AccountId, row: &Row) -> Result<Option<StoredEvent>, StoreError> {
+        let pages = Pages::of(account, row)?;
+        let read = self.table.get_many([&*pages.text, &*pages.plan].concat()).await?;
+        let stored = put_together(&pages, row, &read);
+        if stored.is_err() && row.number::<i64>(keys::EXPIRES)? <= self.clock.now().as_second() {
+            return Ok(None);
+        }
+        stored.map(Some)
+    }
+
+    /// Those of the events that can be read: one that cannot must not hide all the others.
+    async fn readable(&self, account: &AccountId, rows: &[Row]) -> Result<Vec<StoredEvent>, StoreError> {
+        let mut found = Vec::new();
+        for row in rows {
+            match self.stored(account, row).await {
+                Ok(stored) => found.extend(stored),
+                Err(StoreError::Corrupt(what)) => tracing::error!(%account, what, "an event cannot be read, and is left out"),
+                Err(error) => return Err(error),
+            }
+        }
         Ok(found)
+    }
+
+    /// What happened, without who was to hear of it: all that a sender needs.
+    pub(crate) async fn event(&self, account: &AccountId, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
+        let Some(row) = self.table.get(keys::event(account, id)).await? else { return Ok(None) };
+        let pages = Pages::of(account, &row)?;
+        let read = self.table.get_many(pages.text.clone()).await?;
+        pages.event(&row, &read).map(Arc::new).map(Some)
     }
 
     /// Writes an event if there is none of that id; else answers the one that is there.
     pub(crate) async fn put_event(&self, stored: &StoredEvent) -> Result<Option<StoredEvent>, StoreError> {
         let event = &stored.event;
         let kept_until = self.kept_until(&event.account).await?;
+        let paged = Paged::of(event, &stored.plan)?;
+        if paged.has_pages()
+            && let Some(there) = Events::get(self, &event.account, event.id).await?
+        {
+            return Ok(Some(there));
+        }
         self.name_day(&event.account, event.id.time(), kept_until).await?;
-        let row = Row::new(keys::event(&event.account, event.id))
-            .with_body(event)?
-            .with_text(PLAN, json(&stored.plan)?)
-            .with_number(keys::EXPIRES, kept_until);
+        let row = Row::new(keys::event(&event.account, event.id)).with_number(keys::EXPIRES, kept_until);
+        let row = self.put_pages(paged, event, kept_until, row).await?;
         match self.table.put_if(row, &Condition::IS_FREE, self.clock.chance()).await? {
             Written::Yes => Ok(None),
-            Written::No(Some(there)) => self::stored(&there).map(Some),
-            Written::No(None) => Err(crate::error::unfinished("an event was forgotten at this very moment")),
+            Written::No(Some(there)) => self.stored(&event.account, &there).await?.map(Some).ok_or_else(forgotten),
+            Written::No(None) => Err(forgotten()),
         }
     }
 
     /// Says that a day has events: once per process and day.
     async fn name_day(&self, account: &AccountId, at: Timestamp, kept_until: i64) -> Result<(), StoreError> {
-        /// Events of the day's end are kept longer than those of its beginning.
-        const A_DAY: i64 = 24 * 60 * 60;
         let key = keys::day_with_events(account, keys::day(at));
         if !self.seen.contains(&key) {
+            // events of the day's end are kept longer than those of its beginning
             self.table.put(Row::new(key.clone()).with_number(keys::EXPIRES, kept_until + A_DAY)).await?;
             self.seen.insert(key);
         }
@@ -120,7 +154,10 @@ impl Store {
     }
 }
 
-fn stored(row: &Row) -> Result<StoredEvent, StoreError> {
-    let event: Event = row.body()?;
-    Ok(StoredEvent { event: Arc::new(event), plan: parse("a plan", row.text(PLAN)?)? })
+fn put_together(pages: &Pages, row: &Row, read: &HashMap<Key, Row>) -> Result<StoredEvent, StoreError> {
+    Ok(StoredEvent { event: Arc::new(pages.event(row, read)?), plan: pages.plan(row, read)? })
+}
+
+fn forgotten() -> StoreError {
+    unfinished("an event was forgotten at this very moment")
 }

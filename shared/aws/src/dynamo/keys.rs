@@ -7,6 +7,8 @@
 //! | `pk` | `sk` | row |
 //! |---|---|---|
 //! | `event/{account}/{day}/{shard}` | `evt_…` | an event with its plan; four shards a day, for lists |
+//! | `plan/{account}/evt_…` | `{mark}/{page}` | a hundred entries of a plan that is too long for its event's row, which has the mark |
+//! | `text/{account}/evt_…` | `{mark}/{page}` | a piece of an event that is too long for its row, likewise |
 //! | `days/{account}` | `{day}` | that day has events |
 //! | `delivery/{account}/evt_…` | `dlv_…` | a delivery; those of an event lie together |
 //! | `idempotency/{account}/{key}` | `{route}` | what an idempotency key stands for |
@@ -84,6 +86,15 @@ pub(crate) fn days(account: &AccountId) -> String {
 
 pub(crate) fn day_with_events(account: &AccountId, day: String) -> Key {
     key(days(account), day)
+}
+
+/// `mark` is that of the try that wrote the page: what an earlier one left behind has another.
+pub(crate) fn plan_page(account: &AccountId, id: EventId, mark: &str, page: u32) -> Key {
+    key(format!("plan/{}/{id}", account.as_str()), format!("{mark}/{page:04}"))
+}
+
+pub(crate) fn text_page(account: &AccountId, id: EventId, mark: &str, page: u32) -> Key {
+    key(format!("text/{}/{id}", account.as_str()), format!("{mark}/{page:04}"))
 }
 
 pub(crate) fn delivery(account: &AccountId, id: DeliveryId) -> Key {

@@ -1,7 +1,8 @@
 //! The ledger as ordered writes. Every beginning of each sequence is finished by the next call or the next wake-up:
 //!
-//! * accept: key row → event row → one message per delivery. The same key again takes up the id of an unfinished try, and
-//!   queues every planned delivery that has no row yet. What SQS refuses is parked; what can be neither is unavailable;
+//! * accept: key row → pages of what is long → event row → one message per delivery. The same key again takes up the id of
+//!   an unfinished try, and queues every planned delivery that has no row yet. What SQS refuses is parked; what can be
+//!   neither is unavailable;
 //! * settle: row → next wake-up. The present wake-up is still unacknowledged, and arms the next one if it meets its row;
 //! * reopen: parked wake-up → row → message → the parked one goes. Whoever dies leaves the parked one, which opens the
 //!   round if the row says so and does nothing if not;
@@ -34,6 +35,9 @@ use crate::{
 /// How far ahead a reopened wake-up is parked: no process lives long enough to write its row after that.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html>
 const REOPEN_PARKED: Duration = Duration::from_mins(15);
+
+/// How many messages on their way to their queue are held in memory.
+const HELD: usize = 400;
 
 /// All workers are one deployment: a lease ends by time alone.
 const EPOCH: u64 = 0;
@@ -238,14 +242,18 @@ impl Store {
         self.queue(jobs.into_iter().filter(|job| !has_row(job))).await
     }
 
-    /// Queues jobs at once; parks what SQS does not take.
-    async fn queue(&self, jobs: impl Iterator<Item = Job> + Send) -> Result<(), StoreError> {
-        let parcels = jobs.map(|job| parcel(&job, Duration::ZERO)).collect::<Result<Vec<_>, _>>()?;
-        for refused in self.queues.send(parcels).await {
-            let letter = crate::error::parse::<Letter>("a wake-up", &refused.body)?;
-            self.park(&letter, &refused.body, self.clock.now()).await?;
+    /// Queues jobs at once; parks what SQS does not take. A few hundred messages are held at a time, not ten thousand.
+    async fn queue(&self, mut jobs: impl Iterator<Item = Job> + Send) -> Result<(), StoreError> {
+        loop {
+            let parcels = jobs.by_ref().take(HELD).map(|job| parcel(&job, Duration::ZERO)).collect::<Result<Vec<_>, _>>()?;
+            if parcels.is_empty() {
+                return Ok(());
+            }
+            for refused in self.queues.send(parcels).await {
+                let letter = crate::error::parse::<Letter>("a wake-up", &refused.body)?;
+                self.park(&letter, &refused.body, self.clock.now()).await?;
+            }
         }
-        Ok(())
     }
 
     async fn send(&self, job: &Job, delay: Duration) -> Result<(), StoreError> {

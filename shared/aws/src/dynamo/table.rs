@@ -3,7 +3,7 @@
 //! Promise: a conditional write that the SDK repeats because its answer was lost knows its own work again (each carries a
 //! mark of its own), so that a condition fails for others' writes alone. Left to others: what the rows mean.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, time::Duration};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -11,17 +11,25 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, Delete, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
 };
 use bellhop_core::StoreError;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::keys::{self, Key};
-use crate::error::{corrupt, json, parse, unavailable};
+use crate::error::{corrupt, json, parse, unavailable, unfinished};
 
 /// How many rows one call reads at most.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html>
 const BATCH: usize = 100;
 
-/// How often rows that a batch left unread are asked for again: throttling is the only reason.
-const BATCH_TRIES: usize = 5;
+/// How often rows that a batch left unread are asked for again: it was throttled, or they are more than 16 MB.
+const BATCH_TRIES: u32 = 6;
+
+/// How long to wait before the first repetition; twice as long before the next.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html#Programming.Errors.BatchOperations>
+const BATCH_PAUSE: Duration = Duration::from_millis(10);
+
+/// How many batches are read at once.
+const BATCHES: usize = 8;
 
 /// Says which write made a row.
 const MARK: &str = "mark";
@@ -86,6 +94,10 @@ impl Row {
 
     pub(crate) fn body<T: DeserializeOwned>(&self) -> Result<T, StoreError> {
         parse("a row", self.text(BODY)?)
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
     }
 
     fn key(&self) -> Result<Key, StoreError> {
@@ -177,28 +189,28 @@ impl Table {
 
     /// Those of the rows that are there, by their keys.
     pub(crate) async fn get_many(&self, wanted: Vec<Key>) -> Result<HashMap<Key, Row>, StoreError> {
-        let mut found = HashMap::new();
-        for part in wanted.chunks(BATCH) {
-            let mut left: Vec<_> = part.iter().cloned().map(attributes).collect();
-            for _ in 0..BATCH_TRIES {
-                let keys = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true).build();
-                let keys = keys.map_err(|_| StoreError::Unavailable("a batch of keys cannot be built".to_owned()))?;
-                let got = self.client.batch_get_item().request_items(&self.name, keys).send().await;
-                let got = got.map_err(|error| unavailable("BatchGetItem", &error))?;
-                for row in got.responses.into_iter().flatten().flat_map(|(_, rows)| rows).map(Row) {
-                    found.insert(row.key()?, row);
-                }
-                let unread = got.unprocessed_keys.into_iter().flatten().next();
-                left = unread.map(|(_, keys)| keys.keys).unwrap_or_default();
-                if left.is_empty() {
-                    break;
-                }
+        let batches: Vec<_> = wanted.chunks(BATCH).map(|batch| self.get_batch(batch)).collect();
+        let found: Vec<_> = stream::iter(batches).buffer_unordered(BATCHES).try_collect().await?;
+        found.into_iter().flatten().map(|row| Ok((row.key()?, row))).collect()
+    }
+
+    async fn get_batch(&self, wanted: &[Key]) -> Result<Vec<Row>, StoreError> {
+        let mut found = Vec::new();
+        let mut left: Vec<_> = wanted.iter().cloned().map(attributes).collect();
+        for doublings in 0..BATCH_TRIES {
+            let keys = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true).build();
+            let keys = keys.map_err(|_| unfinished("a batch of keys cannot be built"))?;
+            let got = self.client.batch_get_item().request_items(&self.name, keys).send().await;
+            let got = got.map_err(|error| unavailable("BatchGetItem", &error))?;
+            found.extend(got.responses.into_iter().flatten().flat_map(|(_, rows)| rows).map(Row));
+            let unread = got.unprocessed_keys.into_iter().flatten().next();
+            left = unread.map(|(_, keys)| keys.keys).unwrap_or_default();
+            if left.is_empty() {
+                return Ok(found);
             }
-            if !left.is_empty() {
-                return Err(StoreError::Unavailable("BatchGetItem leaves rows unread again and again".to_owned()));
-            }
+            tokio::time::sleep(BATCH_PAUSE * 2_u32.pow(doublings)).await;
         }
-        Ok(found)
+        Err(unfinished("`BatchGetItem` leaves rows unread again and again"))
     }
 
     /// Up to `most` rows of a part of a partition, in order.

@@ -6,6 +6,7 @@ pub(crate) mod rough;
 pub(crate) mod wire;
 
 use std::{
+    ffi::OsString,
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -64,8 +65,6 @@ pub(crate) struct Emulator {
     _process: Option<Child>,
 }
 
-static STARTED: AtomicU32 = AtomicU32::new(0);
-
 impl Emulator {
     /// The one that the tests of this process share.
     pub(crate) async fn shared(kind: Kind) -> &'static Self {
@@ -91,24 +90,11 @@ impl Emulator {
     }
 
     fn spawn(kind: Kind) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("emulator-{}-{number}", std::process::id()));
-        fs::create_dir_all(&home).unwrap();
+        let port = free_port();
+        let home = home(kind.word());
         let ahead = home.join("ahead");
-        let log = fs::File::create(home.join("log")).unwrap();
-        let process = Command::new(python())
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulators/run.py"))
-            .args([kind.word(), &port.to_string()])
-            .arg(&ahead)
-            .current_dir(&home)
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .expect("the emulators are in a virtual environment: `.venv` beside Cargo.toml, or where `BELLHOP_VENV` says");
+        let arguments = [kind.word().into(), port.to_string().into(), ahead.clone().into_os_string()];
+        let process = start("run.py", &arguments, &home);
         Self { url: format!("http://127.0.0.1:{port}"), ahead, _process: Some(process) }
     }
 
@@ -118,7 +104,7 @@ impl Emulator {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        tokio::time::timeout(Duration::from_mins(1), ready).await.expect("the emulator starts");
+        tokio::time::timeout(Duration::from_mins(1), ready).await.expect("it starts");
     }
 
     /// Lets the queues' time pass, up to so many seconds since their beginning.
@@ -127,6 +113,35 @@ impl Emulator {
         fs::write(&written, seconds.to_string()).unwrap();
         fs::rename(written, &self.ahead).unwrap();
     }
+}
+
+pub(crate) fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A directory of its own for each process that is started.
+pub(crate) fn home(what: &str) -> PathBuf {
+    static STARTED: AtomicU32 = AtomicU32::new(0);
+    let number = STARTED.fetch_add(1, Ordering::Relaxed);
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{what}-{}-{number}", std::process::id()));
+    fs::create_dir_all(&home).unwrap();
+    home
+}
+
+/// Starts a script of `tests/emulators` that stops when its standard input closes.
+pub(crate) fn start(script: &str, arguments: &[OsString], home: &Path) -> Child {
+    let log = fs::File::create(home.join("log")).unwrap();
+    Command::new(python())
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulators").join(script))
+        .args(arguments)
+        .current_dir(home)
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .stdin(Stdio::piped())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .expect("the emulators are in a virtual environment: `.venv` beside Cargo.toml, or where `BELLHOP_VENV` says")
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test is told by its environment")]
@@ -144,32 +159,37 @@ pub(crate) struct Deployment {
 impl Deployment {
     /// Makes everything. Received messages are hidden for so long.
     pub(crate) async fn on(emulator: &Emulator, hidden: Duration) -> Self {
-        let name = format!("t{:032x}", SystemClock.chance());
-        let sdk = sdk(&emulator.url, Wire::calm(), 3);
+        let name = name();
+        let made = Plain::new().status("PUT", &format!("{}/{name}", emulator.url)).await;
+        assert_eq!(made, Some(200), "the bucket");
+        let kms = aws_sdk_kms::Client::new(&sdk(&emulator.url, Wire::calm(), 3));
+        let key = kms.create_key().send().await.unwrap().key_metadata.unwrap().key_id;
+        let config = Config {
+            table: String::new(),
+            queue_url_prefix: String::new(),
+            dead_letter_url_prefix: String::new(),
+            channels: ["probe", "other"].map(ChannelId::new).to_vec(),
+            bucket: name,
+            kms_key_id: Some(key),
+        };
+        Self { url: emulator.url.clone(), config }.anew(hidden).await
+    }
+
+    /// Another one beside it, with the same bucket and KMS key: as good as all new, for less.
+    pub(crate) async fn anew(&self, hidden: Duration) -> Self {
+        let name = name();
+        let sdk = sdk(&self.url, Wire::calm(), 3);
         make_table(&sdk, &name).await;
         let sqs = aws_sdk_sqs::Client::new(&sdk);
-        let channels = [ChannelId::new("probe"), ChannelId::new("other")];
-        let mut prefixes = (String::new(), String::new());
-        for channel in &channels {
+        let mut config = Config { table: name.clone(), ..self.config.clone() };
+        for channel in &self.config.channels {
             let dead = make_queue(&sqs, &format!("{name}-dead-{channel}"), None).await;
             let hidden = Some((hidden, arn(&sqs, &dead).await));
             let live = make_queue(&sqs, &format!("{name}-live-{channel}"), hidden).await;
             let prefix = |url: &str| url.strip_suffix(channel.as_str()).unwrap().to_owned();
-            prefixes = (prefix(&live), prefix(&dead));
+            (config.queue_url_prefix, config.dead_letter_url_prefix) = (prefix(&live), prefix(&dead));
         }
-        let made = Plain::new().status("PUT", &format!("{}/{name}", emulator.url)).await;
-        assert_eq!(made, Some(200), "the bucket");
-        let kms = aws_sdk_kms::Client::new(&sdk);
-        let key = kms.create_key().send().await.unwrap().key_metadata.unwrap().key_id;
-        let config = Config {
-            table: name.clone(),
-            queue_url_prefix: prefixes.0,
-            dead_letter_url_prefix: prefixes.1,
-            channels: channels.to_vec(),
-            bucket: name,
-            kms_key_id: Some(key),
-        };
-        Self { url: emulator.url.clone(), config }
+        Self { url: self.url.clone(), config }
     }
 
     /// A new process over it.
@@ -180,6 +200,10 @@ impl Deployment {
     pub(crate) fn ports(&self, wire: Arc<Wire>) -> Ports {
         self.store(wire, 12, Arc::new(SystemClock)).ports(Provider::new(&[]), Arc::new(Silent), CATALOG)
     }
+}
+
+fn name() -> String {
+    format!("t{:032x}", SystemClock.chance())
 }
 
 /// Clients that repeat a failed call at once.

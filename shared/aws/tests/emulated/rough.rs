@@ -11,17 +11,22 @@ use aws_smithy_runtime_api::client::{
     orchestrator::{HttpRequest, HttpResponse},
     result::ConnectorError,
 };
-use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
 use bellhop_testkit::Dice;
 use serde_json::{Map, Value, json};
 
-use super::wire::Fate;
+use super::wire::{Fate, answer, body_of, json_of, with_body};
+
+/// How often one message comes again at most: what came again without an end would never be quiet.
+const MOST_COPIES: u32 = 3;
 
 /// Throttles, connections that break before and after the work was done, batches of which a part fails.
 pub(crate) struct Rough {
     dice: Mutex<Dice>,
-    /// Whether messages may be doubled, too, because the answer to sending them is lost.
+    /// Whether messages may come twice, too: because the answer to sending them is lost, and by SQS's own doing.
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/standard-queues-at-least-once-delivery.html>
     doubles: bool,
+    /// Messages that came, and how often they came again.
+    came: Mutex<Vec<(Value, u32)>>,
     /// Transactions that were carried out, by their tokens: AWS knows a repeated one, moto does not.
     /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html>
     done: Mutex<HashSet<String>>,
@@ -29,7 +34,7 @@ pub(crate) struct Rough {
 
 impl Rough {
     pub(crate) fn new(seed: u64, doubles: bool) -> Self {
-        Self { dice: Mutex::new(Dice::new(seed)), doubles, done: Mutex::default() }
+        Self { dice: Mutex::new(Dice::new(seed)), doubles, came: Mutex::default(), done: Mutex::default() }
     }
 
     async fn once(&self, request: HttpRequest, onwards: &SharedHttpConnector) -> Result<HttpResponse, ConnectorError> {
@@ -42,6 +47,28 @@ impl Rough {
             self.done.lock().unwrap_or_else(PoisonError::into_inner).insert(token);
         }
         Ok(response)
+    }
+
+    /// How many messages came again.
+    pub(crate) fn copies(&self) -> u32 {
+        self.came.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|(_, copies)| copies).sum()
+    }
+
+    /// What came, and now and then what came before.
+    async fn with_copies(&self, response: HttpResponse) -> HttpResponse {
+        let (status, mut received) = json_of(response).await;
+        let mut came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut messages = received["Messages"].as_array().cloned().unwrap_or_default();
+        let news = messages.clone();
+        for (message, copies) in came.iter_mut().filter(|(_, copies)| *copies < MOST_COPIES) {
+            if messages.len() < 10 && self.one_in(4) {
+                *copies += 1;
+                messages.push(message.clone());
+            }
+        }
+        came.extend(news.into_iter().map(|message| (message, 0)));
+        received["Messages"] = messages.into();
+        answer(status, &received)
     }
 
     fn one_in(&self, times: u64) -> bool {
@@ -67,6 +94,7 @@ impl Fate for Rough {
             "SendMessageBatch" if self.one_in(4) => some_entries_fail(request, onwards).await?,
             "BatchGetItem" if self.one_in(4) => some_keys_stay_unread(request, onwards).await?,
             "TransactWriteItems" => self.once(request, onwards).await?,
+            "ReceiveMessage" if self.doubles => self.with_copies(onwards.call(request).await?).await,
             _ => onwards.call(request).await?,
         };
         // a received message whose answer is lost is hidden, which no test waits for
@@ -86,28 +114,6 @@ fn broken() -> ConnectorError {
 fn throttled() -> HttpResponse {
     let body = json!({"__type": "com.amazonaws#ThrottlingException", "message": "as the test wants it"});
     answer(400, &body)
-}
-
-fn answer(status: u16, body: &Value) -> HttpResponse {
-    let response = http::Response::builder().status(status).header("content-type", "application/x-amz-json-1.0");
-    HttpResponse::try_from(response.body(SdkBody::from(body.to_string())).unwrap()).unwrap()
-}
-
-fn body_of(request: &HttpRequest) -> Value {
-    serde_json::from_slice(request.body().bytes().unwrap()).unwrap()
-}
-
-fn with_body(mut request: HttpRequest, body: &Value) -> HttpRequest {
-    let body = body.to_string();
-    request.headers_mut().insert("content-length", body.len().to_string());
-    *request.body_mut() = SdkBody::from(body);
-    request
-}
-
-async fn json_of(response: HttpResponse) -> (u16, Value) {
-    let status = response.status().as_u16();
-    let bytes = ByteStream::new(response.into_body()).collect().await.unwrap().to_vec();
-    (status, serde_json::from_slice(&bytes).unwrap())
 }
 
 /// The last entry is not sent, and named as failed.

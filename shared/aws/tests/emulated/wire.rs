@@ -16,7 +16,8 @@ use aws_smithy_runtime_api::client::{
     result::ConnectorError,
     runtime_components::RuntimeComponents,
 };
-use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
+use serde_json::Value;
 
 /// Stands between the clients and the emulator.
 pub(crate) struct Wire {
@@ -60,6 +61,32 @@ impl Wire {
     pub(crate) fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }
+}
+
+/// An answer of AWS's.
+pub(crate) fn answer(status: u16, body: &Value) -> HttpResponse {
+    let response = http::Response::builder().status(status).header("content-type", "application/x-amz-json-1.0");
+    HttpResponse::try_from(response.body(SdkBody::from(body.to_string())).unwrap()).unwrap()
+}
+
+/// An answer, read.
+pub(crate) async fn json_of(response: HttpResponse) -> (u16, Value) {
+    let status = response.status().as_u16();
+    let bytes = ByteStream::new(response.into_body()).collect().await.unwrap().to_vec();
+    (status, serde_json::from_slice(&bytes).unwrap())
+}
+
+/// What a request says.
+pub(crate) fn body_of(request: &HttpRequest) -> Value {
+    serde_json::from_slice(request.body().bytes().unwrap()).unwrap()
+}
+
+/// The same request, saying that.
+pub(crate) fn with_body(mut request: HttpRequest, body: &Value) -> HttpRequest {
+    let body = body.to_string();
+    request.headers_mut().insert("content-length", body.len().to_string());
+    *request.body_mut() = SdkBody::from(body);
+    request
 }
 
 /// The clients' HTTP client.
@@ -121,9 +148,18 @@ impl Plain {
 
     /// `None`: no answer.
     pub(crate) async fn status(&self, method: &str, url: &str) -> Option<u16> {
+        self.call(method, url).await.map(|response| response.status().as_u16())
+    }
+
+    /// The JSON that lies there.
+    pub(crate) async fn json(&self, url: &str) -> Option<Value> {
+        Some(json_of(self.call("GET", url).await?).await.1)
+    }
+
+    async fn call(&self, method: &str, url: &str) -> Option<HttpResponse> {
         let scope = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
         let request = http::Request::builder().method(method).uri(url).header("authorization", scope);
         let request = HttpRequest::try_from(request.body(SdkBody::empty()).ok()?).ok()?;
-        self.0.call(request).await.ok().map(|response| response.status().as_u16())
+        self.0.call(request).await.ok()
     }
 }

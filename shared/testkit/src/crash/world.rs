@@ -19,6 +19,11 @@ pub trait World: Send {
 
     /// Lets time pass, for the clock and for the queue.
     async fn pass(&mut self, time: Duration);
+
+    /// Whether what [`World::open`] gives tells `effects` of every write by itself: the harness adds the way out alone.
+    fn tells_of_every_write(&self) -> bool {
+        false
+    }
 }
 
 /// A world on memory. The rows survive; a dead worker's claims and messages wait for their time.

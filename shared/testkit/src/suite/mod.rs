@@ -25,12 +25,13 @@ use crate::{acceptance, account, channel, event};
 /// Expands to one `#[tokio::test]` per case. Takes the path of an `async fn() -> (Ports, T)`; the `T` is whatever has to
 /// outlive the case, a temporary directory for example. The caller depends on tokio with `macros` and `rt-multi-thread`.
 ///
-/// `port_suite!(hosted make)` leaves out what a service does by itself and its emulators do not show ([`alone`]).
+/// `port_suite!(hosted make)` leaves out what a service does by itself and its emulators do not show ([`alone`]);
+/// `port_suite!(together all make)` makes of the same one `async fn all()`, for what is slow to start.
 #[macro_export]
 macro_rules! port_suite {
     ($make:path) => {
         $crate::port_suite! { hosted $make }
-        $crate::port_suite! { $make =>
+        $crate::port_suite! { @each $make =>
             alone {
                 expire_forgets_what_has_expired_and_no_more_than_asked,
                 a_quiet_account_does_not_wait_for_a_busy_one,
@@ -38,7 +39,13 @@ macro_rules! port_suite {
         }
     };
     (hosted $make:path) => {
-        $crate::port_suite! { $make =>
+        $crate::port_suite! { @hosted each $make }
+    };
+    (together $all:ident $make:path) => {
+        $crate::port_suite! { @hosted $all $make }
+    };
+    (@hosted $how:ident $make:path) => {
+        $crate::port_suite! { @$how $make =>
             ledger {
                 a_new_event_is_kept_and_each_delivery_is_queued,
                 an_event_without_a_key_is_kept_every_time,
@@ -110,7 +117,7 @@ macro_rules! port_suite {
             }
         }
     };
-    ($make:path => $($port:ident { $($case:ident,)+ })+) => {$(
+    (@each $make:path => $($port:ident { $($case:ident,)+ })+) => {$(
         mod $port {
             use super::*;
             $(
@@ -122,6 +129,15 @@ macro_rules! port_suite {
             )+
         }
     )+};
+    (@$all:ident $make:path => $($port:ident { $($case:ident,)+ })+) => {
+        async fn $all() {
+            $($(
+                println!("{}::{}", stringify!($port), stringify!($case));
+                let (ports, _guard) = $make().await;
+                $crate::suite::$port::$case(&ports).await;
+            )+)+
+        }
+    };
 }
 
 /// How long a case waits for what must come.
