@@ -1,8 +1,8 @@
 //! Dies, or fails, at every write on the wire, on emulators whose queues keep the simulation's time.
 //!
-//! Every story, each an own test with an emulator of its own: with either harm on ministack, and deaths on moto, too, whose
-//! requests cost twice as much. On two idle cores ministack's take some three minutes and moto's one and a half; failures on
-//! moto, which passed when they were tried, would be three and a half more. A test plays its story
+//! Every story, each an own test with an emulator of its own: with either harm on ministack, and deaths on moto, too. That
+//! is some 500 s of processor time, four minutes on two idle cores; moto's requests cost twice what ministack's do, and its
+//! failures would take another 400 s. A test plays its story
 //! twice for each write that it makes (`every_crash_point`): to die before a write is to die after the one before it, so a
 //! death comes only after; a failure comes before (nothing was done) and after (the answer is lost). Reads change nothing,
 //! and a receive that brings nothing changes nothing either: nothing happens around them here. `rough.rs` fails reads.
