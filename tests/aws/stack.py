@@ -130,6 +130,12 @@ class Role:
     def put_object(self):
         self.call("s3", "put_object", Bucket=self.known["Bucket"], Key="attachments/main/probe", Body=b"")
 
+    def delete_object(self):
+        self.call("s3", "delete_object", Bucket=self.known["Bucket"], Key="attachments/main/probe")
+
+    def list_objects(self):
+        self.call("s3", "list_objects_v2", Bucket=self.known["Bucket"])
+
     def get_object(self):
         self.call("s3", "get_object", Bucket=self.known["Bucket"], Key="attachments/main/probe")
 
@@ -144,29 +150,31 @@ def probes(stack):
     yield ingest, "keep a long plan and a long text", True, lambda: (ingest.put("plan/main/evt_0"), ingest.put("text/main/evt_0"))
     yield ingest, "read them again", True, lambda: ingest.both("plan/main/evt_0", "text/main/evt_0")
     yield ingest, "keep a picture", True, ingest.put_object
-    yield ingest, "queue a delivery", True, lambda: ingest.send(f"{stack}-webhook")
+    yield ingest, "queue a delivery", True, lambda: ingest.send(f"{stack}_q_webhook")
     yield ingest, "read a secret", False, lambda: ingest.get("secret/webhook/main")
     yield ingest, "read a secret along with a registration", False, lambda: ingest.both("registration/main", "secret/webhook/main")
     yield ingest, "unwrap a channel's key", False, lambda: ingest.unwrap("webhook")
     yield ingest, "write a registration", False, lambda: ingest.put("registration/main")
     yield ingest, "write an API key", False, lambda: ingest.put("key/probe")
     yield ingest, "record a delivery", False, lambda: ingest.put("delivery/main/evt_0")
-    yield ingest, "receive from a queue", False, lambda: ingest.receive(f"{stack}-webhook")
+    yield ingest, "receive from a queue", False, lambda: ingest.receive(f"{stack}_q_webhook")
     yield ingest, "read a picture", False, ingest.get_object
+    yield ingest, "forget a picture", True, ingest.delete_object
+    yield ingest, "send to the dead letters", False, lambda: ingest.send(f"{stack}_dead_webhook")
 
     yield manage, "read a secret", True, lambda: manage.get("secret/webhook/main")
     yield manage, "read a long plan and a long text", True, lambda: manage.both("plan/main/evt_0", "text/main/evt_0")
     yield manage, "write a registration", True, lambda: manage.put("registration/probe")
     yield manage, "make a channel's key", True, manage.make_key
-    yield manage, "redrive", True, lambda: manage.receive(f"{stack}-dead-webhook")
+    yield manage, "redrive", True, lambda: manage.receive(f"{stack}_dead_webhook")
     yield manage, "keep an event", False, lambda: manage.put("event/main/2026-01-01/0")
-    yield manage, "receive from a live queue", False, lambda: manage.receive(f"{stack}-webhook")
+    yield manage, "receive from a live queue", False, lambda: manage.receive(f"{stack}_q_webhook")
 
     yield batch, "read what is due", True, lambda: batch.call(
         "dynamodb", "query", TableName=batch.known["Table"],
         KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": "due"}},
     )
-    yield batch, "queue a delivery", True, lambda: batch.send(f"{stack}-webhook")
+    yield batch, "queue a delivery", True, lambda: batch.send(f"{stack}_q_webhook")
     yield batch, "read a secret", False, lambda: batch.get("secret/webhook/main")
     yield batch, "read an event", False, lambda: batch.get("event/main/2026-01-01/0")
     yield batch, "record a delivery", False, lambda: batch.put("delivery/main/evt_0")
@@ -180,13 +188,14 @@ def probes(stack):
         yield sender, "unwrap its own key", True, lambda: sender.unwrap(own)
         yield sender, "record a delivery", True, lambda: sender.put("delivery/main/evt_0")
         yield sender, "say that an address is dead", True, lambda: sender.put("standing/probe")
-        yield sender, "receive from its own queue", True, lambda: sender.receive(f"{stack}-{own}")
-        yield sender, "bury in its own dead letters", True, lambda: sender.send(f"{stack}-dead-{own}")
+        yield sender, "receive from its own queue", True, lambda: sender.receive(f"{stack}_q_{own}")
+        yield sender, "bury in its own dead letters", True, lambda: sender.send(f"{stack}_dead_{own}")
         yield sender, "read another channel's secrets", False, lambda: sender.get(f"secret/{other}/main")
         yield sender, "unwrap another channel's key", False, lambda: sender.unwrap(other)
-        yield sender, "receive from another channel's queue", False, lambda: sender.receive(f"{stack}-{other}")
-        yield sender, "send to another channel's queue", False, lambda: sender.send(f"{stack}-{other}")
-        yield sender, "bury in another channel's dead letters", False, lambda: sender.send(f"{stack}-dead-{other}")
+        yield sender, "receive from another channel's queue", False, lambda: sender.receive(f"{stack}_q_{other}")
+        yield sender, "send to another channel's queue", False, lambda: sender.send(f"{stack}_q_{other}")
+        yield sender, "bury in another channel's dead letters", False, lambda: sender.send(f"{stack}_dead_{other}")
+        yield sender, "see that a picture has expired", True, sender.list_objects
         yield sender, "write a registration", False, lambda: sender.put("registration/main")
         yield sender, "write a secret", False, lambda: sender.put(f"secret/{own}/main")
         yield sender, "read an API key", False, lambda: sender.get("key/probe")

@@ -108,8 +108,8 @@ fn command(name: &str, runtime: &str) -> Command {
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"), // discard: nobody listens
         (env::CHANNELS, "webhook,custom"),
         (env::TABLE, "table"),
-        (env::QUEUES, "http://127.0.0.1:9/123456789012/bellhop-"),
-        (env::DEAD_LETTERS, "http://127.0.0.1:9/123456789012/bellhop-dead-"),
+        (env::QUEUES, "http://127.0.0.1:9/123456789012/bellhop_q_"),
+        (env::DEAD_LETTERS, "http://127.0.0.1:9/123456789012/bellhop_dead_"),
         (env::BUCKET, "bucket"),
         (env::SEAL, "key"),
         (env::ADMIN_KEY_HASH, ""),
@@ -194,7 +194,7 @@ fn message(id: &str, body: &str) -> Value {
         "messageAttributes": {},
         "md5OfBody": "e4e68fb7bd0e697a0ae8f1bb342846b3",
         "eventSource": "aws:sqs",
-        "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:bellhop-webhook",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:bellhop_q_webhook",
         "awsRegion": "us-east-1"
     })
 }

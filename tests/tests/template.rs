@@ -302,7 +302,7 @@ fn a_sender_reaches_the_queues_of_its_own_channel_alone() {
                 assert!([format!("Queue{channel}.Arn"), format!("DeadLetters{channel}.Arn")].contains(&queue), "{queue}");
             }
             if strings(&statement["Action"])[0].starts_with("kms:") {
-                let context = &statement["Condition"]["StringEqualsIfExists"]["kms:EncryptionContext:channel"];
+                let context = &statement["Condition"]["StringEquals"]["kms:EncryptionContext:channel"];
                 assert_eq!((strings(&statement["Action"]), context), (vec!["kms:Decrypt".to_owned()], &json!(channel)));
             }
         }

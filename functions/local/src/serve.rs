@@ -17,7 +17,8 @@ use tokio::{
     sync::watch,
     task::JoinSet,
 };
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{cli, first_start, metrics::Metrics};
 
@@ -27,15 +28,17 @@ const GRACE: Duration = Duration::from_secs(30);
 /// Runs until a signal says stop.
 pub(crate) fn run(options: cli::Serve) -> Result<()> {
     // h2 tells the paths of requests, and a path may be a secret.
-    let filter = EnvFilter::try_new(format!("{},h2=off", options.log)).context("--log is not a log filter")?;
+    let filter: Targets = format!("{},h2=off", options.log).parse().context("--log is not a log filter")?;
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
-        .with_env_filter(filter)
+        .with_max_level(Level::TRACE)
         .with_writer(std::io::stderr)
         // By default a log line that cannot be written is complained about on standard error, which panics where that is the
         // very thing that is gone. A lost line must not cost a request.
         .log_internal_errors(false)
+        .finish()
+        .with(filter)
         .init();
     // a panic's own words may hold anything, a tenant's text among it; where it was is enough
     panic::set_hook(Box::new(|info| tracing::error!(location = info.location().map(ToString::to_string), "a panic")));

@@ -1,10 +1,10 @@
 //! `manage` on Lambda, behind the HTTP API.
 
 use bellhop_http::{Api, complete};
-use bellhop_lambda::{Error, start};
+use bellhop_lambda::{Error, serve, start};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let api = Api::new(start::manage().await?);
-    lambda_http::run(complete(bellhop_manage::routes(api))).await
+    serve(complete(bellhop_manage::routes(api))).await
 }

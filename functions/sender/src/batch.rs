@@ -1,6 +1,6 @@
 //! A batch of queue messages, as Lambda hands it over.
 //!
-//! Promises: a message that nobody can read fails alone; what is not finished shortly before the function's deadline is
+//! Promises: a message that cannot be read fails alone; what is not finished shortly before the function's deadline is
 //! given back and reported, so that the rest of the batch does not come again with it. What is not reported is deleted by
 //! Lambda. <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>
 
@@ -35,7 +35,7 @@ pub async fn handle_batch<E: Display>(
         Ok(_) => Some(message),
         Err(error) => {
             let id = message.message_id.as_deref();
-            tracing::error!(message = id, %error, "nobody can read this message; it ends with the dead letters");
+            tracing::error!(message = id, %error, "this message was not read; it comes again, and at last ends with the dead letters");
             Some(message)
         }
     });

@@ -43,12 +43,12 @@ impl Letter {
             address: job.address.clone(),
             event: Some(Arc::clone(&job.event)),
         };
-        let text = json(&letter)?;
+        let text = body_of(&letter)?;
         if text.len() <= LONGEST {
             return Ok((letter, text));
         }
         let letter = Self { event: None, ..letter };
-        let text = json(&letter)?;
+        let text = body_of(&letter)?;
         Ok((letter, text))
     }
 
@@ -62,6 +62,17 @@ impl Letter {
             event,
         }
     }
+}
+
+/// JSON in the characters that SQS takes: it refuses two of those that JSON does not have to escape.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
+fn body_of(letter: &Letter) -> Result<String, StoreError> {
+    let text = json(letter)?;
+    let is_refused = |c| matches!(c, '\u{fffe}' | '\u{ffff}');
+    if !text.contains(is_refused) {
+        return Ok(text);
+    }
+    Ok(text.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff"))
 }
 
 /// The body is no wake-up of ours: nobody will ever be able to work on it. Not to be acknowledged.
@@ -123,6 +134,16 @@ mod tests {
         let (_, text) = Letter::of(&job).unwrap();
         let Ok(Arrived::Whole(wake)) = wake_from(&text, 2, "r") else { panic!("{text}") };
         assert_eq!((wake.job, wake.receives, wake.receipt.as_str()), (job, 2, "r"));
+    }
+
+    #[test]
+    fn what_sqs_does_not_take_is_escaped_and_arrives_as_it_was() {
+        let job = job("a\u{fffe}b\u{ffff}c\u{0}d\u{10ffff}");
+        let (_, text) = Letter::of(&job).unwrap();
+        let takes = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+        assert!(text.chars().all(takes), "{text:?}");
+        let Ok(Arrived::Whole(wake)) = wake_from(&text, 1, "r") else { panic!("{text}") };
+        assert_eq!(wake.job, job);
     }
 
     #[test]

@@ -61,9 +61,11 @@ impl Bucket {
     /// `endpoint` instead of AWS's own, by path; else by host name.
     pub(crate) fn new(sdk: &SdkConfig, name: &str, clock: Arc<dyn Clock>) -> Self {
         let region = sdk.region().map_or_else(|| "us-east-1".to_owned(), ToString::to_string);
+        // https://docs.amazonaws.cn/en_us/aws/latest/userguide/endpoints-Ningxia.html
+        let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
         let base = match sdk.endpoint_url() {
             Some(endpoint) => format!("{}/{name}", endpoint.trim_end_matches('/')),
-            None => format!("https://{name}.s3.{region}.amazonaws.com"),
+            None => format!("https://{name}.s3.{region}.{suffix}"),
         };
         let connector = Connector::builder();
         let connector = if base.starts_with("http://") {

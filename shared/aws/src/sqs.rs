@@ -21,7 +21,7 @@ use bellhop_core::{
 };
 use futures_util::{StreamExt, stream};
 
-use crate::error::unavailable;
+use crate::error::{unavailable, unfinished};
 
 /// The most messages in one call.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
@@ -246,22 +246,30 @@ impl Queues {
         Ok(moved)
     }
 
+    /// Sends letters to the live queue and deletes those that it took.
     async fn bring_back(&self, channel: &ChannelId, letters: Vec<Message>) -> Result<(), StoreError> {
-        for letter in letters {
-            let group = letter.attributes.as_ref().and_then(|known| known.get(&MessageSystemAttributeName::MessageGroupId));
-            let group = group.cloned().unwrap_or_else(|| "none".to_owned());
-            let body = letter.body.unwrap_or_default();
-            let parcel = Parcel { channel: channel.clone(), group, body, delay: Duration::ZERO };
-            if !self.send_batch(vec![parcel]).await.is_empty() {
-                return Err(StoreError::Unavailable("`SendMessageBatch`: the queue does not take a dead letter back".to_owned()));
+        let name = MessageSystemAttributeName::MessageGroupId;
+        let parcels = letters.iter().map(|letter| {
+            let group = letter.attributes.as_ref().and_then(|known| known.get(&name)).cloned();
+            let body = letter.body.clone().unwrap_or_default();
+            Parcel { channel: channel.clone(), group: group.unwrap_or_else(|| "none".to_owned()), body, delay: Duration::ZERO }
+        });
+        let refused = self.send(parcels.collect()).await;
+        let is_taken = |letter: &&Message| !refused.iter().any(|parcel| letter.body.as_deref() == Some(&parcel.body));
+        let entries = letters.iter().filter(is_taken).enumerate().map(|(at, letter)| {
+            let receipt = letter.receipt_handle.clone().unwrap_or_default();
+            DeleteMessageBatchRequestEntry::builder().id(at.to_string()).receipt_handle(receipt).build()
+        });
+        let entries = entries.collect::<Result<Vec<_>, _>>().map_err(|_| unbuildable())?;
+        if !entries.is_empty() {
+            let deleted =
+                self.client.delete_message_batch().queue_url(self.dead(channel)).set_entries(Some(entries)).send().await;
+            let deleted = deleted.map_err(|error| unavailable("DeleteMessageBatch", &error))?;
+            if !deleted.failed.is_empty() {
+                return Err(unfinished("some dead letters were brought back and not deleted; redrive once more"));
             }
-            let gone =
-                DeleteMessageBatchRequestEntry::builder().id("0").receipt_handle(letter.receipt_handle.unwrap_or_default());
-            let gone = gone.build().map_err(|_| unbuildable())?;
-            let deleted = self.client.delete_message_batch().queue_url(self.dead(channel)).entries(gone).send().await;
-            deleted.map_err(|error| unavailable("DeleteMessageBatch", &error))?;
         }
-        Ok(())
+        if refused.is_empty() { Ok(()) } else { Err(unfinished("the queue does not take some dead letters back; redrive later")) }
     }
 }
 

@@ -1,14 +1,15 @@
 //! Every port, put together over its clients.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, SdkConfig, timeout::TimeoutConfig};
 use bellhop_core::{
     channel::Catalog,
     model::{Account, AccountId, ChannelId, Key, KeyId, Name, Registration},
     ports::{Clock, Http, Ports},
     report::Telemetry,
 };
+use tokio::time::timeout;
 
 use crate::{
     SystemClock,
@@ -18,6 +19,16 @@ use crate::{
     seal::Seal,
     sqs::Queues,
 };
+
+/// How long one try of a call may take: a connection that died while the environment was frozen says nothing by itself.
+const ATTEMPT: Duration = Duration::from_secs(4);
+
+/// How long a call may take with all of its tries: less than a request may, and than a sender has left after its send.
+const OPERATION: Duration = Duration::from_secs(12);
+
+/// How long opening the connections may take: Lambda gives ten seconds to the start.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib>
+const WARM: Duration = Duration::from_secs(5);
 
 /// What is deployed, as this function is told.
 #[derive(Debug, Clone)]
@@ -60,9 +71,12 @@ pub(crate) struct Known {
 /// connections, so that the first event waits for no handshake.
 /// A service that does not answer now is no reason not to start: the first call that needs it will say so.
 pub async fn connect(config: &Config) -> Arc<Store> {
-    let sdk = aws_config::defaults(BehaviorVersion::latest()).load().await;
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
+    let sdk = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).load().await;
     let store = Store::new(&sdk, config, Arc::new(SystemClock));
-    store.warm().await;
+    if timeout(WARM, store.warm()).await.is_err() {
+        tracing::debug!("a service did not answer in time while this function started");
+    }
     store
 }
 

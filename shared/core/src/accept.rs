@@ -54,7 +54,7 @@ pub async fn accept(
             None => return Err(problem),
         },
     };
-    let plan = plan(&targets);
+    let plan = plan(&targets, |channel| ports.channels.get(channel.as_str()).is_some());
     let now = ports.clock.now();
     let id = EventId::new(now, ports.clock.chance());
     let picture = draft.screenshot.clone();
@@ -143,7 +143,7 @@ async fn resolve(ports: &Ports, account: &AccountId, draft: &Draft, field: &str)
         };
         match recipient {
             Recipient::Registration(name) => {
-                let found = ports.registrations.get(account, name, Freshness::Cached).await?;
+                let found = registration(ports, account, name).await?;
                 targets.push(Target { registration: found.ok_or_else(|| unknown("registration", name))?, address: None });
             }
             Recipient::Group(name) => {
@@ -167,9 +167,18 @@ async fn resolve(ports: &Ports, account: &AccountId, draft: &Draft, field: &str)
     Ok(targets)
 }
 
+/// A registration as it lately was; as it is now, rather than refuse or drop what goes to one that was made just now.
+async fn registration(ports: &Ports, account: &AccountId, name: &Name) -> Result<Option<Arc<Registration>>, StoreError> {
+    let known = ports.registrations.get(account, name, Freshness::Cached).await?;
+    match known {
+        Some(known) if known.is_open() => Ok(Some(known)),
+        Some(_) | None => ports.registrations.get(account, name, Freshness::Fresh).await,
+    }
+}
+
 /// The registration that the caller wants raw addresses to go through.
 async fn via(ports: &Ports, account: &AccountId, name: &Name) -> Result<Arc<Registration>, Problem> {
-    let found = ports.registrations.get(account, name, Freshness::Cached).await?;
+    let found = registration(ports, account, name).await?;
     let detail = format!("there is no registration `{name}` in this account");
     found.ok_or_else(|| Problem::field(Code::UnknownRecipient, "via", detail))
 }

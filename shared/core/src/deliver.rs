@@ -99,6 +99,9 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
         Ok(Prepared { registration: Some(registration), .. }) if !registration.is_open() => {
             (dropped(&claim, Reason::RegistrationDisabled), None)
         }
+        Ok(Prepared { registration: Some(registration), .. }) if registration.channel != job.channel => {
+            (dropped(&claim, Reason::ChannelChanged), None)
+        }
         Ok(Prepared { registration: Some(registration), picture, account }) => {
             let tried = try_once(ports, job, &row, &registration, picture.as_ref(), account.as_deref()).await;
             let dead = tried.dead_address.then_some((registration, tried.reason));
@@ -120,7 +123,13 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
 
 /// Switches a registration off whose address is dead. After the settlement: what was answered comes first, and the next
 /// answer of that kind makes up for a switch that failed.
+///
+/// What was sent may have gone to an address that has been replaced since: only the registration that was used is meant.
 async fn switch_off(ports: &Ports, registration: &Registration, reason: Reason) {
+    let now = ports.registrations.get(&registration.account, &registration.name, Freshness::Fresh).await;
+    if now.is_ok_and(|now| now.is_none_or(|now| *now != *registration)) {
+        return;
+    }
     let disabled = Disabled { reason, at: ports.clock.now() };
     let (account, name) = (&registration.account, &registration.name);
     for _ in 0..SETTLE_TRIES {
@@ -139,15 +148,27 @@ struct Prepared {
 }
 
 async fn prepare(ports: &Ports, job: &Job, row: &Delivery) -> Result<Prepared, StoreError> {
-    let freshness = if row.attempts.is_empty() { Freshness::Cached } else { Freshness::Fresh };
     Ok(Prepared {
-        registration: ports.registrations.get(job.account(), &job.registration, freshness).await?,
+        registration: registration(ports, job, row).await?,
         picture: match job.event.screenshot {
             Some(id) => ports.attachments.get(job.account(), id).await?,
             None => None,
         },
         account: ports.accounts.get(job.account()).await?,
     })
+}
+
+/// What was true 30 s ago is good enough to send, but not to drop: somebody may just have mended it.
+async fn registration(ports: &Ports, job: &Job, row: &Delivery) -> Result<Option<Arc<Registration>>, StoreError> {
+    let (account, name) = (job.account(), &job.registration);
+    if row.attempts.is_empty()
+        && let Some(known) = ports.registrations.get(account, name, Freshness::Cached).await?
+        && known.is_open()
+        && known.channel == job.channel
+    {
+        return Ok(Some(known));
+    }
+    ports.registrations.get(account, name, Freshness::Fresh).await
 }
 
 fn until_then(now: Timestamp, then: Timestamp) -> Duration {

@@ -275,6 +275,10 @@ words! {
         RegistrationDeleted => "registration_deleted",
         /// The registration is switched off.
         RegistrationDisabled => "registration_disabled",
+        /// The registration is on another channel now than when the delivery was planned.
+        ChannelChanged => "channel_changed",
+        /// The registration's channel is not deployed here.
+        ChannelNotDeployed => "channel_not_deployed",
         /// Planned, but never queued: its request was never answered.
         NotAccepted => "not_accepted",
     }

@@ -81,8 +81,9 @@ pub struct Target {
     pub address: Option<Address>,
 }
 
-/// One delivery per registration and address, however often it is named; none to what is switched off.
-pub fn plan(targets: &[Target]) -> Plan {
+/// One delivery per registration and address, however often it is named; none to what is switched off, or on a channel that
+/// nobody would send it by.
+pub fn plan(targets: &[Target], is_deployed: impl Fn(&ChannelId) -> bool) -> Plan {
     let mut seen = HashSet::new();
     let mut plan = Plan::default();
     for Target { registration, address } in targets {
@@ -91,10 +92,13 @@ pub fn plan(targets: &[Target]) -> Plan {
         if !seen.insert(planned.clone()) {
             continue;
         }
-        if registration.is_open() {
-            plan.deliveries.push(planned);
+        let mut drop = |why| plan.dropped.push(Dropped { registration: registration.name.clone(), why });
+        if !registration.is_open() {
+            drop(Reason::RegistrationDisabled);
+        } else if !is_deployed(&registration.channel) {
+            drop(Reason::ChannelNotDeployed);
         } else {
-            plan.dropped.push(Dropped { registration: planned.registration, why: Reason::RegistrationDisabled });
+            plan.deliveries.push(planned);
         }
     }
     plan
@@ -133,7 +137,7 @@ mod tests {
         #[test]
         fn nothing_is_ever_planned_twice(names in prop::collection::vec(("[abc]", prop::option::of("email:[ab]")), 0..30)) {
             let targets: Vec<_> = names.iter().map(|(name, address)| target(name, address.as_deref(), true)).collect();
-            let plan = plan(&targets);
+            let plan = plan(&targets, |_| true);
             let wanted: HashSet<_> = names.into_iter().collect();
             let ids: HashSet<_> = plan.deliveries.iter().map(|planned| planned.id(EventId(1))).collect();
             prop_assert_eq!(ids.len(), plan.deliveries.len());
@@ -143,9 +147,16 @@ mod tests {
 
     #[test]
     fn what_is_switched_off_gets_nothing_and_the_plan_says_so() {
-        let plan = plan(&[target("on", None, true), target("off", None, false), target("off", None, false)]);
+        let plan = plan(&[target("on", None, true), target("off", None, false), target("off", None, false)], |_| true);
         assert_eq!(plan.deliveries.len(), 1);
         let off = Dropped { registration: Name::parse("off").unwrap(), why: Reason::RegistrationDisabled };
         assert_eq!(plan.dropped, [off]);
+    }
+
+    #[test]
+    fn what_nobody_would_send_is_not_queued_and_the_plan_says_so() {
+        let plan = plan(&[target("phone", None, true)], |channel| channel.as_str() != "webhook");
+        let why = plan.dropped.iter().map(|dropped| dropped.why).collect::<Vec<_>>();
+        assert_eq!((plan.deliveries.len(), why), (0, vec![Reason::ChannelNotDeployed]));
     }
 }

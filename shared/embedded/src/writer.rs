@@ -238,8 +238,7 @@ impl Writer {
             tracing::error!("a panic while writing; the request was given up");
         }
         let kept = done.as_ref().is_ok_and(|done| done.kept);
-        let ended = if kept { "RELEASE item" } else { "ROLLBACK TO item; RELEASE item" };
-        let ended = self.connection.execute_batch(ended);
+        let ended = self.end_item(kept);
         if !kept {
             self.effects.truncate(before);
             self.numbers.lanes.clear(); // one of them may have been rolled back
@@ -258,6 +257,14 @@ impl Writer {
         }
         self.connection.prepare_cached("SAVEPOINT item")?.execute([])?;
         Ok(())
+    }
+
+    /// Ends the savepoint of one piece of work.
+    fn end_item(&self, kept: bool) -> rusqlite::Result<()> {
+        if !kept {
+            self.connection.prepare_cached("ROLLBACK TO item")?.execute([])?;
+        }
+        self.connection.prepare_cached("RELEASE item")?.execute([]).map(drop)
     }
 
     fn commit(&mut self) {

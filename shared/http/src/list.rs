@@ -41,16 +41,21 @@ pub struct Items<T> {
     pub next_cursor: Option<String>,
 }
 
-impl<T> Items<T> {
+/// The most bytes of a page: Lambda answers 6 MB at most.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+const MOST_BYTES: usize = 4 * 1024 * 1024;
+
+impl<T: Serialize> Items<T> {
     /// A page, and where it ended if there may be more.
     pub fn new(items: Vec<T>, next: Option<&impl Display>) -> Self {
         Self { items, next_cursor: next.map(|next| URL_SAFE_NO_PAD.encode(next.to_string())) }
     }
 
-    /// The first `limit` of these, and a cursor at the last of them if there are more.
+    /// The first `limit` of these, or as many as a page holds, and a cursor at the last of them if there are more.
     pub fn first<C: Display>(mut items: Vec<T>, limit: usize, place: impl Fn(&T) -> C) -> Self {
-        let more = items.len() > limit;
-        items.truncate(limit);
+        let room = fitting(&items).min(limit);
+        let more = items.len() > room;
+        items.truncate(room);
         let next = items.last().filter(|_| more).map(place);
         Self::new(items, next.as_ref())
     }
@@ -59,6 +64,16 @@ impl<T> Items<T> {
     pub fn all(items: Vec<T>) -> Self {
         Self { items, next_cursor: None }
     }
+}
+
+/// How many of these a page holds: one at least, however long.
+fn fitting<T: Serialize>(items: &[T]) -> usize {
+    let mut bytes = 0;
+    let fits = |item: &&T| {
+        bytes += serde_json::to_vec(item).map_or(0, |text| text.len());
+        bytes <= MOST_BYTES
+    };
+    items.iter().take_while(fits).count().max(1)
 }
 
 impl<F: DeserializeOwned, C: DeserializeOwned> Listing<F, C> {
@@ -137,6 +152,15 @@ mod tests {
         for bad in ["cursor=!", "cursor=YWJj", "cursor=_w"] {
             assert_eq!(refusal(bad), (Code::InvalidCursor, Some("cursor".to_owned())), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_page_ends_where_an_answer_would_be_too_long() {
+        let long = "x".repeat(MOST_BYTES / 3);
+        let page = Items::first(vec![long.clone(); 5], 50, |_| 7);
+        assert!(page.items.len() == 2 && page.next_cursor.is_some());
+        assert_eq!(Items::first(vec!["x".repeat(2 * MOST_BYTES); 2], 50, |_| 7).items.len(), 1, "one at least");
+        assert_eq!(Items::first(vec![1, 2, 3], 3, |_| 7), Items::all(vec![1, 2, 3]));
     }
 
     #[test]

@@ -6,15 +6,23 @@
 
 pub mod admin;
 pub mod env;
+mod path;
 mod silent;
 pub mod start;
 pub mod way_out;
 
+use axum::Router;
 use bellhop_aws::{Arrived, Store, wake_from};
 use bellhop_core::ports::Wake;
+use tower::util::MapRequest;
 
 /// Why a function could not start, or could not answer an event.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Answers what the HTTP API hands over.
+pub async fn serve(router: Router) -> Result<(), Error> {
+    lambda_http::run(MapRequest::new(router, path::restored)).await
+}
 
 /// Makes a wake-up of a message's body.
 pub async fn read(store: &Store, body: &str, receives: u32, receipt: &str) -> Result<Wake, Error> {

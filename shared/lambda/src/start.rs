@@ -11,7 +11,8 @@ use bellhop_core::{
     ports::{Http, Ports},
 };
 use bellhop_egress::{HttpEgress, Settings};
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{
     Error,
@@ -72,11 +73,17 @@ async fn start(http: Arc<dyn Http>, kms_key_id: Option<String>) -> Result<(Arc<S
     Ok((store, ports))
 }
 
+/// What other crates may say, whatever the filter: below that they tell paths, headers and bodies, and those hold secrets.
+const NOT_THEIRS: &str = "h2=off,hyper=info,hyper_util=info,reqwest=info,rustls=info,lambda_http=info,lambda_runtime=info,\
+    lambda_runtime_api_client=info,aws_config=info,aws_credential_types=info,aws_runtime=info,aws_sdk_dynamodb=info,\
+    aws_sdk_kms=info,aws_sdk_sqs=info,aws_sigv4=info,aws_smithy_http_client=info,aws_smithy_runtime=info,\
+    aws_smithy_runtime_api=info";
+
 /// JSON on standard output, which Lambda brings to the log group.
 fn log(filter: &str) -> Result<()> {
-    // h2 tells the paths of requests, and a path may be a secret.
-    let filter = EnvFilter::try_new(format!("{filter},h2=off")).context("`BELLHOP_LOG` is not a log filter")?;
-    tracing_subscriber::fmt().json().flatten_event(true).with_span_list(false).with_env_filter(filter).init();
+    let filter: Targets = format!("{filter},{NOT_THEIRS}").parse().context("`BELLHOP_LOG` is not a log filter")?;
+    let lines = tracing_subscriber::fmt().json().flatten_event(true).with_span_list(false).with_max_level(Level::TRACE);
+    lines.finish().with(filter).init();
     Ok(())
 }
 

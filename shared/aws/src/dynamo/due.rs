@@ -20,6 +20,9 @@ use crate::{Store, error::parse, letter::Letter};
 /// clock. <https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html>
 const SURELY_OVER: Duration = Duration::from_mins(20);
 
+/// When an unreadable wake-up is looked at again: a later program may know how to read it.
+const UNREADABLE: Duration = Duration::from_hours(24);
+
 /// How many minutes one call looks at.
 const MOST_MINUTES: usize = 120;
 
@@ -66,7 +69,13 @@ impl Store {
             rows.sort_by(|a, b| a.text("sk").unwrap_or_default().cmp(b.text("sk").unwrap_or_default()));
             rows.truncate(most - due.len());
             for row in rows {
-                due.extend(parked(&row));
+                match parked(&row) {
+                    Ok(parked) => due.push(parked),
+                    Err(error) => {
+                        tracing::error!(%error, "a parked wake-up cannot be read; it is looked at again tomorrow");
+                        self.set_aside(&row, now + UNREADABLE).await?;
+                    }
+                }
             }
             if due.len() >= most {
                 break;
@@ -80,6 +89,14 @@ impl Store {
         self.table.query(&Range { before, ..Range::all(keys::due_in(minute, shard)) }, most).await
     }
 
+    /// Moves a row as it is to that time: nobody can read it, and the others are not to wait behind it.
+    async fn set_aside(&self, row: &Row, at: Timestamp) -> Result<(), StoreError> {
+        self.table.put(Row::new(keys::due_minute(&keys::minute(at))).with_number(AT, at.as_millisecond())).await?;
+        let key = row.key()?;
+        self.table.put(row.clone().under(keys::due_moved(&key, at))).await?;
+        self.table.delete(key).await
+    }
+
     async fn forget_minute(&self, minute: &str) -> Result<(), StoreError> {
         let key = keys::due_minute(minute);
         self.seen.remove(&key);
@@ -87,14 +104,10 @@ impl Store {
     }
 }
 
-/// What cannot be read stays where it is: the others are not to wait for it.
-fn parked(row: &Row) -> Option<Parked> {
-    let read = || -> Result<Parked, StoreError> {
-        let at = Timestamp::from_millisecond(row.number(AT)?).map_err(|_| crate::error::corrupt(AT))?;
-        let text = row.text(LETTER)?.to_owned();
-        Ok(Parked { at, letter: parse("a parked wake-up", &text)?, text })
-    };
-    read().inspect_err(|error| tracing::error!(%error, "a parked wake-up cannot be read")).ok()
+fn parked(row: &Row) -> Result<Parked, StoreError> {
+    let at = Timestamp::from_millisecond(row.number(AT)?).map_err(|_| crate::error::corrupt(AT))?;
+    let text = row.text(LETTER)?.to_owned();
+    Ok(Parked { at, letter: parse("a parked wake-up", &text)?, text })
 }
 
 fn as_millis(time: Duration) -> i64 {

@@ -129,6 +129,13 @@ pub(crate) fn due(at: Timestamp, delivery: DeliveryId, n: u32) -> Key {
     key(due_in(&minute(at), shard), format!("{}/{delivery}/{n}", due_from(at)))
 }
 
+/// The key of the same parked wake-up at another time.
+pub(crate) fn due_moved(parked: &Key, at: Timestamp) -> Key {
+    let shard = parked.pk.rsplit('/').next().unwrap_or_default();
+    let which = parked.sk.split_once('/').map_or(parked.sk.as_str(), |(_, which)| which);
+    key(format!("due/{}/{shard}", minute(at)), format!("{}/{which}", due_from(at)))
+}
+
 /// Below all that is due at that time or later.
 pub(crate) fn due_from(at: Timestamp) -> String {
     format!("{:015}", at.as_millisecond())
@@ -205,6 +212,12 @@ mod tests {
         assert!(early.sk < late.sk && early.sk.as_str() < due_from(at(1_800_000_000_000)).as_str());
         assert!(due_from(at(1_800_000_000_000)) < late.sk);
         assert_eq!(late.pk, "due/2027-01-15T08:00/3");
+    }
+
+    #[test]
+    fn a_parked_wake_up_moves_in_time_and_stays_itself() {
+        let id = DeliveryId { event: EventId(1), tail: 3 };
+        assert_eq!(due_moved(&due(at(0), id, 9), at(1_800_000_000_000)), due(at(1_800_000_000_000), id, 9));
     }
 
     #[test]

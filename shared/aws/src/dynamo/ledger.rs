@@ -6,7 +6,7 @@
 //! * settle: row → next wake-up. The present wake-up is still unacknowledged, and arms the next one if it meets its row;
 //! * reopen: parked wake-up → row → message → the parked one goes. Whoever dies leaves the parked one, which opens the
 //!   round if the row says so and does nothing if not;
-//! * advance: message → due row goes. Whoever dies queues it twice.
+//! * advance: message → due row goes. Whoever dies queues it twice. What its queue refuses is parked anew, for the next tick.
 //!
 //! In steady state, an event with one delivery costs three writes and no read: a first claim takes it that there is no
 //! row, and a settlement remembers the row that its claim wrote; where either is wrong, the condition says so.
@@ -20,6 +20,7 @@ use bellhop_core::{
     ports::{Acceptance, Accepted, Events, IdempotencyKey, Ledger, StoredEvent},
     transition::{self, Claim, Claimed, Next, Reopened, Settlement},
 };
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{
     keys,
@@ -38,6 +39,12 @@ const REOPEN_PARKED: Duration = Duration::from_mins(15);
 
 /// How many messages on their way to their queue are held in memory.
 const HELD: usize = 400;
+
+/// How far beyond a tick's horizon a wake-up is parked that its queue refused.
+const ASIDE: Duration = Duration::from_secs(1);
+
+/// How many rows are moved at once.
+const AT_ONCE: usize = 8;
 
 /// All workers are one deployment: a lease ends by time alone.
 const EPOCH: u64 = 0;
@@ -179,12 +186,19 @@ impl Ledger for Store {
         });
         let refused = self.queues.send(parcels.collect()).await;
         let is_refused = |text: &str| refused.iter().any(|parcel| parcel.body == text);
-        let mut moved = 0;
-        for parked in due.iter().filter(|parked| !is_refused(&parked.text)) {
-            self.unpark(parked.letter.delivery, parked.letter.n, parked.at).await?;
-            moved += 1;
+        // beyond this tick, and within the next: what a queue refuses for long must not stand before what others would take
+        let aside = until + ASIDE;
+        let moves = due.iter().map(async |parked| {
+            if is_refused(&parked.text) {
+                self.park(&parked.letter, &parked.text, aside).await?;
+            }
+            self.unpark(parked.letter.delivery, parked.letter.n, parked.at).await
+        });
+        stream::iter(moves.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        if !refused.is_empty() {
+            tracing::error!(count = refused.len(), "parked wake-ups were not taken by their queue; the next tick tries again");
         }
-        if refused.is_empty() { Ok(moved) } else { Err(unfinished("parked wake-ups were not taken by their queue")) }
+        Ok(due.len())
     }
 
     /// DynamoDB forgets them by itself, some time after they have expired.

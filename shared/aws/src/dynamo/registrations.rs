@@ -2,7 +2,8 @@
 //! directory row, its sealed parameters, and its standing, which is all that a sender may write.
 //!
 //! Promises: a save is one transaction over all rows that belong to it; what is read together belongs to one version.
-//! Where no key is configured, parameters are neither read nor written, and registrations have none: `ingest` needs none.
+//! Where no key is configured, or a channel is not deployed, parameters are not read, and registrations have none: `ingest`
+//! needs none, and a sender those of its own channel.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use async_trait::async_trait;
 use bellhop_core::{
     StoreError,
     channel::Params,
-    model::{AccountId, Disabled, Name, Registration},
+    model::{AccountId, ChannelId, Disabled, Name, Registration},
     ports::{Freshness, Registrations},
 };
 
@@ -21,6 +22,7 @@ use super::{
 use crate::{
     Store,
     error::{corrupt, unfinished},
+    seal::Seal,
 };
 
 const VERSION: &str = "version";
@@ -131,7 +133,7 @@ impl Store {
         let found = found.collect::<Result<Vec<_>, _>>()?;
         let rest = found.iter().flat_map(|registration| {
             let Registration { channel, account, name, .. } = registration;
-            let secret = self.seal.as_ref().map(|_| keys::secret(channel, account, name));
+            let secret = self.opens(channel).map(|_| keys::secret(channel, account, name));
             [Some(keys::standing(account, name)), secret].into_iter().flatten()
         });
         let rest = self.table.get_many(rest.collect()).await?;
@@ -145,7 +147,7 @@ impl Store {
             {
                 registration.disabled = Some(standing.body()?);
             }
-            if let Some(seal) = &self.seal {
+            if let Some(seal) = self.opens(&channel) {
                 let secret = rest.get(&keys::secret(&channel, &account, &name));
                 let Some(secret) = secret.filter(|row| row.number(VERSION) == Ok(version)) else { return Ok(None) };
                 let sealed = secret.bytes(SEALED)?;
@@ -155,6 +157,12 @@ impl Store {
             whole.push(Arc::new(registration));
         }
         Ok(Some(whole))
+    }
+
+    /// The seal of that channel's parameters, if they may be read here: a sender reads those of its own channel alone, and
+    /// sees other registrations without.
+    fn opens(&self, channel: &ChannelId) -> Option<&Seal> {
+        self.seal.as_ref().filter(|_| self.queues.channels.contains(channel))
     }
 
     /// Everything that changes with a save over `before`.

@@ -100,7 +100,12 @@ impl Row {
         self.0.contains_key(name)
     }
 
-    fn key(&self) -> Result<Key, StoreError> {
+    /// The same row under another key.
+    pub(crate) fn under(self, key: Key) -> Self {
+        self.with("pk", AttributeValue::S(key.pk)).with("sk", AttributeValue::S(key.sk))
+    }
+
+    pub(crate) fn key(&self) -> Result<Key, StoreError> {
         Ok(Key { pk: self.text("pk")?.to_owned(), sk: self.text("sk")?.to_owned() })
     }
 }

@@ -66,7 +66,7 @@ def know_conditions():
             return values(key for table in body["RequestItems"].values() for key in table["Keys"])
         if "KeyConditionExpression" in body:
             # the index has a partition key of another name, with the account first: nobody is held to that here
-            return [] if "IndexName" in body else list(body["ExpressionAttributeValues"][":pk"].values())
+            return [] if "IndexName" in body else list(body["ExpressionAttributeValues"].get(":pk", {"S": "?"}).values())
         return values([body.get("Item") or body.get("Key") or {}])
 
     def context(service, iam_action, body, params):
