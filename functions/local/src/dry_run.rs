@@ -46,6 +46,9 @@ struct Case {
     #[serde(default)]
     notification: Notification,
     now_unix: Option<f64>,
+    /// Nonces that are to come out as they stand here.
+    #[serde(default)]
+    fixed: BTreeMap<String, String>,
     #[serde(default)]
     preflight: Vec<Preflight>,
 }
@@ -154,7 +157,8 @@ fn run(channel: &dyn Channel, case: &Case, now: Timestamp, answers: &[&Response]
     let job = job(&case.channel, draft, now).map_err(Refused::ByUs)?;
     let message = Message { id: case.notification.id.clone(), ..render::message(&job, channel.spec(), picture.as_ref()) };
     let params = params.with_options(job.event.options.get(&case.channel));
-    step_through(channel, &context(now), &message, &params, answers)
+    let cx = Context { fixed: case.fixed.clone().into_iter().collect(), ..context(now) };
+    step_through(channel, &cx, &message, &params, answers)
 }
 
 /// The first requests get the case's answers; the message itself is answered as if all were well.
@@ -207,5 +211,5 @@ pub(crate) fn job(channel: &ChannelId, draft: Draft, now: Timestamp) -> Result<J
 }
 
 pub(crate) fn context(now: Timestamp) -> Context {
-    Context { now, chance: 0, time_zone: jiff::tz::TimeZone::UTC, locale: "en".to_owned() }
+    Context { now, chance: 0, time_zone: jiff::tz::TimeZone::UTC, locale: "en".to_owned(), fixed: Vec::new() }
 }

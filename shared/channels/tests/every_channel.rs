@@ -64,7 +64,13 @@ fn picture() -> Picture {
 }
 
 fn step(channel: &dyn Channel, message: &Message, so_far: &[Reply]) -> Step {
-    let cx = Context { now: Timestamp::UNIX_EPOCH, chance: 7, time_zone: jiff::tz::TimeZone::UTC, locale: "zh-CN".to_owned() };
+    let cx = Context {
+        now: Timestamp::UNIX_EPOCH,
+        chance: 7,
+        time_zone: jiff::tz::TimeZone::UTC,
+        locale: "zh-CN".to_owned(),
+        fixed: Vec::new(),
+    };
     channel.step(&cx, message, &params(channel), so_far)
 }
 
@@ -116,7 +122,9 @@ fn every_spec_is_well_formed() {
             match (param.kind, param.default) {
                 (Kind::Choice(words), Some(word)) => assert!(words.contains(&word), "{at}: `{word}` is no choice"),
                 (Kind::Bool, default) => assert!(matches!(default, None | Some("true" | "false")), "{at}"),
-                (Kind::Text | Kind::LongText | Kind::Url | Kind::Headers | Kind::Choice(_), _) => {}
+                (Kind::Number, default) => assert!(default.is_none_or(|number| number.parse::<i64>().is_ok()), "{at}"),
+                (Kind::List | Kind::Object | Kind::Headers, default) => assert_eq!(default, None, "{at}"),
+                (Kind::Text | Kind::LongText | Kind::Url | Kind::Choice(_), _) => {}
             }
         }
         let texts = spec.params.iter().flat_map(|param| [param.label, param.help]).chain([spec.label, spec.help]);
@@ -174,7 +182,13 @@ fn without_its_parameters_a_channel_fails_in_words() {
     for channel in channels() {
         let job = job(channel, "title", "text");
         let message = render::message(&job, channel.spec(), None);
-        let cx = Context { now: Timestamp::UNIX_EPOCH, chance: 7, time_zone: jiff::tz::TimeZone::UTC, locale: "en".to_owned() };
+        let cx = Context {
+            now: Timestamp::UNIX_EPOCH,
+            chance: 7,
+            time_zone: jiff::tz::TimeZone::UTC,
+            locale: "en".to_owned(),
+            fixed: Vec::new(),
+        };
         let step = channel.step(&cx, &message, &Params::default(), &[]);
         assert!(matches!(step, Step::Fail(_)), "{}: {step:?}", channel.spec().id);
     }
