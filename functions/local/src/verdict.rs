@@ -13,13 +13,13 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     case::{Response, UNANSWERED, at, read, word},
-    dry_run::{context, job, registered},
+    dry_run::{MOST_CALLS, context, job, registered},
 };
 
 /// Reads `{"channel","registration"?,"now_unix"?,"response"}` and answers `{"verdict","retry_after_s"?,"reason"}`; `reason`
 /// is `null` for what is delivered. Which request was answered (`at`) is not read: no channel makes one before the message
-/// yet. `now` is used where the input has no `now_unix`. Fails if the input is no answer to a
-/// channel that we have.
+/// yet. A channel that tries another way after it (without formatting, say) is given the same answer again. `now` is used
+/// where the input has no `now_unix`. Fails if the input is no answer to a channel that we have.
 pub fn verdict(input: &str, channels: Catalog, now: Timestamp) -> Result<Value, Problem> {
     let question: Question = read(input)?;
     let channel = channels.require(&question.channel)?;
@@ -34,7 +34,11 @@ pub fn verdict(input: &str, channels: Catalog, now: Timestamp) -> Result<Value, 
     };
     let job = job(&question.channel, Draft::new(""), now)?;
     let message = render::message(&job, channel.spec(), None);
-    Ok(match channel.step(&context(now), &message, &params, &[reply]) {
+    let cx = context(now);
+    let replies = vec![reply; MOST_CALLS];
+    let mut steps = (1..=MOST_CALLS).filter_map(|tries| Some(channel.step(&cx, &message, &params, replies.get(..tries)?)));
+    let last = steps.find(|step| !matches!(step, Step::Call(_))).unwrap_or(Step::Done);
+    Ok(match last {
         Step::Done | Step::Call(_) => json!({ "verdict": "delivered", "reason": null }),
         Step::Fail(error) => match error.retry {
             Retry::After(wait) => {

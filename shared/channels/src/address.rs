@@ -42,6 +42,34 @@ pub(crate) fn check_proxy(params: &Params, param: &Param) -> Result<(), Problem>
     Err(Problem::field(Code::InvalidParams, format!("params.{}", param.name), detail))
 }
 
+/// Refuses what is no server's base URL: what comes behind it is the channel's business.
+pub(crate) fn check_base(params: &Params, param: &Param) -> Result<(), Problem> {
+    check_url(params, param, [])?;
+    if params.text(param.name).is_none_or(|base| !base.contains(['?', '#'])) {
+        return Ok(());
+    }
+    let detail = "it takes the server's address without `?` and `#`";
+    Err(Problem::field(Code::InvalidParams, format!("params.{}", param.name), detail))
+}
+
+/// A path on a server that the tenant names, with or without a slash at the end.
+pub(crate) fn below(base: &str, path: &str) -> String {
+    format!("{}/{path}", base.trim().trim_end_matches('/'))
+}
+
+/// The token of a robot, which people paste as it is or as the robot's whole URL: there it is the value of `name` in the
+/// query. Fails with what is wrong.
+pub(crate) fn token(pasted: &str, host: &str, name: &str) -> Result<String, String> {
+    let pasted = pasted.trim();
+    if !pasted.contains("://") {
+        return Ok(pasted.to_owned());
+    }
+    let url = Url::parse(pasted).ok().filter(|url| url.host_str() == Some(host));
+    let token = url.and_then(|url| url.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned()));
+    let token = token.filter(|token| !token.trim().is_empty());
+    token.ok_or_else(|| format!("it takes the robot's token, or its whole URL on `{host}` with `{name}=` in it"))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -94,6 +122,24 @@ mod tests {
         }
         for bad in ["ftp://proxy", "socks4://proxy:1", "http://", "proxy:port", "two words"] {
             assert!(!proxy(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_base_may_have_a_path_but_nothing_behind_it() {
+        let base = |base: &str| check_base(&sample::params(&webhook::Webhook, json!({ "url": base })), &webhook::URL).is_ok();
+        assert!(base("https://example.com/sub/") && base("http://127.0.0.1:8080"));
+        assert!(!base("https://example.com/?x") && !base("https://example.com/#x") && !base("https://"));
+        assert_eq!(below(" https://example.com/sub/ ", "message"), "https://example.com/sub/message");
+    }
+
+    #[test]
+    fn a_robots_url_is_as_good_as_its_token() {
+        let token = |pasted: &str| token(pasted, "oapi.example.com", "key").ok();
+        assert_eq!(token(" t0k "), Some("t0k".to_owned()));
+        assert_eq!(token("https://oapi.example.com/send?x=1&key=t0k%2B"), Some("t0k+".to_owned()));
+        for bad in ["https://oapi.example.com/send", "https://oapi.example.com/?key=", "https://evil.example.com/?key=t0k"] {
+            assert_eq!(token(bad), None, "{bad}");
         }
     }
 }

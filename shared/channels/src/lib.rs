@@ -3,8 +3,9 @@
 //! A channel file holds a `static SPEC` (what the channel declares: forms, schema, docs and metric labels come from it) and
 //! an implementation of [`bellhop_core::channel::Channel`]: a pure function from message, parameters and the answers so far
 //! to the next step. What several channels share lies in files named after what it is: `template` (texts into a template,
-//! in one pass), `sign` (signatures), `verdict` (what an HTTP status means), `answer` (the part of an answer that may
-//! be shown), `header` and `address` (what a tenant writes).
+//! in one pass), `sign` (signatures), `verdict` (what an HTTP status means), `answer` (what an answer in JSON says),
+//! `join` (title, text, picture and link in one text), `html` (texts in HTML), `request` (a POST of JSON), `header` and
+//! `address` (what a tenant writes).
 //!
 //! Promises: no I/O, no clock, no chance but the context's; no panic, whatever was stored or answered; only what a provider
 //! documents as success is success; no secret in an error. `tests/every_channel.rs` walks [`ALL`] for this, so that a new
@@ -12,13 +13,34 @@
 //! (`bellhop_core::deliver`).
 
 mod address;
+mod aliyun_sms;
+mod answer;
+mod bark;
 mod custom;
+mod dingtalk;
+mod discord;
+mod feishu_bot;
+mod gotify;
 mod header;
+mod html;
+mod join;
+mod matrix;
+mod ntfy;
 mod param;
+mod pushdeer;
+mod pushplus;
+mod request;
+mod serverchan;
 mod sign;
+mod slack;
+mod teams;
+mod telegram;
 mod template;
 mod verdict;
 mod webhook;
+mod wecom_bot;
+mod wxpusher;
+mod xxtui;
 
 #[cfg(test)]
 mod sample;
@@ -29,4 +51,21 @@ use bellhop_core::channel::Catalog;
 pub const ALL: Catalog = Catalog(&[
     &webhook::Webhook, //
     &custom::Custom,
+    &aliyun_sms::AliyunSms,
+    &bark::Bark,
+    &dingtalk::DingTalk,
+    &discord::Discord,
+    &feishu_bot::FeishuBot,
+    &gotify::Gotify,
+    &matrix::Matrix,
+    &ntfy::Ntfy,
+    &pushdeer::PushDeer,
+    &pushplus::PushPlus,
+    &serverchan::ServerChan,
+    &slack::Slack,
+    &teams::Teams,
+    &telegram::Telegram,
+    &wecom_bot::WecomBot,
+    &wxpusher::WxPusher,
+    &xxtui::Xxtui,
 ]);

@@ -1,6 +1,10 @@
-//! Declaring parameters in few words: a plain one, to be changed by struct update, and those that many channels have.
+//! Declaring parameters in few words: a plain one, to be changed by struct update, and those that many channels have; and
+//! reading those.
 
-use bellhop_core::channel::{Kind, Param, Text};
+use bellhop_core::{
+    Reason, Retry, SendError,
+    channel::{Kind, Message, Param, Params, Text},
+};
 
 /// One text in both languages.
 pub(crate) const fn text(en: &'static str, zh: &'static str) -> Text {
@@ -36,3 +40,17 @@ pub(crate) const INCLUDE_PICTURE: Param = Param {
         text("Send the event's screenshot along.", "将事件的截图一并发送。"),
     )
 };
+
+/// The value of a required parameter. It is there, unless what is stored was written by another version of this program.
+pub(crate) fn required<'a>(params: &'a Params, name: &str) -> Result<&'a str, SendError> {
+    let missing = || SendError::new(Reason::InvalidParams, Retry::Never, format!("the registration has no `{name}`; set it"));
+    params.text(name).ok_or_else(missing)
+}
+
+/// The message with the picture that goes along: its own, or the registration's `image_url`, or none if
+/// `include_picture` is off.
+pub(crate) fn with_picture<'a>(message: &Message<'a>, params: &'a Params) -> Message<'a> {
+    let wanted = params.flag("include_picture", true);
+    let image_url = message.image_url.or_else(|| params.text("image_url")).filter(|_| wanted);
+    Message { image_url, picture: message.picture.filter(|_| wanted), ..message.clone() }
+}

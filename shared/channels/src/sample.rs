@@ -46,7 +46,7 @@ pub(crate) fn message(job: &Job) -> Message<'_> {
 pub(crate) fn context() -> Context {
     let now = Timestamp::from_second(NOW).unwrap();
     let time_zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
-    Context { now, chance: 7, time_zone, locale: "en".to_owned() }
+    Context { now, chance: 7, time_zone, locale: "en".to_owned(), fixed: Vec::new() }
 }
 
 /// The request that `channel` makes of a message.

@@ -7,7 +7,7 @@ use base64::{
 };
 use bellhop_core::Timestamp;
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 /// Base64 as people paste it: with or without `=` at the end.
 const BASE64: GeneralPurpose =
@@ -53,7 +53,39 @@ impl StandardKeys {
 /// <https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries>
 pub(crate) fn github(secret: &str, body: &[u8]) -> String {
     let mac = hmac_sha256(secret.as_bytes(), &[body]);
-    mac.iter().fold("sha256=".to_owned(), |hex, byte| hex + &format!("{byte:02x}"))
+    format!("sha256={}", hex(&mac))
+}
+
+/// Bytes in lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+}
+
+/// The `sign` of a DingTalk robot, before it is percent-encoded.
+/// <https://open.dingtalk.com/document/robots/customize-robot-security-settings>
+pub(crate) fn dingtalk(secret: &str, milliseconds: &str) -> String {
+    BASE64.encode(hmac_sha256(secret.as_bytes(), &[milliseconds.as_bytes(), b"\n", secret.as_bytes()]))
+}
+
+/// The `sign` of a Feishu robot: what others sign is the key here, and nothing is signed.
+/// <https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot>
+pub(crate) fn feishu(secret: &str, seconds: &str) -> String {
+    BASE64.encode(hmac_sha256(format!("{seconds}\n{secret}").as_bytes(), &[]))
+}
+
+/// The SHA-256 of no bytes, in hexadecimal digits.
+pub(crate) const SHA256_OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// The `authorization` of a POST to Alibaba Cloud with everything in its query and nothing in its body. Query and headers are
+/// in the order of their names, which are in lower case; the query is percent-encoded.
+/// <https://help.aliyun.com/zh/sdk/product-overview/v3-request-structure-and-signature>
+pub(crate) fn acs3(id: &str, secret: &str, query: &str, headers: &[(String, String)]) -> String {
+    let names = headers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(";");
+    let lines = headers.iter().fold(String::new(), |lines, (name, value)| lines + &format!("{name}:{}\n", value.trim()));
+    let request = format!("POST\n/\n{query}\n{lines}\n{names}\n{SHA256_OF_NOTHING}");
+    let signed = format!("ACS3-HMAC-SHA256\n{}", hex(&Sha256::digest(request)));
+    let signature = hex(&hmac_sha256(secret.as_bytes(), &[signed.as_bytes()]));
+    format!("ACS3-HMAC-SHA256 Credential={id},SignedHeaders={names},Signature={signature}")
 }
 
 fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
@@ -110,5 +142,29 @@ mod tests {
     fn githubs_published_vector_is_met() {
         let expected = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
         assert_eq!(github("It's a Secret to Everybody", b"Hello, World!"), expected);
+    }
+
+    #[test]
+    fn robots_sign_as_their_providers_check() {
+        assert_eq!(dingtalk("this is secret", "1577262236757"), "hmPWwU+7lVdm3ZZz0r9tSfx0L4Q26jWOZr9+Gs6EZQM=");
+        assert_eq!(feishu("demo", "1599360473"), "l1N0gAcBjdwBvGm1xMjOF0XSyaLRpR7tuO5dHfhAYc8=");
+        assert_eq!(feishu("Vqz0pMeGfTHm6V5xJrYyXc", "1700000000"), "xbsYK9CBzGslWnPeG9jrZbR4yfAtef0VgueNWxq2ZHs=");
+    }
+
+    #[test]
+    fn alibabas_published_vector_is_met() {
+        let headers = [
+            ("host", "ecs.cn-shanghai.aliyuncs.com"),
+            ("x-acs-action", "RunInstances"),
+            ("x-acs-content-sha256", SHA256_OF_NOTHING),
+            ("x-acs-date", "2023-10-26T10:22:32Z"),
+            ("x-acs-signature-nonce", "3156853299f313e23d1673dc12e1703d"),
+            ("x-acs-version", "2014-05-26"),
+        ];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let query = "ImageId=win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd&RegionId=cn-shanghai";
+        let authorization = acs3("YourAccessKeyId", "YourAccessKeySecret", query, &headers);
+        let signature = "06563a9e1b43f5dfe96b81484da74bceab24a1d853912eee15083a6f0f3283c0";
+        assert!(authorization.ends_with(&format!(",Signature={signature}")), "{authorization}");
     }
 }

@@ -31,6 +31,40 @@ fn example(channel: &dyn Channel) -> Map<String, Value> {
             "body": "{\"token\": \"S3cr3t\", \"text\": \"{t}\"}",
             "proxy": "socks5://user:S3cr3t@proxy.example.com:1080",
         }),
+        "bark" => json!({
+            "device_key": "S3cr3t",
+            "device_keys": ["S3cr3t2"],
+            "user": "u",
+            "password": "S3cr3t",
+            "encryption": {"algorithm": "AES128", "mode": "CBC", "padding": "pkcs7", "key": "S3cr3tS3cr3tS3cr"},
+        }),
+        "dingtalk" => json!({
+            "access_token": "https://oapi.dingtalk.com/robot/send?access_token=S3cr3t",
+            "secret": "SECS3cr3t",
+        }),
+        "feishu_bot" => json!({"token": "https://open.feishu.cn/open-apis/bot/v2/hook/S3cr3t", "secret": "S3cr3t"}),
+        "serverchan" => json!({"send_key": "SCTS3cr3t"}),
+        "telegram" => json!({
+            "bot_token": "123456789:S3cr3t",
+            "chat_id": "987654321",
+            "proxy": "http://user:S3cr3t@proxy.example.com:8080",
+        }),
+        "wecom_bot" => json!({"key": "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=S3cr3t"}),
+        "ntfy" => json!({"base_url": "https://ntfy.example.com/sub", "topic": "S3cr3t", "token": "tk_S3cr3t"}),
+        "gotify" => json!({"base_url": "https://gotify.example.com/sub/", "app_token": "S3cr3t"}),
+        "slack" => json!({"webhook": "https://hooks.slack.com/services/T1/B1/S3cr3t"}),
+        "discord" => json!({"webhook": "https://discord.com/api/webhooks/417/S3cr3t"}),
+        "teams" => json!({"webhook": "https://prod-1.logic.azure.com:443/workflows/1/invoke?sp=%2Frun&sig=S3cr3t"}),
+        "matrix" => {
+            json!({"homeserver": "https://matrix.example.org", "access_token": "syt_S3cr3t", "room_id": "!abc:example.org"})
+        }
+        "pushdeer" => json!({"push_key": "PDUS3cr3t", "base_url": "https://pushdeer.example.com"}),
+        "pushplus" => json!({"token": "S3cr3t", "topic": "grp", "to": "S3cr3t", "channel": "wechat"}),
+        "wxpusher" => json!({"app_token": "AT_S3cr3t", "uids": ["UID_1"], "spt": ["SPT_S3cr3t"]}),
+        "xxtui" => json!({"api_key": "S3cr3t", "from": "svc", "channel": "WX_MP"}),
+        "aliyun_sms" => {
+            json!({"access_key_id": "LTAI1", "access_key_secret": "S3cr3t", "sign_name": "n", "template_code": "SMS_1", "phone_numbers": ["13800138000"]})
+        }
         id => panic!("write an example registration of `{id}` here, with every secret that it may have"),
     };
     example.as_object().unwrap().clone()
@@ -64,7 +98,13 @@ fn picture() -> Picture {
 }
 
 fn step(channel: &dyn Channel, message: &Message, so_far: &[Reply]) -> Step {
-    let cx = Context { now: Timestamp::UNIX_EPOCH, chance: 7, time_zone: jiff::tz::TimeZone::UTC, locale: "zh-CN".to_owned() };
+    let cx = Context {
+        now: Timestamp::UNIX_EPOCH,
+        chance: 7,
+        time_zone: jiff::tz::TimeZone::UTC,
+        locale: "zh-CN".to_owned(),
+        fixed: Vec::new(),
+    };
     channel.step(&cx, message, &params(channel), so_far)
 }
 
@@ -116,7 +156,9 @@ fn every_spec_is_well_formed() {
             match (param.kind, param.default) {
                 (Kind::Choice(words), Some(word)) => assert!(words.contains(&word), "{at}: `{word}` is no choice"),
                 (Kind::Bool, default) => assert!(matches!(default, None | Some("true" | "false")), "{at}"),
-                (Kind::Text | Kind::LongText | Kind::Url | Kind::Headers | Kind::Choice(_), _) => {}
+                (Kind::Number, default) => assert!(default.is_none_or(|number| number.parse::<i64>().is_ok()), "{at}"),
+                (Kind::List | Kind::Object | Kind::Headers, default) => assert_eq!(default, None, "{at}"),
+                (Kind::Text | Kind::LongText | Kind::Url | Kind::Choice(_), _) => {}
             }
         }
         let texts = spec.params.iter().flat_map(|param| [param.label, param.help]).chain([spec.label, spec.help]);
@@ -174,7 +216,13 @@ fn without_its_parameters_a_channel_fails_in_words() {
     for channel in channels() {
         let job = job(channel, "title", "text");
         let message = render::message(&job, channel.spec(), None);
-        let cx = Context { now: Timestamp::UNIX_EPOCH, chance: 7, time_zone: jiff::tz::TimeZone::UTC, locale: "en".to_owned() };
+        let cx = Context {
+            now: Timestamp::UNIX_EPOCH,
+            chance: 7,
+            time_zone: jiff::tz::TimeZone::UTC,
+            locale: "en".to_owned(),
+            fixed: Vec::new(),
+        };
         let step = channel.step(&cx, &message, &Params::default(), &[]);
         assert!(matches!(step, Step::Fail(_)), "{}: {step:?}", channel.spec().id);
     }

@@ -7,6 +7,7 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use crate::{
     Code, Problem, SendError, Timestamp,
@@ -150,6 +151,12 @@ pub enum Kind {
     Bool,
     /// An object of texts: header names and values.
     Headers,
+    /// A whole number; a text of digits is read as one.
+    Number,
+    /// Several lines of text or whole numbers; a text is read as a list of one.
+    List,
+    /// An object of lines of text and numbers.
+    Object,
 }
 
 /// A registration's parameters, checked against the channel's [`Spec`]. Prints names only.
@@ -213,6 +220,26 @@ impl Params {
         object.into_iter().flatten().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
     }
 
+    /// A whole number, if it is there.
+    pub fn number(&self, name: &str) -> Option<i64> {
+        self.0.get(name).and_then(number)
+    }
+
+    /// The items of a list, blank ones left out.
+    pub fn list(&self, name: &str) -> Vec<String> {
+        let items = match self.0.get(name) {
+            Some(Value::Array(items)) => items.iter().filter_map(line).collect(),
+            Some(one) => line(one).into_iter().collect(),
+            None => Vec::new(),
+        };
+        items.into_iter().filter(|item: &String| !item.trim().is_empty()).collect()
+    }
+
+    /// An object, if it is there.
+    pub fn object(&self, name: &str) -> Option<&Map<String, Value>> {
+        self.0.get(name).and_then(Value::as_object)
+    }
+
     /// The raw value.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
@@ -231,7 +258,25 @@ impl fmt::Debug for Params {
 }
 
 fn is_blank(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| text.trim().is_empty())
+    match value {
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(items) => items.iter().all(is_blank),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn number(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+/// One line of text; a whole number is read as one.
+fn line(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.chars().any(char::is_control) => Some(text.clone()),
+        Value::Number(number) if number.is_i64() => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 impl Kind {
@@ -251,6 +296,18 @@ impl Kind {
             Self::Choice(words) => {
                 let known = words.contains(&text()?);
                 known.then_some(()).ok_or_else(|| format!("it takes one of {}", words.join(", ")))
+            }
+            Self::Number => number(value).map(drop).ok_or_else(|| "it takes a whole number".to_owned()),
+            Self::List => {
+                let one = std::slice::from_ref(value);
+                let items = value.as_array().map_or(one, Vec::as_slice);
+                let all = items.iter().all(|item| line(item).is_some());
+                all.then_some(()).ok_or_else(|| "it takes a list of texts without line breaks".to_owned())
+            }
+            Self::Object => {
+                let object = value.as_object().ok_or_else(|| "it takes an object".to_owned())?;
+                let all = object.values().all(|item| line(item).is_some());
+                all.then_some(()).ok_or_else(|| "it takes an object of texts without line breaks".to_owned())
             }
             Self::Bool => value.as_bool().map(drop).ok_or_else(|| "it takes `true` or `false`".to_owned()),
             Self::Headers => {
@@ -277,6 +334,29 @@ pub struct Context {
     pub time_zone: jiff::tz::TimeZone,
     /// The account's locale.
     pub locale: String,
+    /// Nonces by name, where somebody wants to see the same bytes again; nothing but for dry runs.
+    pub fixed: Vec<(String, String)>,
+}
+
+impl Context {
+    /// Fresh letters and digits, others for each name.
+    pub fn nonce(&self, name: &str, length: usize) -> String {
+        const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+        if let Some((_, fixed)) = self.fixed.iter().find(|(known, _)| known == name) {
+            return fixed.clone();
+        }
+        let mut hash = Sha256::new();
+        hash.update(self.chance.to_be_bytes());
+        hash.update(name);
+        let mut pool: Vec<u8> = Vec::new();
+        while pool.len() < length {
+            // 248 = 4 × 62: no letter is likelier than another
+            pool.extend(hash.clone().finalize().iter().filter(|byte| **byte < 248).map(|byte| LETTERS[usize::from(byte % 62)]));
+            hash.update([0]);
+        }
+        pool.truncate(length);
+        String::from_utf8(pool).unwrap_or_default()
+    }
 }
 
 /// One notification as a channel sees it: rendered, and cut to the channel's limits where those are plain.
@@ -411,6 +491,39 @@ impl fmt::Debug for Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn context(chance: u128) -> Context {
+        let fixed = vec![("iv".to_owned(), "1111".to_owned())];
+        Context { now: Timestamp::UNIX_EPOCH, chance, time_zone: jiff::tz::TimeZone::UTC, locale: "en".to_owned(), fixed }
+    }
+
+    #[test]
+    fn a_nonce_is_another_one_for_each_name_and_each_chance_and_is_as_long_as_asked() {
+        let nonce = context(7).nonce("salt", 100);
+        assert!(nonce.len() == 100 && nonce.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        assert_eq!(nonce, context(7).nonce("salt", 100));
+        assert_ne!(nonce, context(8).nonce("salt", 100));
+        assert_ne!(nonce, context(7).nonce("other", 100));
+        assert_eq!(context(7).nonce("iv", 16), "1111", "a dry run fixes it");
+    }
+
+    #[test]
+    fn numbers_and_lists_are_read_as_people_write_them() {
+        let value = serde_json::json!({"n": "42", "m": 7, "one": "a", "many": ["a", " ", 5]});
+        let params = Params(value.as_object().unwrap().clone());
+        assert_eq!((params.number("n"), params.number("m"), params.number("one")), (Some(42), Some(7), None));
+        assert_eq!(
+            (params.list("one"), params.list("many"), params.list("none").len()),
+            (vec!["a".to_owned()], vec!["a".to_owned(), "5".to_owned()], 0)
+        );
+        for (kind, wrong) in [
+            (Kind::Number, serde_json::json!(1.5)),
+            (Kind::List, serde_json::json!(["a\n"])),
+            (Kind::Object, serde_json::json!([])),
+        ] {
+            assert!(kind.check(&wrong).is_err(), "{wrong}");
+        }
+    }
 
     fn waits(header: &str, now: i64) -> Option<u64> {
         let reply = Reply { status: 503, headers: vec![("retry-after".into(), header.into())], body: Vec::new() };

@@ -244,6 +244,7 @@ async fn try_once(
         chance: ports.clock.chance(),
         time_zone: account.map_or(jiff::tz::TimeZone::UTC, Account::time_zone),
         locale: account.map_or_else(|| "en".to_owned(), |account| account.locale.clone()),
+        fixed: Vec::new(),
     };
     let mut called = Called::default();
     let sending = async {

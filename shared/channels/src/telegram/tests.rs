@@ -1,0 +1,119 @@
+//! What a bot sends, and what it tries after a refusal.
+
+use bellhop_core::{
+    Reason, Retry,
+    channel::{Body, Channel, Outgoing, Reply, Step},
+};
+use serde_json::{Value, json};
+
+use super::Telegram;
+use crate::sample;
+
+const OK: &str = r#"{"ok":true,"result":{}}"#;
+
+/// The message that is sent after these answers, as method and body.
+fn after(text: &str, fields: Value, more: &Value, answers: &[&str]) -> Result<(String, Value), Step> {
+    let mut params = json!({"bot_token": "1:t0k", "chat_id": "7"});
+    params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let job = sample::event(text, fields);
+    let reply = |body: &&str| Reply { status: 200, headers: Vec::new(), body: (*body).into() };
+    let replies: Vec<_> = answers.iter().map(reply).collect();
+    match Telegram.step(&sample::context(), &sample::message(&job), &sample::params(&Telegram, params), &replies) {
+        Step::Call(Outgoing { url, body: Body::Json(body), .. }) => {
+            Ok((url.rsplit_once('/').unwrap().1.to_owned(), serde_json::from_str(&body).unwrap()))
+        }
+        step => Err(step),
+    }
+}
+
+fn refused(code: i64, description: &str) -> String {
+    json!({"ok": false, "error_code": code, "description": description}).to_string()
+}
+
+fn error(answer: &Value) -> bellhop_core::SendError {
+    match after("b", json!({}), &json!({}), &[&answer.to_string()]).unwrap_err() {
+        Step::Fail(error) => error,
+        step => panic!("{step:?}"),
+    }
+}
+
+#[test]
+fn a_formatting_that_cannot_be_read_is_left_out_once() {
+    let bad = refused(400, "Bad Request: can't parse entities: x");
+    let params = json!({"parse_mode": "HTML"});
+    let (_, plain) = after("<b>", json!({"title": "t"}), &params, &[&bad]).unwrap();
+    assert_eq!((&plain["text"], plain.get("parse_mode")), (&json!("t\n\n<b>"), None));
+    assert!(matches!(after("<b>", json!({}), &params, &[&bad, &bad]), Err(Step::Fail(_))));
+    assert_eq!(after("<b>", json!({}), &params, &[&bad, OK]), Err(Step::Done));
+}
+
+#[test]
+fn a_message_that_is_html_keeps_its_tags_where_html_is_the_formatting() {
+    let fields = json!({"title": "a<b", "format": "html"});
+    let (_, body) = after("<i>x</i>", fields, &json!({"parse_mode": "HTML"}), &[]).unwrap();
+    assert_eq!(body["text"], "<b>a&lt;b</b>\n\n<i>x</i>");
+}
+
+#[test]
+fn a_picture_that_cannot_be_fetched_becomes_a_link() {
+    let fields = json!({"image_url": "https://e.com/p.png"});
+    let (method, body) = after("b", fields.clone(), &json!({}), &[]).unwrap();
+    assert_eq!((method.as_str(), &body["caption"]), ("sendPhoto", &json!("b")));
+    let bad = refused(400, "Bad Request: failed to get HTTP URL content");
+    let (method, body) = after("b", fields, &json!({}), &[&bad]).unwrap();
+    assert_eq!((method.as_str(), &body["text"]), ("sendMessage", &json!("b\n\nhttps://e.com/p.png")));
+}
+
+#[test]
+fn a_group_that_became_a_supergroup_is_followed_once() {
+    let moved = json!({"ok": false, "error_code": 400, "description": "x", "parameters": {"migrate_to_chat_id": -1_001}});
+    let moved = moved.to_string();
+    assert_eq!(after("b", json!({}), &json!({}), &[&moved]).unwrap().1["chat_id"], json!(-1_001));
+    assert!(matches!(after("b", json!({}), &json!({}), &[&moved, &moved]), Err(Step::Fail(_))));
+}
+
+#[test]
+fn the_button_is_below_the_last_piece_only() {
+    let (text, fields) = ("a".repeat(5000), json!({"url": "https://e.com/"}));
+    assert_eq!(after(&text, fields.clone(), &json!({}), &[]).unwrap().1.get("reply_markup"), None);
+    let (_, last) = after(&text, fields, &json!({}), &[OK]).unwrap();
+    assert_eq!(last["reply_markup"]["inline_keyboard"][0][0]["url"], "https://e.com/");
+}
+
+#[test]
+fn codes_are_told_apart_by_what_is_to_be_done() {
+    for (answer, reason, retry, dead) in [
+        (json!({"ok": false, "error_code": 401}), Reason::Unauthorized, Retry::Never, false),
+        (json!({"ok": false, "error_code": 403}), Reason::Gone, Retry::Never, true),
+        (json!({"ok": false, "error_code": 400, "description": "chat not found"}), Reason::Rejected, Retry::Never, false),
+        (json!({"ok": false, "error_code": 429}), Reason::RateLimited, Retry::Later, false),
+        (json!({"ok": false, "error_code": 500}), Reason::ProviderError, Retry::Later, false),
+        (json!({"ok": "true"}), Reason::UnexpectedAnswer, Retry::Later, false),
+        (json!({"result": {}}), Reason::UnexpectedAnswer, Retry::Later, false),
+    ] {
+        let error = error(&answer);
+        assert_eq!((error.reason, error.retry, error.dead_address), (reason, retry, dead), "{answer}");
+    }
+}
+
+#[test]
+fn a_token_that_is_none_is_refused_without_repeating_it() {
+    for bad in ["s3cret", "1:", ":s3cret", "1:s3cret/../x", "1:s3cret?x", "bot1:s3cret"] {
+        let params = sample::params(&Telegram, json!({"bot_token": bad, "chat_id": "7"}));
+        let problem = Telegram.check(&params).unwrap_err();
+        assert_eq!(problem.field.as_deref(), Some("params.bot_token"), "{bad}");
+        assert!(!problem.detail.contains("s3cret"), "{bad}");
+    }
+}
+
+#[test]
+fn every_piece_is_within_what_telegram_takes_and_the_last_is_followed_by_the_end() {
+    for (text, pieces) in [("😀".repeat(5000), 3), ("a\n".repeat(6000), 3), ("\n".repeat(5000), 1)] {
+        let answers = vec![OK; pieces];
+        for sent in 0..pieces {
+            let (_, body) = after(&text, json!({}), &json!({}), answers.get(..sent).unwrap()).unwrap();
+            assert!(body["text"].as_str().unwrap().encode_utf16().count() <= 4096);
+        }
+        assert_eq!(after(&text, json!({}), &json!({}), &answers), Err(Step::Done));
+    }
+}
