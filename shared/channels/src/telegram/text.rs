@@ -1,4 +1,4 @@
-//! A text in Telegram's formattings, and in pieces that fit.
+//! A text in Telegram's formats, and in pieces that fit.
 
 use bellhop_core::{
     channel::{Limit, Params, Unit},
