@@ -8,7 +8,7 @@
 #[cfg(feature = "lambda")]
 mod batch;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bellhop_core::{
     deliver::{LEASE, work},
@@ -32,13 +32,13 @@ async fn one(ports: &Ports, wake: &Wake) {
 
 /// Works on a channel's wake-ups, up to `most` at a time, until `stop` says so; then waits for what is in flight.
 pub async fn run(ports: Ports, channel: ChannelId, most: usize, mut stop: watch::Receiver<bool>) {
-    let mut jobs = JoinSet::new();
+    let (ports, mut jobs) = (Arc::new(ports), JoinSet::new());
     while !*stop.borrow() {
         match ports.queue.receive(&channel, most - jobs.len()).await {
             Ok(wakes) => {
                 let idle = wakes.is_empty();
                 for wake in wakes {
-                    let ports = ports.clone();
+                    let ports = Arc::clone(&ports);
                     jobs.spawn(async move { one(&ports, &wake).await });
                 }
                 if idle || jobs.len() >= most {

@@ -38,8 +38,8 @@ impl Accounts for Store {
         let (id, body) = (account.id.clone(), json(account)?);
         self.write(move |tx| {
             let mut write = tx.connection.prepare_cached("INSERT OR REPLACE INTO accounts (id, body) VALUES (?1, ?2)")?;
-            write.execute((id.as_str(), body))?;
-            tx.effects.push(Effect::Account(id));
+            write.execute((id.as_str(), &body))?;
+            tx.effects.push(Effect::Account(id.clone()));
             Ok(())
         })
         .await
@@ -76,8 +76,8 @@ impl Keys for Store {
             let mut insert = tx
                 .connection
                 .prepare_cached("INSERT OR IGNORE INTO keys (id, account, created_at, body) VALUES (?1, ?2, ?3, ?4)")?;
-            let made = insert.execute((key.id.part(), key.account.as_str(), millis(key.created_at), body))? > 0;
-            tx.effects.push(Effect::Key(key.id));
+            let made = insert.execute((key.id.part(), key.account.as_str(), millis(key.created_at), &body))? > 0;
+            tx.effects.push(Effect::Key(key.id.clone()));
             Ok(made)
         })
         .await
@@ -88,7 +88,7 @@ impl Keys for Store {
         self.write(move |tx| {
             let mut delete = tx.connection.prepare_cached("DELETE FROM keys WHERE id = ?1 AND account = ?2")?;
             let found = delete.execute((id.part(), account.as_str()))? > 0;
-            tx.effects.push(Effect::Key(id));
+            tx.effects.push(Effect::Key(id.clone()));
             Ok(found)
         })
         .await

@@ -24,6 +24,11 @@ pub(crate) fn database(dir: &Path) -> PathBuf {
     dir.join(DATABASE)
 }
 
+/// Where its write-ahead log is. <https://www.sqlite.org/wal.html#the_wal_file>
+pub(crate) fn log(dir: &Path) -> PathBuf {
+    database(dir).with_extension("db-wal")
+}
+
 /// Makes the directory and the database file (SQLite gives the files beside it the same mode), and locks it all for as
 /// long as the file lives that comes back.
 pub(crate) fn take(dir: &Path) -> Result<File, OpenError> {

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bellhop_core::{
     StoreError, Timestamp,
-    model::{AccountId, Event, EventId, Job},
+    model::{Event, EventId, Job},
     plan::Planned,
     ports::{Acceptance, Accepted, IdempotencyKey, Ledger, StoredEvent},
     transition::{self, Claim, Claimed, Reopened, Settlement},
 };
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
+use sha2::{Digest, Sha256};
 
 use crate::{
-    Store, deliveries,
+    Store,
     error::{Fault, json},
     events,
     queue::{
@@ -33,18 +34,18 @@ impl Ledger for Store {
         let event = Arc::new(event);
         let wakes: Vec<_> = plan.deliveries.iter().map(|planned| first_wake(planned, &event)).collect();
         self.write(move |tx| {
-            if let Some(key) = &key {
-                if let Some(before) = known(tx.connection, key, event.accepted_at)? {
-                    return Ok(before);
-                }
-                remember(tx.connection, key, event.id)?;
+            if let Some(key) = &key
+                && let Some(before) = remember(tx.connection, key, &event)?
+            {
+                return Ok(before);
             }
             events::put(tx.connection, &event, &body, &kept_plan)?;
             let riding = (body.len() <= MOST_RIDING).then(|| Riding { event: Arc::clone(&event), size: body.len() });
-            for (lane, mut message) in wakes {
-                message.place = Place { lane: tx.lane(&lane)?, visible_at: AT_ONCE, seq: tx.fresh() };
+            for (lane, message) in &wakes {
+                let place = Place { lane: tx.lane(lane)?, visible_at: AT_ONCE, seq: tx.fresh() };
+                let message = Message { place, ..message.clone() };
                 table::push(tx.connection, &message)?;
-                tx.effects.push(Effect::Ready(lane, Ready { message, riding: riding.clone() }));
+                tx.effects.push(Effect::Ready(Arc::clone(lane), Ready { message, riding: riding.clone() }));
             }
             Ok(Accepted::New(event.id))
         })
@@ -59,10 +60,10 @@ impl Ledger for Store {
     async fn claim(&self, job: &Job, claim: &Claim) -> Result<Claimed, StoreError> {
         let (job, claim, wake) = (job.clone(), claim.clone(), self.wake_of(job));
         self.write(move |tx| {
-            let row = deliveries::get(tx.connection, job.account(), job.delivery)?;
+            let row = tx.delivery(job.account(), job.delivery)?;
             let claimed = transition::claim(row, &job, &claim, tx.epoch);
             if let Some(row) = claimed.row() {
-                deliveries::put(tx.connection, row)?;
+                tx.put_delivery(row)?;
                 if let Some((place, receives)) = wake {
                     table::postpone(tx.connection, place, place.visible_at, receives)?;
                 }
@@ -75,9 +76,9 @@ impl Ledger for Store {
     async fn settle(&self, job: &Job, settlement: &Settlement) -> Result<bool, StoreError> {
         let (job, settlement, wake) = (job.clone(), settlement.clone(), self.wake_of(job));
         self.write(move |tx| {
-            let Some(row) = deliveries::get(tx.connection, job.account(), job.delivery)? else { return Ok(false) };
+            let Some(row) = tx.delivery(job.account(), job.delivery)? else { return Ok(false) };
             let Some(row) = transition::settle(row, &settlement) else { return Ok(false) };
-            deliveries::put(tx.connection, &row)?;
+            tx.put_delivery(&row)?;
             if let Some((place, _)) = wake {
                 tx.remove(place)?;
             }
@@ -97,7 +98,7 @@ impl Ledger for Store {
     async fn reopen(&self, job: &Job, under: Option<&str>, now: Timestamp) -> Result<bool, StoreError> {
         let (job, under) = (job.clone(), under.map(str::to_owned));
         self.write(move |tx| {
-            let Some(row) = deliveries::get(tx.connection, job.account(), job.delivery)? else {
+            let Some(row) = tx.delivery(job.account(), job.delivery)? else {
                 arm(tx, &job, 1, now, now)?;
                 return Ok(true);
             };
@@ -106,7 +107,7 @@ impl Ledger for Store {
                 Reopened::Before => return Ok(true),
                 Reopened::NotOver => return Ok(false),
             };
-            deliveries::put(tx.connection, &row)?;
+            tx.put_delivery(&row)?;
             arm(tx, &job, row.n, now, now)?;
             Ok(true)
         })
@@ -128,8 +129,8 @@ impl Ledger for Store {
     async fn expire(&self, now: Timestamp, most: usize) -> Result<usize, StoreError> {
         self.write(move |tx| {
             let mut delete = tx.connection.prepare_cached(
-                "DELETE FROM idempotency WHERE (account, route, key) IN
-                 (SELECT account, route, key FROM idempotency WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+                "DELETE FROM idempotency WHERE id IN
+                 (SELECT id FROM idempotency WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
             )?;
             Ok(delete.execute((millis(now), limit(most)))?)
         })
@@ -158,12 +159,11 @@ fn arm(tx: &mut Tx<'_>, job: &Job, n: u32, at: Timestamp, now: Timestamp) -> Res
 
 /// What a key stands for. A key whose event is gone stands for nothing any more.
 fn known(connection: &Connection, key: &IdempotencyKey, now: Timestamp) -> Result<Option<Accepted>, Fault> {
-    let mut find = connection.prepare_cached(
-        "SELECT event, body_hash FROM idempotency WHERE account = ?1 AND route = ?2 AND key = ?3 AND expires_at > ?4",
-    )?;
-    let names = (key.account.as_str(), key.route, &key.key, now.as_millisecond());
-    let row = find.query_row(names, |row| Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, String>(1)?))).optional()?;
-    let Some((event, body_hash)) = row else { return Ok(None) };
+    let mut find = connection.prepare_cached("SELECT event, body_hash FROM idempotency WHERE id = ?1 AND expires_at > ?2")?;
+    let row = |row: &Row<'_>| Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, String>(1)?));
+    let Some((event, body_hash)) = find.query_row((id_of(key), now.as_millisecond()), row).optional()? else {
+        return Ok(None);
+    };
     if body_hash != key.body_hash {
         return Ok(Some(Accepted::Mismatch));
     }
@@ -171,11 +171,29 @@ fn known(connection: &Connection, key: &IdempotencyKey, now: Timestamp) -> Resul
     Ok(stored.map(|stored: StoredEvent| Accepted::Same(Box::new(stored))))
 }
 
-fn remember(connection: &Connection, key: &IdempotencyKey, event: EventId) -> Result<(), Fault> {
-    let mut insert = connection.prepare_cached(
-        "INSERT OR REPLACE INTO idempotency (account, route, key, event, body_hash, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+/// Lets a key stand for `event`, unless it stands for something already: that is the answer then.
+fn remember(connection: &Connection, key: &IdempotencyKey, event: &Event) -> Result<Option<Accepted>, Fault> {
+    let mut put = connection.prepare_cached(
+        "INSERT INTO idempotency (id, event, body_hash, expires_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO UPDATE
+         SET event = excluded.event, body_hash = excluded.body_hash, expires_at = excluded.expires_at WHERE expires_at <= ?5",
     )?;
-    let (account, expires_at): (&AccountId, _) = (&key.account, millis(key.expires_at));
-    insert.execute((account.as_str(), key.route, &key.key, event_key(event), &key.body_hash, expires_at))?;
-    Ok(())
+    let (id, body_hash, expires_at) = (id_of(key), &key.body_hash, millis(key.expires_at));
+    let mut put = |before: i64| put.execute((id, event_key(event.id), body_hash, expires_at, before));
+    if put(event.accepted_at.as_millisecond())? > 0 {
+        return Ok(None);
+    }
+    let before = known(connection, key, event.accepted_at)?;
+    if before.is_none() {
+        put(i64::MAX)?;
+    }
+    Ok(before)
+}
+
+/// Short, because there are many: half of a SHA-256 of all that makes a key the same. What separates the parts is in none
+/// of them.
+fn id_of(key: &IdempotencyKey) -> [u8; 16] {
+    let whole = Sha256::digest([key.account.as_str(), key.route, &key.key].join("\0"));
+    let mut id = [0; 16];
+    id.copy_from_slice(&whole[..16]);
+    id
 }

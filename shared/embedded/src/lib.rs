@@ -6,7 +6,8 @@
 //! ([`bellhop_core::transition`]), when the store is opened, closed and asked.
 //!
 //! One thread owns the connection that writes ([`Store::open`] starts it); it takes what has come in, commits it as one
-//! group, tells the window of the queue what changed, and only then answers. Readers have connections of their own.
+//! group, tells the window of the queue what changed; when the disk has it (`sync`), it is answered. Readers have
+//! connections of their own.
 
 mod accounts;
 mod attachments;
@@ -24,6 +25,7 @@ mod readers;
 mod registrations;
 mod schema;
 mod store;
+mod sync;
 mod writer;
 
 pub use clock::SystemClock;

@@ -88,7 +88,7 @@ impl Registrations for Store {
             for group in &new.groups {
                 join.execute((account, group.as_str(), name))?;
             }
-            write(tx, new)?;
+            write(tx, new.clone())?;
             Ok(true)
         })
         .await
@@ -102,7 +102,7 @@ impl Registrations for Store {
             let found = delete("DELETE FROM registrations WHERE account = ?1 AND name = ?2")? > 0;
             delete("DELETE FROM secrets WHERE account = ?1 AND name = ?2")?;
             leave_groups(tx.connection, &account, &name)?;
-            tx.effects.push(Effect::Registration(account, name));
+            tx.effects.push(Effect::Registration(account.clone(), name.clone()));
             Ok(found)
         })
         .await
@@ -111,7 +111,7 @@ impl Registrations for Store {
     async fn disable(&self, account: &AccountId, name: &Name, version: u64, disabled: &Disabled) -> Result<(), StoreError> {
         let (account, name, disabled) = (account.clone(), name.clone(), disabled.clone());
         self.write(move |tx| match get(tx.connection, &account, &name)? {
-            Some(found) if found.version == version => write(tx, Registration { disabled: Some(disabled), ..found }),
+            Some(found) if found.version == version => write(tx, Registration { disabled: Some(disabled.clone()), ..found }),
             Some(_) | None => Ok(()),
         })
         .await

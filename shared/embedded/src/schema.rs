@@ -62,14 +62,12 @@ pub(crate) const STEPS: &[&str] = &["
     ) WITHOUT ROWID, STRICT;
     CREATE INDEX deliveries_in_rare_states ON deliveries (account, rare, id) WHERE rare IS NOT NULL;
 
+    -- `id` is a hash of account, route and key: clients' keys have no order, so the fewer pages they lie on the better
     CREATE TABLE idempotency (
-        account TEXT NOT NULL,
-        route TEXT NOT NULL,
-        key TEXT NOT NULL,
+        id BLOB NOT NULL PRIMARY KEY,
         event BLOB NOT NULL,
         body_hash TEXT NOT NULL,
-        expires_at INTEGER NOT NULL,
-        PRIMARY KEY (account, route, key)
+        expires_at INTEGER NOT NULL
     ) WITHOUT ROWID, STRICT;
     CREATE INDEX idempotency_by_expiry ON idempotency (expires_at);
 

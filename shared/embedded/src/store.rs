@@ -1,6 +1,7 @@
 //! The store as a whole: opened, asked, closed.
 
 use std::{
+    fs::File,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     thread::{self, JoinHandle},
@@ -28,10 +29,11 @@ use crate::{
     queue::{Window, millis, table},
     readers::Readers,
     schema::{self, Prepared},
-    writer::{Done, Effect, Item, Tx, Writer},
+    sync::Syncer,
+    writer::{Effect, Item, Tx, Writer, piece},
 };
 
-/// How many pieces of work may wait for the writer; whoever comes then waits before it is one.
+/// How many pieces of work may be under way; whoever comes then waits before it is one.
 const MOST_WAITING: usize = 1024;
 
 /// How long the writer waits for somebody who looks at the database from outside.
@@ -111,10 +113,15 @@ impl Store {
         for (id, lane) in &lanes {
             memory.window().look(*id, lane);
         }
+        let io = |error| OpenError::Io { path: dir.to_owned(), error };
+        let log = match options.durability {
+            Durability::Full => Some(File::open(directory::log(dir)).map_err(io)?),
+            Durability::None => None,
+        };
         let (items, received) = mpsc::channel();
-        let writer = Writer::new(connection, epoch, received, Arc::clone(&memory), lock).map_err(database)?;
-        let writer = thread::Builder::new().name("bellhop-writer".to_owned()).spawn(|| writer.run());
-        let writer = writer.map_err(|error| OpenError::Io { path: dir.to_owned(), error })?;
+        let syncer = Syncer::of(log).map_err(io)?;
+        let writer = Writer::new(connection, epoch, received, Arc::clone(&memory), syncer, lock).map_err(database)?;
+        let writer = thread::Builder::new().name("bellhop-writer".to_owned()).spawn(|| writer.run()).map_err(io)?;
         Ok(Arc::new(Self {
             memory,
             readers: Readers::new(directory::database(dir)),
@@ -164,20 +171,15 @@ impl Store {
         self.readers.read(table::backlog).await
     }
 
-    /// Has the writer do something. Once this has begun to wait for the answer, it is done whether or not it is waited for.
+    /// Has the writer do something, twice if need be. Once this has begun to wait for the answer, it is done whether or not
+    /// it is waited for.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Tx<'_>) -> Result<T, Fault> + Send + 'static,
+        work: impl FnMut(&mut Tx<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
         let permit = Arc::clone(&self.room).acquire_owned().await.map_err(|_| closed())?;
-        let (answer, answered) = oneshot::channel();
-        let work = move |tx: &mut Tx<'_>| {
-            let result = work(tx).map_err(StoreError::from);
-            let kept = result.is_ok();
-            let answer = move |committed: Result<(), StoreError>| drop(answer.send(committed.and(result)));
-            Done { kept, answer: Box::new(answer) }
-        };
-        self.items.send(Item::Write(Box::new(work), permit)).map_err(|_| closed())?;
+        let (work, answered) = piece(work, Some(permit));
+        self.items.send(Item::Write(work)).map_err(|_| closed())?;
         let given_up = |_| StoreError::Unavailable("the write was given up; the log says why".to_owned());
         answered.await.map_err(given_up)?
     }
@@ -248,7 +250,7 @@ fn connect(dir: &Path, options: Options) -> rusqlite::Result<Connection> {
     connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     let synchronous = match options.durability {
-        Durability::Full => "full",
+        Durability::Full => "normal", // what is committed is synced by `crate::sync`, all else by SQLite
         Durability::None => "off",
     };
     connection.pragma_update(None, "synchronous", synchronous)?;

@@ -1,5 +1,6 @@
-//! The one thread that writes. It takes what has come in, runs it as one transaction, a savepoint for each piece of work,
-//! and answers when that is committed.
+//! The one thread that writes. It takes what has come in, runs it as one transaction, and answers when that is committed.
+//! Where a piece of work fails after it has written, the transaction is taken back and all is done again, each piece in a
+//! savepoint of its own: those cost, and almost nothing fails.
 //!
 //! Promises: an answer means synced; work that fails or panics leaves no trace and harms no other; what a commit changes
 //! in memory (wake-ups, caches) is changed before anybody is answered, whether or not the caller still waits.
@@ -12,25 +13,34 @@ use std::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bellhop_core::{
     StoreError, Timestamp,
-    model::{AccountId, Address, DeliveryId, KeyId, Name},
+    model::{AccountId, Address, Delivery, DeliveryId, KeyId, Name, State},
 };
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::{
+    deliveries,
     error::Fault,
     log::Log,
     queue::{AT_ONCE, LONGEST_DELAY, Lane, LaneId, Message, Place, Ready, millis, table},
     store::Memory,
+    sync::Syncer,
 };
 
 /// The most that is committed at once.
 const MOST_IN_GROUP: usize = 256;
+
+/// When so much is committed at once, more is on its way: the next group waits for it a moment, since half as many commits
+/// cost little more than half of the processor and of the disk; and the writer does not wait for the disk.
+const CROWD: usize = 4;
+
+/// How long.
+const MOMENT: Duration = Duration::from_micros(200);
 
 /// How many hungry lanes of a channel are fed between two groups.
 const MOST_FED: usize = 32;
@@ -41,21 +51,57 @@ const IDLE: Duration = Duration::from_secs(1);
 /// How many lanes' ids are remembered.
 const MOST_LANES: usize = 10_000;
 
-/// A piece of work, and with it its caller's wish to know.
-pub(crate) type Work = Box<dyn FnOnce(&mut Tx<'_>) -> Done + Send>;
+/// How many rows of deliveries under way.
+const MOST_SENDING: usize = 1_000;
 
-/// What came of a piece of work, before the commit.
-pub(crate) struct Done {
-    /// Whether it is to be kept.
-    pub(crate) kept: bool,
-    /// Tells the caller; with an error if the commit failed.
-    pub(crate) answer: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
+/// A piece of work, and with it its caller's wish to know.
+pub(crate) trait Work: Send {
+    /// Does it, maybe a second time after the first was taken back. `false`: it failed, and is not to be kept.
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+
+    /// Tells the caller what came of it, or that it could not be committed.
+    fn tell(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+/// The work of a closure.
+struct Piece<T, F> {
+    work: F,
+    /// What came of it last; nothing if it panicked.
+    result: Option<Result<T, StoreError>>,
+    answer: oneshot::Sender<Result<T, StoreError>>,
+    /// Its place among what is under way, until it is answered.
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Makes a closure a piece of work. The answer comes when it is committed; where there is none, the work was given up.
+pub(crate) fn piece<T: Send + 'static>(
+    work: impl FnMut(&mut Tx<'_>) -> Result<T, Fault> + Send + 'static,
+    permit: Option<OwnedSemaphorePermit>,
+) -> (Box<dyn Work>, oneshot::Receiver<Result<T, StoreError>>) {
+    let (answer, answered) = oneshot::channel();
+    (Box::new(Piece { work, result: None, answer, _permit: permit }), answered)
+}
+
+impl<T: Send, F: FnMut(&mut Tx<'_>) -> Result<T, Fault> + Send> Work for Piece<T, F> {
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+        self.result = None;
+        let result = (self.work)(tx).map_err(StoreError::from);
+        let kept = result.is_ok();
+        self.result = Some(result);
+        kept
+    }
+
+    fn tell(self: Box<Self>, committed: Result<(), StoreError>) {
+        if let Some(result) = self.result {
+            self.answer.send(committed.and(result)).ok(); // whoever asked may be gone
+        }
+    }
 }
 
 /// What the thread can be asked.
 pub(crate) enum Item {
     /// To write.
-    Write(Work, OwnedSemaphorePermit),
+    Write(Box<dyn Work>),
     /// To look for rows of hungry lanes.
     Feed(Option<oneshot::Sender<Result<(), StoreError>>>),
     /// To end, when what came before is done.
@@ -89,34 +135,66 @@ pub(crate) struct Tx<'w> {
     pub(crate) effects: &'w mut Vec<Effect>,
     /// This opening's number.
     pub(crate) epoch: u64,
-    numbers: &'w mut Numbers,
+    known: &'w mut Known,
 }
 
-/// Numbers that are given out.
-struct Numbers {
-    /// The last one of a row of the queue. Begins with the epoch, so that it is never given out twice.
+/// What the thread knows without looking.
+struct Known {
+    /// The last number that was given to a row of the queue. Begins with the epoch, so that it is never given out twice.
     seq: i64,
     lanes: HashMap<Arc<Lane>, LaneId>,
+    /// Rows of deliveries that are under way: what claimed one mostly settles it soon. Nobody else writes them.
+    sending: HashMap<DeliveryId, Delivery>,
+}
+
+impl Known {
+    /// What was learned in a transaction that is taken back may not be so.
+    fn forget(&mut self) {
+        self.lanes.clear();
+        self.sending.clear();
+    }
 }
 
 impl Tx<'_> {
     /// A number for a row, higher than all before it.
     pub(crate) fn fresh(&mut self) -> i64 {
-        self.numbers.seq += 1;
-        self.numbers.seq
+        self.known.seq += 1;
+        self.known.seq
     }
 
     /// The id of a lane.
     pub(crate) fn lane(&mut self, lane: &Arc<Lane>) -> Result<LaneId, Fault> {
-        if let Some(id) = self.numbers.lanes.get(lane) {
+        if let Some(id) = self.known.lanes.get(lane) {
             return Ok(*id);
         }
         let id = table::lane(self.connection, lane)?;
-        if self.numbers.lanes.len() >= MOST_LANES {
-            self.numbers.lanes.clear();
+        if self.known.lanes.len() >= MOST_LANES {
+            self.known.lanes.clear();
         }
-        self.numbers.lanes.insert(Arc::clone(lane), id);
+        self.known.lanes.insert(Arc::clone(lane), id);
         Ok(id)
+    }
+
+    /// The row of a delivery.
+    pub(crate) fn delivery(&mut self, account: &AccountId, id: DeliveryId) -> Result<Option<Delivery>, Fault> {
+        match self.known.sending.remove(&id) {
+            Some(row) if row.account == *account => Ok(Some(row)),
+            Some(_) | None => deliveries::get(self.connection, account, id),
+        }
+    }
+
+    /// Writes it.
+    pub(crate) fn put_delivery(&mut self, row: &Delivery) -> Result<(), Fault> {
+        deliveries::put(self.connection, row)?;
+        if row.state == State::Sending {
+            if self.known.sending.len() >= MOST_SENDING {
+                self.known.sending.clear();
+            }
+            self.known.sending.insert(row.id, row.clone());
+        } else {
+            self.known.sending.remove(&row.id);
+        }
+        Ok(())
     }
 
     /// Queues a wake-up: at once, delayed, or in the due index if the delay would be too long.
@@ -162,10 +240,11 @@ pub(crate) struct Writer {
     items: Receiver<Item>,
     memory: Arc<Memory>,
     epoch: u64,
-    numbers: Numbers,
+    known: Known,
     effects: Vec<Effect>,
-    /// Of work that is done but not committed.
-    answers: Vec<Done>,
+    syncer: Syncer,
+    /// How much was committed last.
+    last: usize,
     /// Held for as long as the connection is.
     _lock: File,
 }
@@ -177,13 +256,14 @@ impl Writer {
         epoch: u64,
         items: Receiver<Item>,
         memory: Arc<Memory>,
+        syncer: Syncer,
         lock: File,
     ) -> rusqlite::Result<Self> {
         connection.set_prepared_statement_cache_capacity(64);
         let log = Log::watch(&mut connection)?;
-        let numbers = Numbers { seq: i64::try_from(epoch << 40).unwrap_or(i64::MAX), lanes: HashMap::new() };
-        let (effects, answers) = (Vec::new(), Vec::new());
-        Ok(Self { connection, log, items, memory, epoch, numbers, effects, answers, _lock: lock })
+        let seq = i64::try_from(epoch << 40).unwrap_or(i64::MAX);
+        let known = Known { seq, lanes: HashMap::new(), sending: HashMap::new() };
+        Ok(Self { connection, log, items, memory, epoch, known, effects: Vec::new(), syncer, last: 0, _lock: lock })
     }
 
     /// Works until it is told to end, or nobody is left who could tell.
@@ -199,23 +279,24 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
+        self.syncer.end();
         Log::cut(&self.connection);
     }
 
     /// Does `first` and what has come in behind it. `true`: it was told to end.
     fn group(&mut self, first: Item) -> bool {
-        let (mut next, mut closing, mut fed) = (Some(first), false, Vec::new());
-        let mut taken = 0;
+        let (mut next, mut closing, mut fed, mut works) = (Some(first), false, Vec::new(), Vec::new());
+        let until = (self.last >= CROWD).then(|| Instant::now() + MOMENT);
         while let Some(item) = next {
             match item {
-                Item::Write(work, _permit) => self.write(work),
+                Item::Write(work) => works.push(work),
                 Item::Feed(answer) => fed.extend(answer),
                 Item::Close => closing = true,
             }
-            taken += 1;
-            next = if closing || taken >= MOST_IN_GROUP { None } else { self.items.try_recv().ok() };
+            next = if closing || works.len() >= MOST_IN_GROUP { None } else { self.another(until) };
         }
-        self.commit();
+        self.last = works.len();
+        self.write(works);
         let result = self.feed();
         for answer in fed {
             answer.send(result.clone()).ok(); // whoever asked may be gone
@@ -224,75 +305,93 @@ impl Writer {
         closing
     }
 
-    /// Runs one piece of work inside the group's transaction. Work that cannot begin is dropped, and its caller told so.
-    fn write(&mut self, work: Work) {
-        if let Err(error) = self.begin() {
-            tracing::error!(%error, "the database takes no writes");
+    /// What has come in, or comes in until then.
+    fn another(&self, until: Option<Instant>) -> Option<Item> {
+        let here = self.items.try_recv().ok();
+        here.or_else(|| self.items.recv_timeout(until?.saturating_duration_since(Instant::now())).ok())
+    }
+
+    /// Does all of it in one transaction, and answers.
+    fn write(&mut self, mut works: Vec<Box<dyn Work>>) {
+        if works.is_empty() {
             return;
         }
-        let before = self.effects.len();
-        let mut tx =
-            Tx { connection: &self.connection, effects: &mut self.effects, epoch: self.epoch, numbers: &mut self.numbers };
-        let done = catch_unwind(AssertUnwindSafe(|| work(&mut tx)));
-        if done.is_err() {
-            tracing::error!("a panic while writing; the request was given up");
-        }
-        let kept = done.as_ref().is_ok_and(|done| done.kept);
-        let ended = self.end_item(kept);
-        if !kept {
-            self.effects.truncate(before);
-            self.numbers.lanes.clear(); // one of them may have been rolled back
-        }
-        self.answers.extend(done.ok());
-        // A full disk may end the whole transaction: https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction
-        if ended.is_err() || self.connection.is_autocommit() {
-            self.give_up("the transaction was lost");
+        let done = match self.attempt(&mut works, Care::Shared) {
+            Err(Failed::Work) => {
+                self.take_back();
+                self.attempt(&mut works, Care::Apart)
+            }
+            done => done,
+        };
+        let result = done.and_then(|()| Ok(self.connection.prepare_cached("COMMIT")?.execute([]).map(drop)?));
+        match result {
+            Ok(()) => {
+                self.memory.apply(self.effects.drain(..));
+                if works.len() >= CROWD { self.syncer.meanwhile(works) } else { self.syncer.at_once(works) }
+            }
+            Err(failed) => {
+                let why = match failed {
+                    Failed::Work => "the transaction was lost".to_owned(),
+                    Failed::Database(error) => error.to_string(),
+                };
+                tracing::error!(why, requests = works.len(), "nothing of this group could be written");
+                self.take_back();
+                for work in works {
+                    work.tell(Err(StoreError::Unavailable(why.clone())));
+                }
+            }
         }
     }
 
-    /// Begins the group's transaction if it has not begun, and the savepoint of one piece of work.
-    fn begin(&self) -> rusqlite::Result<()> {
-        if self.connection.is_autocommit() {
-            self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    /// Runs each in a transaction that stays open. An error means that nothing may be committed.
+    fn attempt(&mut self, works: &mut [Box<dyn Work>], care: Care) -> Result<(), Failed> {
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        for work in works {
+            if care == Care::Apart {
+                self.connection.prepare_cached("SAVEPOINT item")?.execute([])?;
+            }
+            let (told, written) = (self.effects.len(), self.connection.total_changes());
+            let kept = self.try_one(work.as_mut());
+            // A full disk may end the whole transaction: https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction
+            if self.connection.is_autocommit() {
+                return Err(Failed::Work);
+            }
+            if !kept {
+                self.effects.truncate(told);
+                self.known.forget();
+            }
+            match care {
+                Care::Shared if !kept && self.connection.total_changes() > written => return Err(Failed::Work),
+                Care::Shared => {}
+                Care::Apart => {
+                    if !kept {
+                        self.connection.prepare_cached("ROLLBACK TO item")?.execute([])?;
+                    }
+                    self.connection.prepare_cached("RELEASE item")?.execute([])?;
+                }
+            }
         }
-        self.connection.prepare_cached("SAVEPOINT item")?.execute([])?;
         Ok(())
     }
 
-    /// Ends the savepoint of one piece of work.
-    fn end_item(&self, kept: bool) -> rusqlite::Result<()> {
-        if !kept {
-            self.connection.prepare_cached("ROLLBACK TO item")?.execute([])?;
+    fn try_one(&mut self, work: &mut dyn Work) -> bool {
+        let mut tx = Tx { connection: &self.connection, effects: &mut self.effects, epoch: self.epoch, known: &mut self.known };
+        let done = catch_unwind(AssertUnwindSafe(|| work.run(&mut tx)));
+        if done.is_err() {
+            tracing::error!("a panic while writing; the request was given up");
         }
-        self.connection.prepare_cached("RELEASE item")?.execute([]).map(drop)
+        done.unwrap_or(false)
     }
 
-    fn commit(&mut self) {
-        if self.answers.is_empty() && self.connection.is_autocommit() {
-            return;
-        }
-        let committed = self.connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
-        match committed {
-            Ok(_) => {
-                self.memory.apply(self.effects.drain(..));
-                self.answers.drain(..).for_each(|done| (done.answer)(Ok(())));
-            }
-            Err(error) => self.give_up(&error.to_string()),
-        }
-    }
-
-    /// Takes everything back that is not committed.
-    fn give_up(&mut self, why: &str) {
-        tracing::error!(why, requests = self.answers.len(), "nothing of this group could be written");
+    /// Takes back whatever a transaction has done.
+    fn take_back(&mut self) {
+        self.effects.clear();
+        self.known.forget();
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {
             tracing::error!(%error, "the transaction could not be rolled back");
         }
-        self.effects.clear();
-        self.numbers.lanes.clear();
-        let error = StoreError::Unavailable(why.to_owned());
-        self.answers.drain(..).for_each(|done| (done.answer)(Err(error.clone())));
     }
 
     /// Looks for rows of lanes that are about to run dry. Only here, between two transactions, so that what is found and
@@ -324,10 +423,29 @@ impl Writer {
     /// A row that nobody can read must not keep its lane.
     fn bury(&mut self, lane: &Lane, place: Place) {
         tracing::error!(account = %lane.account, registration = %lane.registration, row = place.seq, "an unreadable wake-up");
-        self.write(Box::new(move |tx| {
-            let kept = table::bury(tx.connection, place, table::UNREADABLE).is_ok();
-            Done { kept, answer: Box::new(|_| {}) }
-        }));
-        self.commit();
+        let (work, _) = piece(move |tx| table::bury(tx.connection, place, table::UNREADABLE), None);
+        self.write(vec![work]);
+    }
+}
+
+/// How the pieces of a group stand to each other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Care {
+    /// One that fails after writing spoils the transaction.
+    Shared,
+    /// Each can be taken back alone.
+    Apart,
+}
+
+/// Why a transaction may not be committed.
+enum Failed {
+    /// A piece of work has spoilt it.
+    Work,
+    Database(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Failed {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error)
     }
 }

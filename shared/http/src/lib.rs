@@ -41,7 +41,7 @@ pub use problem::Refused;
 #[derive(Clone)]
 pub struct Api {
     /// The world.
-    pub ports: Ports,
+    pub ports: Arc<Ports>,
     rates: Arc<rate::Rates>,
     stopping: Arc<AtomicBool>,
 }
@@ -49,7 +49,7 @@ pub struct Api {
 impl Api {
     /// One per process: the accounts' rates are counted in it.
     pub fn new(ports: Ports) -> Self {
-        Self { ports, rates: Arc::default(), stopping: Arc::default() }
+        Self { ports: Arc::new(ports), rates: Arc::default(), stopping: Arc::default() }
     }
 
     /// Tells those who wait for an outcome that there will be none here.

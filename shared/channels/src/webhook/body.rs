@@ -19,11 +19,13 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bellhop_core::{
+    Timestamp,
     channel::{Body, Context, Message, Params},
-    model::{DeliveryId, Recipient, RunResult},
+    model::{DeliveryId, EventId, EventType, Format, Recipient, RunResult, Source, Trigger},
     render,
 };
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::template::{Texts, is_json};
 
@@ -39,7 +41,7 @@ pub(crate) fn write<const N: usize>(cx: &Context, message: &Message, params: &Pa
         Some(template) if is_json(template) => (JSON, Body::Json(texts.json(template))),
         Some(template) => (TEXT, Body::Raw(texts.plain(template).into_bytes())),
         None if is_bettergi(params) => (JSON, Body::Json(bettergi(cx, message, params).to_string())),
-        None => (JSON, Body::Json(envelope(message, params).to_string())),
+        None => (JSON, Body::Json(envelope(message, params))),
     }
 }
 
@@ -53,32 +55,64 @@ fn is_bettergi(params: &Params) -> bool {
     params.text("format") == Some("bettergi")
 }
 
-fn envelope(message: &Message, params: &Params) -> Value {
+/// The whole event. What is none is left out.
+#[derive(Serialize)]
+struct Envelope<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    event: EventId,
+    source: &'a Source,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    event_type: Option<&'a EventType>,
+    trigger: Trigger,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<RunResult>,
+    title: &'a str,
+    message: &'a str,
+    format: Format,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    screenshot: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    occurred_at: Option<Timestamp>,
+    accepted_at: Timestamp,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    send_to: Vec<String>,
+    #[serde(rename = "final")]
+    is_final: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a Value>,
+}
+
+fn envelope(message: &Message, params: &Params) -> String {
     let event = message.event;
-    let own: Vec<_> = params.text("send_to").into_iter().map(str::to_owned).collect();
-    let named = || event.send_to.iter().map(Recipient::to_string).collect();
-    let send_to: Vec<_> = if own.is_empty() { named() } else { own };
-    let fields = [
-        ("id", json!(message.id)),
-        ("event", json!(event.id)),
-        ("source", json!(event.source)),
-        ("type", json!(event.event_type)),
-        ("trigger", json!(event.trigger)),
-        ("result", json!(event.result)),
-        ("title", json!(message.title)),
-        ("message", json!(message.body)),
-        ("format", json!(message.format)),
-        ("url", json!(message.url)),
-        ("image_url", json!(message.image_url)),
-        ("screenshot", json!(screenshot(message, params))),
-        ("occurred_at", json!(event.occurred_at)),
-        ("accepted_at", json!(event.accepted_at)),
-        ("send_to", json!((!send_to.is_empty()).then_some(send_to))),
-        ("final", json!(event.is_final)),
-        ("data", json!(event.data)),
-    ];
-    let there = fields.into_iter().filter(|(_, value)| !value.is_null());
-    Value::Object(there.map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>())
+    let send_to = match params.text("send_to") {
+        Some(own) => vec![own.to_owned()],
+        None => event.send_to.iter().map(Recipient::to_string).collect(),
+    };
+    let envelope = Envelope {
+        id: message.id.as_deref(),
+        event: event.id,
+        source: &event.source,
+        event_type: event.event_type.as_ref(),
+        trigger: event.trigger,
+        result: event.result,
+        title: &message.title,
+        message: &message.body,
+        format: message.format,
+        url: message.url,
+        image_url: message.image_url,
+        screenshot: screenshot(message, params),
+        occurred_at: event.occurred_at,
+        accepted_at: event.accepted_at,
+        send_to,
+        is_final: event.is_final,
+        data: event.data.as_ref(),
+    };
+    serde_json::to_string(&envelope).unwrap_or_default()
 }
 
 fn bettergi(cx: &Context, message: &Message, params: &Params) -> Value {

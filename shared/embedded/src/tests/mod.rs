@@ -96,9 +96,12 @@ impl House {
         let (release, released) = oneshot::channel::<()>();
         let store = Arc::clone(&self.store);
         tokio::spawn(async move {
-            let wait = |_: &mut crate::writer::Tx<'_>| {
-                begun.send(()).unwrap();
-                released.blocking_recv().unwrap();
+            let mut once = Some((begun, released));
+            let wait = move |_: &mut crate::writer::Tx<'_>| {
+                if let Some((begun, released)) = once.take() {
+                    begun.send(()).unwrap();
+                    released.blocking_recv().unwrap();
+                }
                 Ok(())
             };
             store.write(wait).await.unwrap();

@@ -22,13 +22,13 @@ async fn meta(house: &House, name: &'static str) -> bool {
 async fn work_that_fails_leaves_no_trace_and_harms_no_other() {
     let house = House::new();
     let release = house.hold_the_writer().await;
-    let write = |name: &'static str, result: Result<(), Fault>| {
+    let write = |name: &'static str, fails: bool| {
         house.store.write(move |tx: &mut Tx<'_>| {
             set_meta(tx.connection, name, 1)?;
-            result
+            if fails { Err(Fault::corrupt("as the test wants it")) } else { Ok(()) }
         })
     };
-    let group = join_all([write("a", Ok(())), write("b", Err(Fault::corrupt("as the test wants it"))), write("c", Ok(()))]);
+    let group = join_all([write("a", false), write("b", true), write("c", false)]);
     let (results, ()) = tokio::join!(group, async { release.send(()).unwrap() });
     assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
     assert_eq!([meta(&house, "a").await, meta(&house, "b").await, meta(&house, "c").await], [true, false, true]);
@@ -47,6 +47,22 @@ async fn work_that_panics_leaves_no_trace_and_harms_no_other() {
     assert!(matches!(bad, Err(StoreError::Unavailable(_))), "{bad:?}");
     assert!(good.is_ok(), "{good:?}");
     assert_eq!([meta(&house, "b").await, meta(&house, "c").await], [false, true]);
+}
+
+#[tokio::test]
+async fn what_is_done_again_because_a_neighbour_failed_is_there_once() {
+    let house = House::new();
+    let release = house.hold_the_writer().await;
+    let accepted = house.store.accept(house.acceptance(&account(), "text", &["phone"]));
+    let fails = house.store.write(|tx: &mut Tx<'_>| -> Result<(), Fault> {
+        set_meta(tx.connection, "b", 1)?;
+        Err(Fault::corrupt("as the test wants it"))
+    });
+    let (accepted, failed, ()) = tokio::join!(accepted, fails, async { release.send(()).unwrap() });
+    assert!(accepted.is_ok() && failed.is_err(), "{accepted:?} {failed:?}");
+    assert_eq!(house.number("SELECT count(*) FROM events").await, 1);
+    assert_eq!(house.number("SELECT count(*) FROM queue").await, 1);
+    assert_eq!(house.receive(10).await.len(), 1);
 }
 
 #[tokio::test]
@@ -109,7 +125,7 @@ async fn what_was_written_is_read_whatever_was_cached() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_stays_bounded_however_much_is_written() {
     let house = House::new();
-    let log = directory::database(&house.path()).with_extension("db-wal");
+    let log = directory::log(&house.path());
     let text = "x".repeat(256 << 10);
     let (mut longest, main) = (0, account());
     for _ in 0..40 {
