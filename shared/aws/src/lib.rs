@@ -10,6 +10,7 @@ mod clock;
 mod dynamo;
 mod error;
 mod letter;
+mod outbox;
 mod queue;
 mod s3;
 mod seal;

@@ -25,7 +25,7 @@ use crate::error::{unavailable, unfinished};
 
 /// The most messages in one call.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
-const BATCH: usize = 10;
+pub(crate) const BATCH: usize = 10;
 
 /// The most bytes in one call, with room for what surrounds the bodies.
 const BATCH_BYTES: usize = 256 * 1024 - 4 * 1024;
@@ -59,7 +59,7 @@ pub(crate) struct Queues {
 }
 
 /// A message that is to be sent.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(crate) struct Parcel {
     pub(crate) channel: ChannelId,
     pub(crate) group: String,

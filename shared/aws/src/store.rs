@@ -15,6 +15,7 @@ use crate::{
     SystemClock,
     cache::Cache,
     dynamo::{Claims, Seen, Table, keys},
+    outbox::Outbox,
     s3::Bucket,
     seal::Seal,
     sqs::Queues,
@@ -51,6 +52,7 @@ pub struct Config {
 pub struct Store {
     pub(crate) table: Table,
     pub(crate) queues: Queues,
+    pub(crate) outbox: Outbox,
     pub(crate) bucket: Bucket,
     pub(crate) seal: Option<Seal>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -91,6 +93,7 @@ impl Store {
                 dead: config.dead_letter_url_prefix.clone(),
                 channels: config.channels.clone(),
             },
+            outbox: Outbox::default(),
             bucket: Bucket::new(sdk, &config.bucket, Arc::clone(&clock)),
             seal: config.kms_key_id.clone().map(|key_id| Seal::new(aws_sdk_kms::Client::new(sdk), key_id)),
             clock,

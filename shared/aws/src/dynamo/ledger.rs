@@ -73,6 +73,7 @@ pub(crate) struct Read {
 impl Ledger for Store {
     async fn accept(&self, acceptance: Acceptance) -> Result<Accepted, StoreError> {
         let Acceptance { key, event, plan } = acceptance;
+        let coming = self.outbox.coming();
         let event = match &key {
             None => event,
             Some(key) => match self.use_key(key, event.id, event.accepted_at).await? {
@@ -86,6 +87,7 @@ impl Ledger for Store {
             self.queue_what_has_no_row(&before).await?;
             return Ok(Accepted::Same(Box::new(before)));
         }
+        drop(coming);
         self.queue(stored.plan.deliveries.iter().map(|planned| planned.job(&stored.event))).await?;
         Ok(Accepted::New(stored.event.id))
     }
@@ -263,7 +265,7 @@ impl Store {
             if parcels.is_empty() {
                 return Ok(());
             }
-            for refused in self.queues.send(parcels).await {
+            for refused in self.outbox.send(&self.queues, parcels).await {
                 let letter = crate::error::parse::<Letter>("a wake-up", &refused.body)?;
                 self.park(&letter, &refused.body, self.clock.now()).await?;
             }
