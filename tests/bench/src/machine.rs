@@ -44,6 +44,30 @@ fn sync(data: &Path) -> Result<f64> {
     Ok(Latencies::new(each)?.ms(500))
 }
 
+/// Time of all processors since the machine started, in ticks.
+/// <https://docs.kernel.org/filesystems/proc.html#miscellaneous-kernel-statistics-in-proc-stat>
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Processors {
+    all: u64,
+    /// What the host gave to other guests while this one had work to do.
+    stolen: u64,
+}
+
+impl Processors {
+    pub(crate) fn look() -> Result<Self> {
+        let stat = fs::read_to_string("/proc/stat")?;
+        let line = stat.lines().next().context("`/proc/stat` is empty")?;
+        let ticks: Vec<u64> = line.split_whitespace().skip(1).take(8).map(str::parse).collect::<Result<_, _>>()?;
+        Ok(Self { all: ticks.iter().sum(), stolen: ticks.get(7).copied().unwrap_or(0) })
+    }
+
+    /// In percent, since `before`.
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    pub(crate) fn stolen_since(self, before: Self) -> f64 {
+        (self.stolen - before.stolen) as f64 * 100.0 / (self.all - before.all).max(1) as f64
+    }
+}
+
 /// How many a second that is.
 #[expect(clippy::cast_precision_loss, reason = "a rate")]
 pub(crate) fn per_second(count: usize, time: Duration) -> f64 {

@@ -25,7 +25,11 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use tempfile::TempDir;
 
-use crate::{process::Start, report::Report};
+use crate::{
+    machine::Processors,
+    process::Start,
+    report::{Report, Target},
+};
 
 /// Measures the server: `cargo xtask bench <what>`.
 #[derive(Parser)]
@@ -86,6 +90,7 @@ async fn main() -> Result<()> {
         What::Isolation(_) => ("isolation", 16),
         What::Kills(kills) => ("kills", kills.connections),
     };
+    let processors = Processors::look()?;
     let mut report = Report::new(name, command(), machine::measure(&common.data, connections).await?);
     match what {
         What::Serve(serve) => serve.run(&common, &mut report).await?,
@@ -93,6 +98,8 @@ async fn main() -> Result<()> {
         What::Kills(kills) => kills.run(&common, &mut report).await?,
     }
     report.end(machine::measure(&common.data, connections).await?);
+    let stolen = Processors::look()?.stolen_since(processors);
+    report.add("the machine: processor time that its host gave to others", "%", stolen, Target::None);
     if common.markdown {
         println!("{}", report.markdown());
     } else {
