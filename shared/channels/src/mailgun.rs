@@ -1,20 +1,21 @@
 //! Mail through Mailgun's HTTP API, in its American or European region.
 //!
-//! A picture goes as a link; its bytes are left out. A domain lives in one region, and the other one does not know it.
+//! A picture's bytes are attached, which takes a form of parts. A domain lives in one region, and the other one does not
+//! know it.
 //! <https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/messages>
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bellhop_core::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
     channel::{Body, Channel, Context, Kind, Limits, Message, Method, Outgoing, Param, Params, Reply, Spec, Step},
-    model::AddressKind,
+    model::{AddressKind, Picture},
 };
 use url::Host;
 
 use crate::{
     answer::{Answer, undocumented},
     bodies::Bodies,
-    email::subject,
+    email::{picture_type, subject},
     mailbox::Mailbox,
     param::{HTML, INCLUDE_PICTURE, param, required, text, with_picture},
     template::percent_encoded,
@@ -111,7 +112,7 @@ impl Channel for Mailgun {
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
         match so_far.last() {
             Some(reply) => judge(reply, cx.now),
-            None => request(&with_picture(message, params), params).map_or_else(Step::Fail, Step::Call),
+            None => request(cx, &with_picture(message, params), params).map_or_else(Step::Fail, Step::Call),
         }
     }
 }
@@ -134,7 +135,7 @@ fn recipients(message: &Message, params: &Params) -> Result<Vec<String>, SendErr
     }
 }
 
-fn request(message: &Message, params: &Params) -> Result<Outgoing, SendError> {
+fn request(cx: &Context, message: &Message, params: &Params) -> Result<Outgoing, SendError> {
     let bodies = Bodies::of(message, params.text(HTML.name));
     let subject = subject(message, &bodies);
     let mut fields = vec![("from", required(params, FROM.name)?.trim().to_owned())];
@@ -144,17 +145,37 @@ fn request(message: &Message, params: &Params) -> Result<Outgoing, SendError> {
     fields.extend(message.id.clone().map(|id| ("h:X-Entity-Ref-ID", id)));
     let host = if params.text(REGION.name) == Some("eu") { "api.eu.mailgun.net" } else { "api.mailgun.net" };
     let key = format!("api:{}", required(params, API_KEY.name)?.trim());
-    let headers = [
-        ("content-type", "application/x-www-form-urlencoded".to_owned()),
-        ("authorization", format!("Basic {}", BASE64_STANDARD.encode(key))),
-    ];
+    let (content_type, body) = match message.picture {
+        None => {
+            let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            ("application/x-www-form-urlencoded".to_owned(), Body::Form(fields))
+        }
+        Some(picture) => {
+            let boundary = cx.nonce("boundary", 24);
+            (format!("multipart/form-data; boundary={boundary}"), Body::Raw(multipart(&boundary, &fields, picture)))
+        }
+    };
+    let headers = [("content-type", content_type), ("authorization", format!("Basic {}", BASE64_STANDARD.encode(key)))];
     Ok(Outgoing {
         method: Method::Post,
         url: format!("https://{host}/v3/{}/messages", percent_encoded(required(params, DOMAIN.name)?.trim())),
         headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),
-        body: Body::Form(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
+        body,
         proxy: None,
     })
+}
+
+/// <https://www.rfc-editor.org/rfc/rfc7578>
+fn multipart(boundary: &str, fields: &[(&str, String)], picture: &Picture) -> Vec<u8> {
+    let (media_type, name) = picture_type(&picture.0);
+    let part = |(name, value): &(&str, String)| {
+        format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let file = format!(
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"attachment\"; filename=\"{name}\"\r\nContent-Type: {media_type}\r\n\r\n"
+    );
+    let texts = fields.iter().map(part).collect::<String>() + &file;
+    [texts.as_bytes(), &picture.0, format!("\r\n--{boundary}--\r\n").as_bytes()].concat()
 }
 
 /// 200 with an id is a yes; the statuses of refusals are documented, their texts are not.
@@ -213,6 +234,21 @@ mod tests {
         let address: Address = "email:c@example.org".parse().unwrap();
         let fields = fields(&Message { address: Some(&address), ..sample::message(&job) }, json!({}));
         assert_eq!(field(&fields, "to"), ["c@example.org"]);
+    }
+
+    #[test]
+    fn a_picture_is_attached_byte_for_byte() {
+        let job = sample::event("b", json!({"title": "t"}));
+        let picture = Picture(b"\xff\xd8\xff\r\n--\0".as_slice().into());
+        let message = Message { picture: Some(&picture), ..sample::message(&job) };
+        let outgoing = sample::request(&Mailgun, &message, &params(json!({})));
+        let Body::Raw(bytes) = &outgoing.body else { panic!("not raw") };
+        let (_, boundary) = outgoing.headers[0].1.split_once("multipart/form-data; boundary=").unwrap();
+        let end =
+            [b"Content-Type: image/jpeg\r\n\r\n".as_slice(), &picture.0, format!("\r\n--{boundary}--\r\n").as_bytes()].concat();
+        assert!(bytes.ends_with(&end));
+        let subject = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"subject\"\r\n\r\nt\r\n--{boundary}\r\n");
+        assert!(String::from_utf8_lossy(bytes).contains(&subject));
     }
 
     #[test]

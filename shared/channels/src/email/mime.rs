@@ -64,7 +64,7 @@ fn body<'a>(cx: &Context, bodies: Bodies, picture: Option<&'a Picture>) -> MimeP
         None => text,
     };
     let Some(picture) = picture else { return body };
-    let (media_type, name) = kind(&picture.0);
+    let (media_type, name) = picture_type(&picture.0);
     let attached = MimePart::new(media_type, &*picture.0).attachment(name);
     multipart("mixed", format!("=_{boundary}_mixed"), vec![body, attached])
 }
@@ -85,8 +85,8 @@ fn lines(text: &str) -> String {
     shown.collect::<String>().replace('\n', "\r\n")
 }
 
-/// By the first bytes.
-fn kind(picture: &[u8]) -> (&'static str, &'static str) {
+/// A picture's type and a name for it, by its first bytes.
+pub(crate) fn picture_type(picture: &[u8]) -> (&'static str, &'static str) {
     match picture {
         [0x89, b'P', b'N', b'G', ..] => ("image/png", "picture.png"),
         [0xff, 0xd8, 0xff, ..] => ("image/jpeg", "picture.jpg"),

@@ -41,6 +41,7 @@ impl MailServer {
             .arg(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::null()) // it complains of every client that hangs up
             .spawn()
             .expect("aiosmtpd is in a virtual environment: `.venv` beside Cargo.toml, or where `BELLHOP_VENV` says");
         let mut told = BufReader::new(process.stdout.take().unwrap());
