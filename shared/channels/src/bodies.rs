@@ -100,14 +100,14 @@ impl Page {
     fn end_link(&mut self) {
         let Some((href, begun)) = self.link.take() else { return };
         if self.text.get(begun..).is_some_and(|shown| !shown.contains(&href)) && href.contains(':') {
-            self.text.push_str(&format!(" ({href})"));
+            self.text.extend([" (", &href, ")"]);
         }
     }
 
     fn block(&mut self, name: &[u8]) {
         match name {
             b"p" | b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6" | b"ul" | b"ol" | b"table" | b"blockquote" | b"pre" => {
-                self.blank_line()
+                self.blank_line();
             }
             b"div" | b"tr" | b"section" | b"article" | b"header" | b"footer" | b"hr" | b"dt" | b"dd" => self.line_break(),
             _ => {}

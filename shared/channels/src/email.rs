@@ -49,12 +49,11 @@ impl Channel for Email {
     fn check(&self, params: &Params) -> Result<(), Problem> {
         let checked =
             server(params).and(login(params).map(drop)).and(sender(params).map(drop)).and(own_recipients(params).map(drop));
-        checked
-            .map_err(|Unusable { param, detail }| Problem::field(Code::InvalidParams, format!("params.{}", param.name), detail))
+        checked.map_err(|Unusable { param, detail }| Problem::field(Code::InvalidParams, format!("params.{param}"), detail))
     }
 
     fn step(&self, cx: &Context, message: &Message, params: &Params, _so_far: &[Reply]) -> Step {
-        mail(cx, &with_picture(message, params), params).map_or_else(Step::Fail, Step::Mail)
+        mail(cx, &with_picture(message, params), params).map_or_else(Step::Fail, |mail| Step::Mail(Box::new(mail)))
     }
 
     fn mailed(&self, message: &Message, answer: &Mailed) -> Result<Receipt, SendError> {
@@ -64,19 +63,19 @@ impl Channel for Email {
 
 /// A parameter that makes no mail.
 struct Unusable {
-    param: Param,
+    param: &'static str,
     detail: String,
 }
 
 impl Unusable {
     fn new(param: Param, detail: impl Into<String>) -> Self {
-        Self { param, detail: detail.into() }
+        Self { param: param.name, detail: detail.into() }
     }
 }
 
 impl From<Unusable> for SendError {
     fn from(Unusable { param, detail }: Unusable) -> Self {
-        Self::new(Reason::InvalidParams, Retry::Never, format!("`{}` of the registration: {detail}", param.name))
+        Self::new(Reason::InvalidParams, Retry::Never, format!("`{param}` of the registration: {detail}"))
     }
 }
 

@@ -61,7 +61,7 @@ pub(crate) fn request(channel: &dyn Channel, message: &Message, params: &Params)
 /// The mail that `channel` makes of a message.
 pub(crate) fn mail(channel: &dyn Channel, message: &Message, params: &Params) -> Mail {
     match channel.step(&context(), message, params, &[]) {
-        Step::Mail(mail) => mail,
+        Step::Mail(mail) => *mail,
         step => panic!("no mail but {step:?}"),
     }
 }

@@ -394,7 +394,7 @@ pub enum Step {
     /// This request is to be made; its answer is handed to the next step.
     Call(Outgoing),
     /// This mail is to be sent; [`Channel::mailed`] judges what is said to it.
-    Mail(Mail),
+    Mail(Box<Mail>),
     /// The provider has it.
     Done,
     /// The provider refuses it.

@@ -35,13 +35,13 @@ impl Channel for Letter {
 
     fn step(&self, _cx: &Context, message: &Message, _params: &Params, _so_far: &[Reply]) -> Step {
         let id = message.id.as_deref().unwrap_or_default();
-        Step::Mail(Mail {
+        Step::Mail(Box::new(Mail {
             server: Server { host: "letter.invalid".to_owned(), port: 25, tls: Tls::Off },
             login: None,
             from: "a@letter.invalid".to_owned(),
             to: vec!["b@letter.invalid".to_owned()],
             message: format!("Message-ID: <{id}@letter.invalid>\r\n\r\n{}\r\n", message.body).into_bytes(),
-        })
+        }))
     }
 
     fn mailed(&self, _message: &Message, answer: &Mailed) -> Result<Receipt, SendError> {

@@ -1,13 +1,14 @@
 """A real mail server for one test: `mail_server.py '{"tls": …}'`.
 
-Prints its port, then what it was sent, one JSON object a line; ends when its standard input closes.
+Prints its port, then what it was sent and that a session ended with QUIT, one JSON object a line. Ends when its standard
+input closes.
 
 Options: `cert` (a PEM file with key and certificate), `tls` (`implicit`, `starttls` or none), `user` and `password`,
-`rcpt` (the replies to a recipient by its address), `data` (the replies to the messages, one after the other; `close` hangs up).
-A test's last words about a session, `{"quit": true}`, tell that it ended as it should.
+`rcpt` (replies to recipients, by address), `data` (replies to messages, one after the other; `close` hangs up instead).
 """
 
 import json
+import socket
 import ssl
 import sys
 
@@ -70,9 +71,7 @@ def main():
         def factory(self):
             return SMTP(self.handler, hostname="mail.test", **options)
 
-    # port 0 cannot be asked of a controller, which dials itself once it listens
-    import socket
-
+    # a controller wants to know its port before it listens
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
