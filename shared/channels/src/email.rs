@@ -68,7 +68,7 @@ struct Unusable {
 }
 
 impl Unusable {
-    fn new(param: Param, detail: impl Into<String>) -> Self {
+    fn new(param: &Param, detail: impl Into<String>) -> Self {
         Self { param: param.name, detail: detail.into() }
     }
 }
@@ -105,16 +105,16 @@ fn server(params: &Params) -> Result<Server, Unusable> {
     let preset = preset(params)?;
     let host = match (params.text(spec::HOST.name), preset) {
         (Some(host), _) => {
-            host_name(host).ok_or_else(|| Unusable::new(spec::HOST, "it takes a host name such as `smtp.example.com`"))?
+            host_name(host).ok_or_else(|| Unusable::new(&spec::HOST, "it takes a host name such as `smtp.example.com`"))?
         }
         (None, Some(preset)) => preset.host.to_owned(),
         (None, None) => {
             let detail = "set `host`, or `service` for a provider of which we know it; the address of `user` does not tell";
-            return Err(Unusable::new(spec::HOST, detail));
+            return Err(Unusable::new(&spec::HOST, detail));
         }
     };
     let in_range = |port| u16::try_from(port).ok().filter(|port| *port > 0);
-    let no_port = || Unusable::new(spec::PORT, "it takes a number from 1 to 65535");
+    let no_port = || Unusable::new(&spec::PORT, "it takes a number from 1 to 65535");
     let own_port = params.number(spec::PORT.name).map(|port| in_range(port).ok_or_else(no_port)).transpose()?;
     let port = own_port.or(preset.map(|preset| preset.port)).unwrap_or(SUBMISSION);
     let security = match params.text(spec::TLS.name) {
@@ -140,7 +140,8 @@ fn server(params: &Params) -> Result<Server, Unusable> {
 fn preset(params: &Params) -> Result<Option<Preset>, Unusable> {
     match (params.text(spec::SERVICE.name), params.text(spec::HOST.name)) {
         (Some(service), _) => {
-            let unknown = || Unusable::new(spec::SERVICE, format!("it takes one of {}; for others set `host`", presets::names()));
+            let unknown =
+                || Unusable::new(&spec::SERVICE, format!("it takes one of {}; for others set `host`", presets::names()));
             presets::find(service).map(Some).ok_or_else(unknown)
         }
         (None, Some(_)) => Ok(None),
@@ -167,17 +168,17 @@ fn login(params: &Params) -> Result<Option<Login>, Unusable> {
     match (params.text(spec::USER.name), params.text(spec::PASSWORD.name)) {
         (None, None) => Ok(None),
         (Some(user), Some(password)) => Ok(Some(Login { user: user.trim().to_owned(), password: password.to_owned() })),
-        (Some(_), None) => Err(Unusable::new(spec::PASSWORD, "set it, too, or leave out `user`")),
-        (None, Some(_)) => Err(Unusable::new(spec::USER, "set it, too, or leave out `password`")),
+        (Some(_), None) => Err(Unusable::new(&spec::PASSWORD, "set it, too, or leave out `user`")),
+        (None, Some(_)) => Err(Unusable::new(&spec::USER, "set it, too, or leave out `password`")),
     }
 }
 
 fn sender(params: &Params) -> Result<Mailbox, Unusable> {
     let detail = "it takes `name@example.com` or `Name <name@example.com>`";
     match (params.text(spec::FROM.name), params.text(spec::USER.name)) {
-        (Some(from), _) => Mailbox::parse(from).ok_or_else(|| Unusable::new(spec::FROM, detail)),
+        (Some(from), _) => Mailbox::parse(from).ok_or_else(|| Unusable::new(&spec::FROM, detail)),
         (None, user) => {
-            let missing = || Unusable::new(spec::FROM, format!("`user` is no address, so it has to be set; {detail}"));
+            let missing = || Unusable::new(&spec::FROM, format!("`user` is no address, so it has to be set; {detail}"));
             user.and_then(Mailbox::parse).ok_or_else(missing)
         }
     }
@@ -186,8 +187,8 @@ fn sender(params: &Params) -> Result<Mailbox, Unusable> {
 fn own_recipients(params: &Params) -> Result<Vec<Mailbox>, Unusable> {
     let to = params.list(spec::TO.name);
     if to.len() > MOST_RECIPIENTS {
-        return Err(Unusable::new(spec::TO, format!("it takes at most {MOST_RECIPIENTS} addresses")));
+        return Err(Unusable::new(&spec::TO, format!("it takes at most {MOST_RECIPIENTS} addresses")));
     }
     let read = to.iter().map(|to| Mailbox::parse(to)).collect::<Option<_>>();
-    read.ok_or_else(|| Unusable::new(spec::TO, "it takes a list of addresses such as `name@example.com`"))
+    read.ok_or_else(|| Unusable::new(&spec::TO, "it takes a list of addresses such as `name@example.com`"))
 }
