@@ -131,7 +131,7 @@ fn seconds(value: &Value) -> Duration {
 fn only_channels_that_there_are_are_deployed() {
     let template = Template::read();
     let known: Vec<_> = bellhop_channels::ALL.0.iter().map(|channel| channel.spec().id).collect();
-    assert_eq!(template.channels(), ["webhook", "custom"]);
+    assert_eq!(template.channels(), ["webhook", "custom", "email"]);
     assert!(template.channels().iter().all(|channel| known.contains(channel)));
 }
 

@@ -21,8 +21,9 @@ fn main() -> Result<()> {
         Some("test") => check().and_then(|()| test()),
         Some("lambda") => lambda::build(),
         Some("emulators") => emulators::start(),
+        Some("python") => tools::TESTING.installed().map(drop),
         Some("bench") => bench::run(env::args().skip(2)),
-        _ => bail!("usage: cargo xtask check | test | lambda | emulators | bench"),
+        _ => bail!("usage: cargo xtask check | test | lambda | emulators | python | bench"),
     }
 }
 

@@ -1,10 +1,14 @@
 //! How the cases of channels are written: requests, answers, verdicts, times, and texts too long to write out. Reading and
 //! writing only; what is done with them is [`crate::dry_run`]'s and [`crate::verdict`]'s business.
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
 use bellhop_core::{
     Code, Problem, Reason, Retry, Timestamp,
     channel::{Body, Outgoing, Reply},
+    mail::{Mail, Mailed, SmtpReply, Tls},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
@@ -49,6 +53,78 @@ impl Response {
         let body = bytes.unwrap_or_else(|| self.body.as_ref().map(text).unwrap_or_default().into_bytes());
         Some(Reply { status: self.status, headers, body })
     }
+}
+
+impl Response {
+    /// What a mail server said: `550 5.1.1 Unknown` to the only recipient and, if it is a yes, to the message; or to several,
+    /// as `RCPT a 250 / RCPT b 550 5.1.1 / DATA 250`.
+    pub(crate) fn mailed(&self) -> Option<Mailed> {
+        let said = self.body.as_ref().and_then(Value::as_str).filter(|_| self.status == 0)?;
+        let (mut recipients, mut message) = (Vec::new(), None);
+        for part in said.split(" / ") {
+            match part.split_once(' ') {
+                Some(("RCPT", reply)) => recipients.push(SmtpReply::parse(reply.split_once(' ')?.1)?),
+                Some(("DATA", reply)) => message = Some(SmtpReply::parse(reply)?),
+                _ => {
+                    let reply = SmtpReply::parse(part)?;
+                    message = Some(reply.clone()).filter(SmtpReply::is_positive);
+                    recipients.push(reply);
+                }
+            }
+        }
+        Some(match message {
+            Some(message) => Mailed::Answered { recipients, message },
+            None => Mailed::HeldBack(recipients),
+        })
+    }
+}
+
+/// A mail as the cases write it: what is said to the server and heard, the message's headers, the types of its parts, and
+/// the message.
+pub(crate) fn mail(mail: &Mail) -> Value {
+    let text = String::from_utf8_lossy(&mail.message);
+    let (head, _) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let unfolded = head.replace("\r\n ", " ").replace("\r\n\t", " ");
+    let headers: Map<_, _> =
+        unfolded.lines().filter_map(|line| line.split_once(": ")).map(|(name, value)| (name.to_owned(), value.into())).collect();
+    json!({
+        "server": format!("{}:{}", mail.server.host, mail.server.port), "smtp": dialog(mail), "headers": headers,
+        "parts": parts(&text), "body_kind": "raw", "body": text,
+    })
+}
+
+/// The session with a server that says yes to everything.
+fn dialog(mail: &Mail) -> Vec<String> {
+    let hello = ["EHLO", "250-..."].map(str::to_owned);
+    let mut lines: Vec<String> = match mail.server.tls {
+        Tls::Implicit(_) => vec!["<TLS>".to_owned(), "220".to_owned()],
+        Tls::StartTls(_) => ["220", "EHLO", "250-...", "STARTTLS", "220", "<TLS>"].map(str::to_owned).into(),
+        Tls::Off => vec!["220".to_owned()],
+    };
+    lines.extend(hello);
+    if let Some(login) = &mail.login {
+        let plain = BASE64_STANDARD.encode(format!("\0{}\0{}", login.user, login.password));
+        lines.extend([format!("AUTH PLAIN {plain}"), "235".to_owned()]);
+    }
+    lines.extend([format!("MAIL FROM:<{}>", mail.from), "250".to_owned()]);
+    lines.extend(mail.to.iter().flat_map(|to| [format!("RCPT TO:<{to}>"), "250".to_owned()]));
+    lines.extend(["DATA", "354", "<message>.", "250", "QUIT"].map(str::to_owned));
+    lines
+}
+
+/// The types of what stands between boundaries, but for what is itself made of parts; else that of the whole.
+fn parts(message: &str) -> Vec<String> {
+    let mut types = Vec::new();
+    let mut in_head = true;
+    for line in message.lines() {
+        if let Some(media_type) = line.strip_prefix("Content-Type: ").filter(|_| in_head) {
+            types.push(media_type.replace('"', ""));
+        }
+        // a boundary of ours begins like no line of a part, whichever way that is encoded
+        in_head = line.starts_with("--=_") || in_head && !line.is_empty();
+    }
+    types.retain(|media_type| !media_type.starts_with("multipart/"));
+    types
 }
 
 /// A request as the cases write it.

@@ -19,7 +19,7 @@ use bellhop_core::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::case::{Response, UNANSWERED, at, read, request, word};
+use crate::case::{Response, UNANSWERED, at, mail, read, request, word};
 
 /// A channel that asks for more calls than this is going round in circles.
 pub(crate) const MOST_CALLS: usize = 32;
@@ -191,6 +191,10 @@ fn step_through(
                     YES.into_iter().map(yes).find(agrees).unwrap_or_else(|| yes(""))
                 };
                 replies.push(reply);
+            }
+            Step::Mail(outgoing) => {
+                run.requests.push(mail(&outgoing));
+                break;
             }
             Step::Fail(error) if run.requests.is_empty() => return Err(Refused::ByTheProvider(error)),
             // the answer that we made up was not to the channel's taste: its request is what was asked for

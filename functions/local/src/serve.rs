@@ -7,8 +7,8 @@ use std::{fs, io::Write, panic, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use axum::{Router, extract::State, http::StatusCode, routing::get};
-use bellhop_core::model::ChannelId;
-use bellhop_egress::{HttpEgress, Settings};
+use bellhop_core::{model::ChannelId, ports::Transport};
+use bellhop_egress::{HttpEgress, Settings, SmtpEgress};
 use bellhop_embedded::{Durability, MOST_IN_CHANNEL, Options, Store, SystemClock};
 use bellhop_http::Api;
 use tokio::{
@@ -51,7 +51,7 @@ async fn serve(options: cli::Serve) -> Result<()> {
     let store = Store::open(&options.data, Options { durability }, Arc::new(SystemClock))
         .with_context(|| format!("cannot open the data directory `{}`", options.data.display()))?;
     let metrics = Arc::new(Metrics::default());
-    let ports = store.ports(Arc::new(egress(&options)?), metrics.clone(), bellhop_channels::ALL);
+    let ports = store.ports(transport(&options)?, metrics.clone(), bellhop_channels::ALL);
     if let Some(key) = first_start::prepare(&ports, &options.data, options.admin_key.as_deref()).await? {
         say(&format!("first start: your key is {key} (kept in {})", options.data.join("admin-key").display()))?;
     }
@@ -108,7 +108,7 @@ async fn serve(options: cli::Serve) -> Result<()> {
     Ok(())
 }
 
-fn egress(options: &cli::Serve) -> Result<HttpEgress> {
+fn transport(options: &cli::Serve) -> Result<Transport> {
     let read = |file: &std::path::PathBuf| fs::read(file).with_context(|| format!("cannot read `{}`", file.display()));
     let settings = Settings {
         allow_private: options.allow_private.clone(),
@@ -116,7 +116,8 @@ fn egress(options: &cli::Serve) -> Result<HttpEgress> {
         extra_ca: options.extra_ca.iter().map(read).collect::<Result<_>>()?,
         ..Settings::default()
     };
-    Ok(HttpEgress::new(settings)?)
+    let http = Arc::new(HttpEgress::new(settings.clone())?);
+    Ok(Transport { http, smtp: Arc::new(SmtpEgress::new(settings)?) })
 }
 
 /// What people and programs read first goes to standard output; the log goes to standard error.

@@ -53,6 +53,20 @@ fn expanded(value: &Value) -> Value {
     }
 }
 
+/// Sessions are compared line by line, headers by how they begin and without regard to how a charset is spelt.
+fn assert_mail(request: &Value, case: &Value) {
+    let name = &case["name"];
+    if let Some(dialog) = case.get("expect_smtp") {
+        assert_eq!(&request["smtp"], dialog, "{name}");
+    }
+    for (header, value) in case.get("expect_headers").and_then(Value::as_object).into_iter().flatten() {
+        let (sent, wanted) =
+            (request["headers"][header].as_str().unwrap(), value.as_str().unwrap().replace("=?UTF-8?", "=?utf-8?"));
+        assert!(sent.starts_with(&wanted), "{name}: {header}: {sent}");
+    }
+    assert_eq!(request.get("parts"), case.get("parts"), "{name}");
+}
+
 fn assert_request(request: &Value, expected: &Value, case: &str) {
     assert_eq!(request["method"], expected["method"], "{case}");
     if expected["url_exact"] == true {
@@ -89,6 +103,9 @@ fn what_is_sent_is_what_the_case_expects() {
         let sent = sent(&case);
         if let Some(verdict) = case.get("expect_error") {
             assert_eq!(&sent["error"]["verdict"], verdict, "{name}: {sent}");
+        } else if case.get("parts").is_some() {
+            let [request] = sent["requests"].as_array().unwrap().as_slice() else { panic!("{name}: {sent}") };
+            assert_mail(request, &case);
         } else {
             let expected = case.get("expect_requests").and_then(Value::as_array).cloned();
             let expected = expected.unwrap_or_else(|| vec![case["expect_request"].clone()]);
@@ -113,6 +130,9 @@ fn what_becomes_of_an_answer_is_what_the_case_expects() {
             let at = format!("{}: {response}", case["name"]);
             assert_eq!(judged["verdict"], response["verdict"], "{at}");
             assert_eq!(judged.get("retry_after_s"), response.get("retry_after_s"), "{at}");
+            if case["channel"] == "email" {
+                assert_eq!(judged.get("per_recipient"), response.get("per_recipient"), "{at}");
+            }
             assert_eq!(judged["reason"].is_null(), response["verdict"] == "delivered", "{at}");
         }
     }

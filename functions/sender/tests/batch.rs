@@ -15,7 +15,7 @@ use bellhop_core::{
     accept::accept,
     channel::{Outgoing, Reply},
     model::{DeliveryId, State},
-    ports::{Clock, Http, MOST_RECEIVES, Ports, TransportError, Wake},
+    ports::{Clock, Http, MOST_RECEIVES, Ports, Transport, TransportError, Wake},
 };
 use bellhop_sender::{BEFORE_DEADLINE, handle_batch};
 use bellhop_testkit::{Answer, Provider, Rig, account, channel, draft, registration};
@@ -164,7 +164,8 @@ impl Http for Hanging {
 #[tokio::test(start_paused = true)]
 async fn what_is_not_finished_before_the_deadline_is_reported_and_the_rest_is_done() {
     let rig = Rig::new(Provider::new(&[]));
-    let ports = Ports { http: Arc::new(Hanging { arrived: Mutex::new(0) }), ..rig.ports.clone() };
+    let transport = Transport { http: Arc::new(Hanging { arrived: Mutex::new(0) }), ..rig.ports.transport.clone() };
+    let ports = Ports { transport, ..rig.ports.clone() };
     let (hangs, goes) = (received(&ports).await, received(&ports).await);
     let ids = [hangs.job.delivery, goes.job.delivery];
     let left = BEFORE_DEADLINE + Duration::from_secs(1);

@@ -11,7 +11,7 @@ use bellhop_core::{
     accept::accept,
     channel::{Outgoing, Reply},
     model::{Delivery, DeliveryId, Outcome, State},
-    ports::{Http, Ports, TransportError},
+    ports::{Http, Ports, Transport, TransportError},
 };
 use bellhop_testkit::{Answer, Provider, Rig, account, channel, draft, registration};
 use tokio::sync::{Semaphore, watch};
@@ -85,7 +85,8 @@ impl Http for Slow {
 async fn told_to_stop_it_takes_nothing_new_and_finishes_what_is_in_flight() {
     let slow = Arc::new(Slow { asked: AtomicUsize::new(0), answers: Semaphore::new(0) });
     let rig = Rig::new(Provider::new(&[]));
-    let ports = Ports { http: slow.clone(), ..rig.ports };
+    let transport = Transport { http: slow.clone(), ..rig.ports.transport };
+    let ports = Ports { transport, ..rig.ports };
     registered(&ports).await;
     let ids = [accepted(&ports).await, accepted(&ports).await, accepted(&ports).await];
     let (stop, stopped) = watch::channel(false);

@@ -6,7 +6,7 @@ use aws_config::{BehaviorVersion, SdkConfig, timeout::TimeoutConfig};
 use bellhop_core::{
     channel::Catalog,
     model::{Account, AccountId, ChannelId, Key, KeyId, Name, Registration},
-    ports::{Clock, Http, Ports},
+    ports::{Clock, Ports, Transport},
     report::Telemetry,
 };
 use tokio::time::timeout;
@@ -104,7 +104,7 @@ impl Store {
     }
 
     /// Its ports, with the way out and what is told of them.
-    pub fn ports(self: &Arc<Self>, http: Arc<dyn Http>, telemetry: Arc<dyn Telemetry>, channels: Catalog) -> Ports {
+    pub fn ports(self: &Arc<Self>, transport: impl Into<Transport>, telemetry: Arc<dyn Telemetry>, channels: Catalog) -> Ports {
         Ports {
             ledger: Arc::clone(self) as _,
             queue: Arc::clone(self) as _,
@@ -116,7 +116,7 @@ impl Store {
             attachments: Arc::clone(self) as _,
             clock: Arc::clone(&self.clock),
             telemetry,
-            http,
+            transport: transport.into(),
             channels,
         }
     }

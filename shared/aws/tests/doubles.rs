@@ -19,7 +19,7 @@ use bellhop_core::{
     channel::{Outgoing, Reply},
     deliver::{LEASE, work},
     model::{DeliveryId, Recipient},
-    ports::{Http, Ports, TransportError},
+    ports::{Http, Ports, Transport, TransportError},
     tick::tick,
 };
 use bellhop_testkit::{Answer, CATALOG, Provider, Silent, Sim, account, channel, crash::judge, draft, key, name, registration};
@@ -85,7 +85,8 @@ impl Crowd {
         let receiver = Arc::new(Receiver { provider, under_way, at_once });
         let over = |wire: &Arc<Wire>| {
             let store = deployment.store(Arc::clone(wire), 12, Arc::clone(&sim) as _);
-            store.ports(Arc::clone(&receiver) as _, Arc::new(Silent), CATALOG)
+            let transport = Transport { http: Arc::clone(&receiver) as _, ..Arc::clone(&receiver.provider).into() };
+            store.ports(transport, Arc::new(Silent), CATALOG)
         };
         let (workers, witness) = ((0..WORKERS).map(|_| over(&wire)).collect(), over(&Wire::calm()));
         Self { emulator, sim, workers, witness, rough, receiver }

@@ -4,8 +4,8 @@
 //! an implementation of [`bellhop_core::channel::Channel`]: a pure function from message, parameters and the answers so far
 //! to the next step. What several channels share lies in files named after what it is: `template` (texts into a template,
 //! in one pass), `sign` (signatures), `verdict` (what an HTTP status means), `answer` (what an answer in JSON says),
-//! `join` (title, text, picture and link in one text), `html` (texts in HTML), `request` (a POST of JSON), `header` and
-//! `address` (what a tenant writes).
+//! `join` (title, text, picture and link in one text), `html` (texts in HTML), `bodies` (a mail as text and HTML), `request`
+//! (a POST of JSON), `header`, `address` and `mailbox` (what a tenant writes).
 //!
 //! Promises: no I/O, no clock, no chance but the context's; no panic, whatever was stored or answered; only what a provider
 //! documents as success is success; no secret in an error. `tests/every_channel.rs` walks [`ALL`] for this, so that a new
@@ -16,14 +16,18 @@ mod address;
 mod aliyun_sms;
 mod answer;
 mod bark;
+mod bodies;
 mod custom;
 mod dingtalk;
 mod discord;
+mod email;
 mod feishu_bot;
 mod gotify;
 mod header;
 mod html;
 mod join;
+mod mailbox;
+mod mailgun;
 mod matrix;
 mod ntfy;
 mod param;
@@ -55,8 +59,10 @@ pub const ALL: Catalog = Catalog(&[
     &bark::Bark,
     &dingtalk::DingTalk,
     &discord::Discord,
+    &email::Email,
     &feishu_bot::FeishuBot,
     &gotify::Gotify,
+    &mailgun::Mailgun,
     &matrix::Matrix,
     &ntfy::Ntfy,
     &pushdeer::PushDeer,

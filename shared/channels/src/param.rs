@@ -41,6 +41,20 @@ pub(crate) const INCLUDE_PICTURE: Param = Param {
     )
 };
 
+/// A mail's HTML, beside its text.
+pub(crate) const HTML: Param = Param {
+    per_message: true,
+    ..param(
+        "html",
+        Kind::LongText,
+        text("HTML", "HTML 正文"),
+        text(
+            "Shown in place of the text where HTML can be; messages in markdown and HTML have it without this.",
+            "在支持 HTML 的客户端中代替纯文本显示；markdown 与 HTML 格式的消息无需填写。",
+        ),
+    )
+};
+
 /// The value of a required parameter. It is there, unless what is stored was written by another version of this program.
 pub(crate) fn required<'a>(params: &'a Params, name: &str) -> Result<&'a str, SendError> {
     let missing = || SendError::new(Reason::InvalidParams, Retry::Never, format!("the registration has no `{name}`; set it"));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bellhop_core::{
     Timestamp,
     channel::{Channel, Context, Message, Outgoing, Params, Step},
+    mail::Mail,
     model::{ChannelId, DeliveryId, Event, EventId, Job, Name},
     render,
 };
@@ -54,6 +55,14 @@ pub(crate) fn request(channel: &dyn Channel, message: &Message, params: &Params)
     match channel.step(&context(), message, params, &[]) {
         Step::Call(outgoing) => outgoing,
         step => panic!("no request but {step:?}"),
+    }
+}
+
+/// The mail that `channel` makes of a message.
+pub(crate) fn mail(channel: &dyn Channel, message: &Message, params: &Params) -> Mail {
+    match channel.step(&context(), message, params, &[]) {
+        Step::Mail(mail) => *mail,
+        step => panic!("no mail but {step:?}"),
     }
 }
 

@@ -240,7 +240,9 @@ fn refusal(step: Step) -> Judged {
 fn as_error(step: Step) -> SendError {
     match step {
         Step::Fail(error) => error,
-        Step::Call(_) | Step::Done => SendError::new(Reason::Bug, Retry::Never, "a refusal was taken for a success"),
+        Step::Call(_) | Step::Mail(_) | Step::Done => {
+            SendError::new(Reason::Bug, Retry::Never, "a refusal was taken for a success")
+        }
     }
 }
 

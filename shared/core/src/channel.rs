@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Code, Problem, SendError, Timestamp,
+    Code, Problem, Reason, Retry, SendError, Timestamp,
+    mail::{Mail, Mailed, Receipt},
     model::{Address, AddressKind, ChannelId, Event, Format, Picture},
 };
 
@@ -53,6 +54,11 @@ pub trait Channel: Send + Sync {
 
     /// What to do next, after these answers.
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step;
+
+    /// What becomes of a [`Step::Mail`] to which the server said this.
+    fn mailed(&self, _message: &Message, _answer: &Mailed) -> Result<Receipt, SendError> {
+        Err(SendError::new(Reason::Bug, Retry::Never, "this channel sends no mail"))
+    }
 }
 
 /// What a channel declares: forms, schema, docs and metric labels come from here.
@@ -387,6 +393,8 @@ pub struct Message<'a> {
 pub enum Step {
     /// This request is to be made; its answer is handed to the next step.
     Call(Outgoing),
+    /// This mail is to be sent; [`Channel::mailed`] judges what is said to it.
+    Mail(Box<Mail>),
     /// The provider has it.
     Done,
     /// The provider refuses it.

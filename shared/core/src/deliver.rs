@@ -11,8 +11,9 @@ use futures_util::FutureExt;
 use crate::{
     Reason, Retry, SendError, StoreError, Timestamp, backoff,
     channel::{Channel, Context, Message, Params, Reply, Step},
+    mail::Receipt,
     model::{Account, Attempt, Delivery, Disabled, Job, Outcome, Picture, Registration, State},
-    ports::{Freshness, Http, MOST_RECEIVES, Ports, Sent, Wake},
+    ports::{Freshness, MOST_RECEIVES, Ports, Sent, Transport, TransportError, Wake},
     render, report,
     transition::{Claim, Claimed, Next, Settlement, is_repeated, next_number},
 };
@@ -215,6 +216,33 @@ struct Tried {
 }
 
 impl Tried {
+    fn delivered(receipt: Receipt) -> Self {
+        let detail = match receipt {
+            Receipt::All => None,
+            Receipt::Except(whom) => Some(whom),
+        };
+        Self {
+            outcome: Outcome::Delivered,
+            reason: None,
+            retry: Retry::Never,
+            status: None,
+            detail,
+            dead_address: false,
+            duration_ms: 0,
+        }
+    }
+
+    /// No answer came.
+    fn unanswered(error: TransportError) -> Self {
+        let hopeless = matches!(error.reason, Reason::BlockedAddress | Reason::InvalidParams);
+        let retry = if hopeless { Retry::Never } else { Retry::Later };
+        let tried = Self::failed(SendError::new(error.reason, retry, error.detail));
+        match error.sent {
+            Sent::No => tried,
+            Sent::Maybe => Self { outcome: Outcome::Unknown, ..tried },
+        }
+    }
+
     fn failed(error: SendError) -> Self {
         let outcome = if error.retry == Retry::Never { Outcome::Failed } else { Outcome::Retry };
         Self {
@@ -254,7 +282,7 @@ async fn try_once(
         };
         let params = registration.params.with_options(job.event.options.get(&registration.channel));
         let message = render::message(job, channel.spec(), picture);
-        drive(&*ports.http, channel, &cx, &message, &params, &mut called).await
+        drive(&ports.transport, channel, &cx, &message, &params, &mut called).await
     };
     let tried = AssertUnwindSafe(sending).catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!(delivery = %job.delivery, attempt = next_number(row), "a panic while sending");
@@ -274,7 +302,7 @@ struct Called {
 
 /// Steps through the channel until it is done.
 async fn drive(
-    http: &dyn Http,
+    transport: &Transport,
     channel: &dyn Channel,
     cx: &Context,
     message: &Message<'_>,
@@ -283,36 +311,29 @@ async fn drive(
 ) -> Tried {
     let mut replies: Vec<Reply> = Vec::new();
     for _ in 0..MOST_CALLS {
-        let outgoing = match channel.step(cx, message, params, &replies) {
-            Step::Call(outgoing) => outgoing,
-            Step::Done => {
-                return Tried {
-                    outcome: Outcome::Delivered,
-                    reason: None,
-                    retry: Retry::Never,
-                    status: None,
-                    detail: None,
-                    dead_address: false,
-                    duration_ms: 0,
+        match channel.step(cx, message, params, &replies) {
+            Step::Call(outgoing) => {
+                called.sent = true;
+                match transport.http.call(&outgoing).await {
+                    Ok(reply) => {
+                        called.status = Some(reply.status);
+                        replies.push(reply);
+                    }
+                    Err(error) => return Tried::unanswered(error),
+                }
+            }
+            Step::Mail(mail) => {
+                called.sent = true;
+                return match transport.smtp.send(&mail).await {
+                    Ok(answer) => {
+                        called.status = answer.decisive().map(|reply| reply.code);
+                        channel.mailed(message, &answer).map_or_else(Tried::failed, Tried::delivered)
+                    }
+                    Err(error) => Tried::unanswered(error),
                 };
             }
+            Step::Done => return Tried::delivered(Receipt::All),
             Step::Fail(error) => return Tried::failed(error),
-        };
-        called.sent = true;
-        match http.call(&outgoing).await {
-            Ok(reply) => {
-                called.status = Some(reply.status);
-                replies.push(reply);
-            }
-            Err(error) => {
-                let hopeless = matches!(error.reason, Reason::BlockedAddress | Reason::InvalidParams);
-                let retry = if hopeless { Retry::Never } else { Retry::Later };
-                let tried = Tried::failed(SendError::new(error.reason, retry, error.detail));
-                return match error.sent {
-                    Sent::No => tried,
-                    Sent::Maybe => Tried { outcome: Outcome::Unknown, ..tried },
-                };
-            }
         }
     }
     Tried::failed(SendError::new(Reason::Bug, Retry::Never, "the channel asks for one call after the other"))

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use crate::{
     Reason, StoreError, Timestamp,
     channel::{Catalog, Outgoing, Reply},
+    mail::{Mail, Mailed},
     model::{
         Account, AccountId, AttachmentId, ChannelId, Delivery, DeliveryId, Disabled, Event, EventId, Job, Key, KeyId, Name,
         Picture, Registration, State,
@@ -30,7 +31,7 @@ pub struct Ports {
     pub attachments: Arc<dyn Attachments>,
     pub clock: Arc<dyn Clock>,
     pub telemetry: Arc<dyn Telemetry>,
-    pub http: Arc<dyn Http>,
+    pub transport: Transport,
     pub channels: Catalog,
 }
 
@@ -275,6 +276,28 @@ pub trait Clock: Send + Sync {
 pub trait Http: Send + Sync {
     /// Makes one request.
     async fn call(&self, outgoing: &Outgoing) -> Result<Reply, TransportError>;
+}
+
+/// The way out for mail, under the same rules.
+#[async_trait]
+pub trait Smtp: Send + Sync {
+    /// Sends one mail: one connection, one message.
+    async fn send(&self, mail: &Mail) -> Result<Mailed, TransportError>;
+}
+
+/// Every way out.
+#[derive(Clone)]
+pub struct Transport {
+    /// For requests.
+    pub http: Arc<dyn Http>,
+    /// For mail.
+    pub smtp: Arc<dyn Smtp>,
+}
+
+impl<T: Http + Smtp + 'static> From<Arc<T>> for Transport {
+    fn from(both: Arc<T>) -> Self {
+        Self { http: Arc::clone(&both) as _, smtp: both }
+    }
 }
 
 /// No answer, or not a whole one.

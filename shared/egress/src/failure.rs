@@ -87,6 +87,49 @@ fn unconnected(error: &reqwest::Error, via: Via) -> TransportError {
     }
 }
 
+/// How far a mail's session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// TCP, TLS and the greeting.
+    Connecting,
+    /// All that comes after.
+    Talking,
+}
+
+/// What it means that a mail server was not heard to the end. How far the mail came is for the caller to say.
+pub(crate) fn interrupted(error: &lettre::transport::smtp::Error, stage: Stage) -> TransportError {
+    if let Some(tls) = find::<rustls::Error>(error) {
+        return unsent(Reason::TlsFailed, format!("the TLS handshake failed: {}", tls_fault(tls)));
+    }
+    let kinds = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    match (stage, kinds.last()) {
+        (Stage::Connecting, Some(io::ErrorKind::UnexpectedEof)) => {
+            unsent(Reason::TlsFailed, "the TLS handshake failed: the server closed the connection")
+        }
+        (Stage::Connecting, Some(kind)) => unsent(Reason::ConnectFailed, format!("the host cannot be reached: {kind}")),
+        (Stage::Connecting, None) => {
+            unsent(Reason::ConnectFailed, "the server did not greet as mail servers do; look at `port` and `tls`")
+        }
+        (Stage::Talking, Some(_) | None) => unsent(Reason::ConnectionLost, "the connection broke before the server had answered"),
+    }
+}
+
+/// A mail server that would have the mail in clear.
+pub(crate) fn no_starttls() -> TransportError {
+    let detail = "the server does not offer STARTTLS; set `tls` to `implicit` if that is what its port speaks, or to `none`";
+    unsent(Reason::TlsFailed, detail)
+}
+
+/// A reply that is no answer to what was said.
+pub(crate) fn out_of_order() -> TransportError {
+    unsent(Reason::UnexpectedAnswer, "the mail server answered something else than it was asked")
+}
+
+/// A mail server that took longer than a whole session may.
+pub(crate) fn too_slow() -> TransportError {
+    unsent(Reason::Timeout, "the mail server did not answer in time")
+}
+
 fn tls_fault(error: &rustls::Error) -> &'static str {
     match error {
         rustls::Error::InvalidCertificate(fault) => match fault {

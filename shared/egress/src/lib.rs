@@ -12,9 +12,11 @@ mod proxy;
 mod request;
 mod resolve;
 mod settings;
+mod smtp;
 
 pub use crate::{
     guard::{Cidr, Guard},
     http::HttpEgress,
     settings::{Settings, SettingsError, parse_resolve},
+    smtp::SmtpEgress,
 };

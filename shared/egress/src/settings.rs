@@ -12,7 +12,7 @@ pub struct Settings {
     /// Private networks that tenants may reach all the same.
     pub allow_private: Vec<Cidr>,
     /// Host names with the address to dial for them, without judgement: the operator says so. The port is used where a
-    /// URL names none.
+    /// URL names none, and for mail always.
     pub resolve: Vec<(String, SocketAddr)>,
     /// Certificates to trust besides those of the system, each entry a PEM file.
     pub extra_ca: Vec<Vec<u8>>,

@@ -12,7 +12,7 @@ use bellhop_core::{
     StoreError,
     channel::Catalog,
     model::{Account, AccountId, ChannelId, Key, KeyId, Name, Registration},
-    ports::{Clock, Http, Ports},
+    ports::{Clock, Ports, Transport},
     report::Telemetry,
 };
 use rusqlite::Connection;
@@ -143,7 +143,7 @@ impl Store {
     }
 
     /// Every port: the store's, and those that it knows nothing of.
-    pub fn ports(self: &Arc<Self>, http: Arc<dyn Http>, telemetry: Arc<dyn Telemetry>, channels: Catalog) -> Ports {
+    pub fn ports(self: &Arc<Self>, transport: impl Into<Transport>, telemetry: Arc<dyn Telemetry>, channels: Catalog) -> Ports {
         Ports {
             ledger: Arc::clone(self) as _,
             queue: Arc::clone(self) as _,
@@ -155,7 +155,7 @@ impl Store {
             attachments: Arc::clone(self) as _,
             clock: Arc::clone(&self.memory.clock),
             telemetry,
-            http,
+            transport: transport.into(),
             channels,
         }
     }

@@ -8,9 +8,9 @@ use bellhop_aws::{Config, Store, SystemClock, connect};
 use bellhop_core::{
     channel::{Catalog, Channel},
     model::ChannelId,
-    ports::{Http, Ports},
+    ports::{Http, Ports, Transport},
 };
-use bellhop_egress::{HttpEgress, Settings};
+use bellhop_egress::{HttpEgress, Settings, SmtpEgress};
 use tracing::Level;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -44,11 +44,12 @@ pub async fn sender() -> Result<(Arc<Store>, Ports), Error> {
     let allow_private = env::read(env::ALLOW_PRIVATE)?;
     let networks = allow_private.split(',').map(str::trim).filter(|text| !text.is_empty());
     let allow_private = networks.map(str::parse).collect::<Result<Vec<_>, _>>()?;
-    let make = move || {
-        let settings = Settings { allow_private: allow_private.clone(), ..Settings::default() };
-        Ok(Arc::new(HttpEgress::new(settings)?) as Arc<dyn Http>)
-    };
-    start(Arc::new(Thawing::new(Arc::new(SystemClock), make)?), Some(env::read(env::SEAL)?)).await
+    let settings = Settings { allow_private, ..Settings::default() };
+    // a mail has a connection of its own, which no gap can make stale
+    let smtp = Arc::new(SmtpEgress::new(settings.clone())?);
+    let make = move || Ok(Arc::new(HttpEgress::new(settings.clone())?) as Arc<dyn Http>);
+    let http = Arc::new(Thawing::new(Arc::new(SystemClock), make)?);
+    start(Transport { http, smtp }, Some(env::read(env::SEAL)?)).await
 }
 
 /// The ports of the tick.
@@ -57,7 +58,7 @@ pub async fn batch() -> Result<Ports, Error> {
     Ok(ports)
 }
 
-async fn start(http: Arc<dyn Http>, kms_key_id: Option<String>) -> Result<(Arc<Store>, Ports), Error> {
+async fn start(transport: impl Into<Transport>, kms_key_id: Option<String>) -> Result<(Arc<Store>, Ports), Error> {
     log(&env::read(env::LOG)?)?;
     let catalog = deployed(&env::read(env::CHANNELS)?, bellhop_channels::ALL)?;
     let config = Config {
@@ -69,7 +70,7 @@ async fn start(http: Arc<dyn Http>, kms_key_id: Option<String>) -> Result<(Arc<S
         kms_key_id,
     };
     let store = connect(&config).await;
-    let ports = store.ports(http, Arc::new(Silent), catalog);
+    let ports = store.ports(transport, Arc::new(Silent), catalog);
     Ok((store, ports))
 }
 

@@ -13,7 +13,8 @@ use async_trait::async_trait;
 use bellhop_core::{
     Reason, Timestamp,
     channel::{Outgoing, Reply},
-    ports::{Clock, Http, Sent, TransportError},
+    mail::{Mail, Mailed},
+    ports::{Clock, Http, Sent, Smtp, TransportError},
 };
 use bellhop_egress::SettingsError;
 
@@ -76,9 +77,20 @@ pub struct Closed;
 #[async_trait]
 impl Http for Closed {
     async fn call(&self, _outgoing: &Outgoing) -> Result<Reply, TransportError> {
-        let detail = "this function sends nothing; the sender does".to_owned();
-        Err(TransportError { reason: Reason::Bug, sent: Sent::No, detail })
+        Err(closed())
     }
+}
+
+#[async_trait]
+impl Smtp for Closed {
+    async fn send(&self, _mail: &Mail) -> Result<Mailed, TransportError> {
+        Err(closed())
+    }
+}
+
+fn closed() -> TransportError {
+    let detail = "this function sends nothing; the sender does".to_owned();
+    TransportError { reason: Reason::Bug, sent: Sent::No, detail }
 }
 
 #[cfg(test)]

@@ -9,9 +9,11 @@ use async_trait::async_trait;
 use bellhop_core::{
     Reason, StoreError, Timestamp,
     channel::{Outgoing, Reply},
+    mail::{Mail, Mailed},
     model::{AccountId, ChannelId, Disabled, Job, Name, Registration},
     ports::{
-        Acceptance, Accepted, Freshness, Http, IdempotencyKey, Ledger, Ports, Queue, Registrations, Sent, TransportError, Wake,
+        Acceptance, Accepted, Freshness, Http, IdempotencyKey, Ledger, Ports, Queue, Registrations, Sent, Smtp, Transport,
+        TransportError, Wake,
     },
     transition::{Claim, Claimed, Settlement},
 };
@@ -52,14 +54,17 @@ pub fn between_points(ports: Ports, effects: &Arc<dyn Effects>) -> Ports {
         ledger: Arc::new(ledger),
         queue: Arc::new(queue),
         registrations: Arc::new(registrations),
-        http: http_between_points(Arc::clone(&ports.http), effects),
+        transport: transport_between_points(&ports.transport, effects),
         ..ports
     }
 }
 
 /// Only the way out between two points.
-pub fn http_between_points(http: Arc<dyn Http>, effects: &Arc<dyn Effects>) -> Arc<dyn Http> {
-    Arc::new(Between { inner: http, effects: Arc::clone(effects) })
+pub fn transport_between_points(transport: &Transport, effects: &Arc<dyn Effects>) -> Transport {
+    Transport {
+        http: Arc::new(Between { inner: Arc::clone(&transport.http), effects: Arc::clone(effects) }),
+        smtp: Arc::new(Between { inner: Arc::clone(&transport.smtp), effects: Arc::clone(effects) }),
+    }
 }
 
 struct Between<T: ?Sized> {
@@ -73,6 +78,19 @@ impl<T: ?Sized> Between<T> {
         let result = effect.await?;
         self.effects.at(Point::After(name)).await?;
         Ok(result)
+    }
+
+    /// What leaves may have arrived, whatever became of the answer.
+    async fn carry<R>(
+        &self,
+        name: &'static str,
+        effect: impl Future<Output = Result<R, TransportError>>,
+    ) -> Result<R, TransportError> {
+        let failed = |reason, sent| move |_| TransportError { reason, sent, detail: "as the test wants it".to_owned() };
+        self.effects.at(Point::Before(name)).await.map_err(failed(Reason::ConnectFailed, Sent::No))?;
+        let answer = effect.await;
+        self.effects.at(Point::After(name)).await.map_err(failed(Reason::ConnectionLost, Sent::Maybe))?;
+        answer
     }
 }
 
@@ -180,10 +198,13 @@ impl Registrations for Between<dyn Registrations> {
 #[async_trait]
 impl Http for Between<dyn Http> {
     async fn call(&self, outgoing: &Outgoing) -> Result<Reply, TransportError> {
-        let failed = |reason, sent| move |_| TransportError { reason, sent, detail: "as the test wants it".to_owned() };
-        self.effects.at(Point::Before("http")).await.map_err(failed(Reason::ConnectFailed, Sent::No))?;
-        let reply = self.inner.call(outgoing).await;
-        self.effects.at(Point::After("http")).await.map_err(failed(Reason::ConnectionLost, Sent::Maybe))?;
-        reply
+        self.carry("http", self.inner.call(outgoing)).await
+    }
+}
+
+#[async_trait]
+impl Smtp for Between<dyn Smtp> {
+    async fn send(&self, mail: &Mail) -> Result<Mailed, TransportError> {
+        self.carry("smtp", self.inner.send(mail)).await
     }
 }

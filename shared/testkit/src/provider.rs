@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use bellhop_core::{
     Reason,
     channel::{Outgoing, Reply},
+    mail::{Mail, Mailed, SmtpReply},
     model::DeliveryId,
-    ports::{Http, Sent, TransportError},
+    ports::{Http, Sent, Smtp, TransportError},
 };
 
 /// What the provider does with a request.
@@ -44,7 +45,7 @@ impl Answer {
 
 type Script = dyn Fn(Option<DeliveryId>) -> Vec<Answer> + Send + Sync;
 
-/// The far end of [`Http`].
+/// The far end of [`Http`] and [`Smtp`].
 pub struct Provider {
     script: Box<Script>,
     seen: Mutex<Seen>,
@@ -55,6 +56,7 @@ struct Seen {
     scripts: BTreeMap<Option<DeliveryId>, Vec<Answer>>,
     answers: BTreeMap<Option<DeliveryId>, Vec<Answer>>,
     requests: Vec<Outgoing>,
+    mails: Vec<Mail>,
 }
 
 impl Provider {
@@ -84,36 +86,65 @@ impl Provider {
         self.seen().requests.clone()
     }
 
+    /// Every mail that arrived, in order.
+    pub fn mails(&self) -> Vec<Mail> {
+        self.seen().mails.clone()
+    }
+
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn answer(&self, outgoing: &Outgoing) -> Answer {
-        let delivery = outgoing.headers.iter().find_map(|(_, value)| value.parse().ok());
-        let Seen { scripts, answers, requests } = &mut *self.seen();
-        let script = scripts.entry(delivery).or_insert_with(|| (self.script)(delivery));
-        let answers = answers.entry(delivery).or_default();
+    /// The next answer to a delivery; what arrives is kept by `keep`.
+    fn answer(&self, delivery: Option<DeliveryId>, keep: impl FnOnce(&mut Seen)) -> Answer {
+        let seen = &mut *self.seen();
+        let script = seen.scripts.entry(delivery).or_insert_with(|| (self.script)(delivery));
+        let answers = seen.answers.entry(delivery).or_default();
         let answer = script.get(answers.len()).or(script.last()).copied().unwrap_or(Answer::Taken);
         answers.push(answer);
         if answer != Answer::Refused {
-            requests.push(outgoing.clone());
+            keep(seen);
         }
         answer
     }
+}
+
+fn error<T>(reason: Reason, sent: Sent) -> Result<T, TransportError> {
+    Err(TransportError { reason, sent, detail: "as the script says".to_owned() })
 }
 
 #[async_trait]
 impl Http for Provider {
     async fn call(&self, outgoing: &Outgoing) -> Result<Reply, TransportError> {
         let reply = |status, headers| Ok(Reply { status, headers, body: Vec::new() });
-        let error = |reason, sent| Err(TransportError { reason, sent, detail: "as the script says".to_owned() });
-        match self.answer(outgoing) {
+        let delivery = outgoing.headers.iter().find_map(|(_, value)| value.parse().ok());
+        match self.answer(delivery, |seen| seen.requests.push(outgoing.clone())) {
             Answer::Taken => reply(200, Vec::new()),
             Answer::Status(status) => reply(status, Vec::new()),
             Answer::Later(status, seconds) => reply(status, vec![("retry-after".to_owned(), seconds.to_string())]),
             Answer::TimesOut => error(Reason::Timeout, Sent::Maybe),
             Answer::Refused => error(Reason::ConnectFailed, Sent::No),
             // without the hook's print: this panic is part of the script
+            Answer::Panics => resume_unwind(Box::new("as the script says")),
+        }
+    }
+}
+
+/// The delivery's id stands before the `@` of the message's id; a status is the reply to the message.
+#[async_trait]
+impl Smtp for Provider {
+    async fn send(&self, mail: &Mail) -> Result<Mailed, TransportError> {
+        let message = String::from_utf8_lossy(&mail.message);
+        let id = message.lines().find_map(|line| line.strip_prefix("Message-ID: <")).and_then(|id| id.split('@').next());
+        let delivery = id.and_then(|id| id.parse().ok());
+        let reply = |code| SmtpReply { code, text: "as the script says".to_owned() };
+        let answered = |code| Mailed::Answered { recipients: vec![reply(250); mail.to.len()], message: reply(code) };
+        match self.answer(delivery, |seen| seen.mails.push(mail.clone())) {
+            Answer::Taken => Ok(answered(250)),
+            Answer::Status(code) => Ok(answered(code)),
+            Answer::Later(code, _) => Ok(Mailed::HeldBack(vec![reply(code); mail.to.len()])),
+            Answer::TimesOut => error(Reason::Timeout, Sent::Maybe),
+            Answer::Refused => error(Reason::ConnectFailed, Sent::No),
             Answer::Panics => resume_unwind(Box::new("as the script says")),
         }
     }

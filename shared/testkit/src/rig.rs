@@ -29,7 +29,7 @@ impl Rig {
         let sim = Sim::new(0);
         let memory = Memory::new(Arc::clone(&sim), Visibility::default());
         let ports = memory.ports();
-        let ports = Ports { http: Arc::clone(&provider) as _, ..ports };
+        let ports = Ports { transport: Arc::clone(&provider).into(), ..ports };
         Self { sim, memory, provider, ports }
     }
 }

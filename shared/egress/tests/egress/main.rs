@@ -5,6 +5,7 @@
 mod addresses;
 mod answers;
 mod failures;
+mod mail;
 mod proxies;
 mod servers;
 mod tls;

@@ -23,6 +23,10 @@ impl Authority {
         self.0.cert.pem().into_bytes()
     }
 
+    pub(crate) fn key_pem(&self) -> Vec<u8> {
+        self.0.signing_key.serialize_pem().into_bytes()
+    }
+
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         let key = PrivateKeyDer::try_from(self.0.signing_key.serialize_der()).unwrap();
         let config = ServerConfig::builder().with_no_client_auth();

@@ -14,7 +14,7 @@ use bellhop_core::{
 use super::{Client, Story, Trial, Twist, Violation, World, dying::Dying, judge, until_death};
 use crate::{
     Dice, Provider, account, channel, draft,
-    effects::{between_points, http_between_points},
+    effects::{between_points, transport_between_points},
     key, name, registration,
 };
 
@@ -90,9 +90,9 @@ impl<W: World> Run<'_, W> {
         }
         let effects = Arc::clone(&self.dying) as _;
         let ports = self.world.open(Arc::clone(&effects)).await;
-        let ports = Ports { http: Arc::clone(&self.provider) as _, ..ports };
+        let ports = Ports { transport: Arc::clone(&self.provider).into(), ..ports };
         let ports = if self.world.tells_of_every_write() {
-            Ports { http: http_between_points(Arc::clone(&ports.http), &effects), ..ports }
+            Ports { transport: transport_between_points(&ports.transport, &effects), ..ports }
         } else {
             between_points(ports, &effects)
         };

@@ -61,7 +61,7 @@ impl Memory {
             attachments: worker,
             clock,
             telemetry: Arc::new(Silent),
-            http: Provider::new(&[]),
+            transport: Provider::new(&[]).into(),
             channels: CATALOG,
         }
     }

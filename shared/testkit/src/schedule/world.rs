@@ -24,7 +24,7 @@ use super::{
 use crate::{
     Answer, Dice, Memory, Provider, Sim, account, channel,
     crash::{Violation, judge},
-    effects::{Effects, http_between_points},
+    effects::{Effects, transport_between_points},
     memory::Visibility,
     registration,
 };
@@ -106,7 +106,7 @@ impl World {
         let ahead = self.luck.throw(|dice| dice.below(2 * SKEW_MS + 1)).cast_signed() - SKEW_MS.cast_signed();
         let clock = self.luck.sim.skewed(SignedDuration::from_millis(ahead));
         let ports = rig(self.memory.ports_with(clock, Arc::clone(&effects)), &self.memory, Arc::clone(&effects));
-        Ports { http: http_between_points(Arc::clone(&self.provider) as _, &effects), ..ports }
+        Ports { transport: transport_between_points(&Arc::clone(&self.provider).into(), &effects), ..ports }
     }
 
     fn is_over(&self) -> bool {

@@ -1,0 +1,94 @@
+//! Mail from the binary to a real server.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use acceptance::{BODY_SECRET, Bellhop, HEADER_SECRET};
+use serde_json::{Value, json};
+
+/// The mail server of the tests of `shared/egress`; it ends with its standard input.
+struct MailServer {
+    process: Child,
+    told: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl MailServer {
+    fn start(options: &Value) -> (Self, String) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let python = std::env::var_os("BELLHOP_VENV").map_or_else(|| root.join(".venv"), Into::into).join("bin/python");
+        let mut process = Command::new(python)
+            .arg(root.join("shared/egress/tests/egress/mail_server.py"))
+            .arg(options.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null()) // it complains of every client that hangs up
+            .spawn()
+            .expect("aiosmtpd is in `.venv`, or where `BELLHOP_VENV` says");
+        let mut told = BufReader::new(process.stdout.take().unwrap()).lines();
+        let port = told.next().unwrap().unwrap();
+        (Self { process, told }, format!("127.0.0.1:{port}"))
+    }
+
+    fn told(&mut self) -> Value {
+        serde_json::from_str(&self.told.next().unwrap().unwrap()).unwrap()
+    }
+}
+
+impl Drop for MailServer {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        drop(self.process.wait());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_arrives_as_mail_through_tls_and_whoever_was_refused_is_told() {
+    // given a mail server with a certificate of its own that knows one of two recipients
+    let data = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["smtp.example.com".to_owned()]).unwrap();
+    let (ca, cert) = (data.path().join("ca.pem"), data.path().join("server.pem"));
+    std::fs::write(&ca, made.cert.pem()).unwrap();
+    std::fs::write(&cert, made.cert.pem() + &made.signing_key.serialize_pem()).unwrap();
+    let (mut server, address) = MailServer::start(&json!({
+        "tls": "starttls", "cert": cert, "user": "bot@example.com", "password": HEADER_SECRET,
+        "rcpt": {"nobody@example.org": "550 5.1.1 nobody"},
+    }));
+    let resolve = format!("smtp.example.com={address}");
+    let bellhop = Bellhop::start_with(data.path(), &["--resolve", &resolve, "--extra-ca", ca.to_str().unwrap()]);
+    let params = json!({
+        "host": "smtp.example.com", "user": "bot@example.com", "password": HEADER_SECRET,
+        "to": ["a@example.org", "nobody@example.org"],
+    });
+    bellhop.client.put("/v1/registrations/mail", json!({ "channel": "email", "params": params })).await;
+
+    // when something is sent
+    let delivery = bellhop.client.send(json!({ "to": "mail", "title": "Hello", "body": BODY_SECRET })).await.remove(0);
+    let delivered = bellhop.client.until(&delivery, &["delivered"]).await;
+
+    // then it is there, and the attempt says who did not get it
+    let told = server.told();
+    assert_eq!((&told["to"], &told["tls"], &told["user"]), (&json!(["a@example.org"]), &json!(true), &json!("bot@example.com")));
+    let message = told["message"].as_str().unwrap();
+    assert!(message.contains(&format!("Message-ID: <{delivery}@example.com>")) && message.contains(BODY_SECRET), "{message}");
+    let attempt = &delivered["attempts"][0];
+    assert_eq!(attempt["status"], 250);
+    assert_eq!(attempt["detail"], "1 of 2 recipients were refused: number 2 with 550 5.1.1");
+    bellhop.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_server_on_a_private_address_is_not_dialled() {
+    let data = tempfile::tempdir().unwrap();
+    let (_server, address) = MailServer::start(&json!({}));
+    let bellhop = Bellhop::start_with(data.path(), &[]);
+    let (host, port) = address.split_once(':').unwrap();
+    let params = json!({ "host": host, "port": port, "tls": "none", "from": "bot@example.com", "to": "a@example.org" });
+    bellhop.client.put("/v1/registrations/mail", json!({ "channel": "email", "params": params })).await;
+    let delivery = bellhop.client.send(json!({ "to": "mail", "body": "x" })).await.remove(0);
+    assert_eq!(bellhop.client.until(&delivery, &["failed"]).await["reason"], "blocked_address");
+}
