@@ -2,9 +2,10 @@
 //!
 //! They install what they need and this machine lacks ([`tools`]), inside of the working directory alone.
 
-#![expect(clippy::print_stdout, reason = "a command line for developers")]
+#![expect(clippy::print_stderr, reason = "a command line for developers; figures alone go to standard output")]
 
 mod bench;
+mod budget;
 mod emulators;
 mod lambda;
 mod tools;
@@ -49,11 +50,11 @@ fn test() -> Result<()> {
 }
 
 fn step(name: &str, command: &mut Command) -> Result<()> {
-    println!("== {name}");
+    eprintln!("== {name}");
     let begun = Instant::now();
     let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
     ensure!(status.success(), "{name}: {command:?} ended with {status}");
-    println!("== {name}: {:.0?}", begun.elapsed());
+    eprintln!("== {name}: {:.0?}", begun.elapsed());
     Ok(())
 }
 
