@@ -6,8 +6,10 @@
 
 mod bench;
 mod budget;
+mod cost;
 mod emulators;
 mod lambda;
+mod scale;
 mod tools;
 
 use std::{env, path::Path, process::Command, time::Instant};
@@ -22,8 +24,16 @@ fn main() -> Result<()> {
         Some("test") => check().and_then(|()| test()),
         Some("lambda") => lambda::build(),
         Some("emulators") => emulators::start(),
+        Some("cost") => {
+            cost::print();
+            Ok(())
+        }
+        Some("scale") => {
+            scale::print();
+            Ok(())
+        }
         Some("bench") => bench::run(env::args().skip(2)),
-        _ => bail!("usage: cargo xtask check | test | lambda | emulators | bench"),
+        _ => bail!("usage: cargo xtask check | test | lambda | emulators | bench | cost | scale"),
     }
 }
 
