@@ -46,8 +46,7 @@ fn built(functions: &[&str]) -> Result<Vec<PathBuf>> {
     let mut build = tools::DEPLOYING.command("cargo-lambda")?;
     build.args(["lambda", "build", "--profile", "lambda", "--all-features", "--lambda-dir"]).arg(&binaries);
     // Collecting entropy from the jitter of the CPU takes each new process ten times as long as the rest of its warm-up.
-    // Lambda has the kernel's and
-    // the CPU's own. <https://aws.github.io/aws-lc-rs/resources.html#entropy-configuration>
+    // Lambda has the kernel's and the CPU's own. <https://aws.github.io/aws-lc-rs/resources.html#entropy-configuration>
     build.env("AWS_LC_SYS_NO_JITTER_ENTROPY", "1");
     for function in functions {
         build.args(["--package", &format!("bellhop-{function}")]);
