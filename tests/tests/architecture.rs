@@ -68,8 +68,8 @@ fn a_crate_imports_only_what_stands_below_it() {
             // what the mains on Lambda share
             "bellhop-lambda" => allowed(&["bellhop-core", "bellhop-aws", "bellhop-channels", "bellhop-egress"]),
             name if functions.contains(&name) => allowed(&["bellhop-core", "bellhop-channels", "bellhop-http", "bellhop-lambda"]),
-            // speaks to the binary as anybody does
-            "bellhop-bench" => allowed(&[]),
+            // speak to the binaries as anybody does, or are one beside them
+            "bellhop-bench" | "bellhop-hello" => allowed(&[]),
             "bellhop-local" | "acceptance" | "xtask" => continue,
             other => panic!("`{other}` is new: say here what it may import"),
         };

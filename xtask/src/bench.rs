@@ -1,13 +1,22 @@
-//! Builds the server and the load program for speed, and lets one measure the other. Only figures go to standard output.
+//! Builds the server, or the functions, and the load program for speed, and lets one measure the other. Only figures go to standard output.
 
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::lambda;
+
 /// Hands `arguments` to the load program.
 pub(crate) fn run(arguments: impl Iterator<Item = String>) -> Result<()> {
-    let build = ["build", "--release", "--all-features", "--package", "bellhop-local", "--package", "bellhop-bench"];
-    done(Command::new(env!("CARGO")).args(build))?;
+    let arguments: Vec<_> = arguments.collect();
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--release", "--all-features", "--package", "bellhop-bench"]);
+    if arguments.first().is_some_and(|what| what == "lambda") {
+        lambda::build_with_hello()?;
+    } else {
+        build.args(["--package", "bellhop-local"]);
+    }
+    done(&mut build)?;
     done(Command::new("target/release/bellhop-bench").args(arguments))
 }
 

@@ -1,10 +1,14 @@
-//! Builds what is deployed to Lambda, once, and lays it where `template.yaml` looks for it.
+//! Builds what is deployed to Lambda, once, holds it to its size budget, and lays it where `template.yaml` looks for it.
 
-use std::{fs, io::ErrorKind, path::Path};
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 
-use crate::{step, tools};
+use crate::{budget, step, tools};
 
 /// The functions, as their crates are named.
 const FUNCTIONS: [&str; 4] = ["ingest", "manage", "sender", "batch"];
@@ -15,21 +19,40 @@ const LAID_OUT: &str = "target/functions";
 /// cargo-lambda links against a C library as old as Lambda's; `CARGO_BUILD_TARGET=aarch64-unknown-linux-gnu` builds for
 /// arm64.
 pub(crate) fn build() -> Result<()> {
+    let binaries = built(&FUNCTIONS)?;
+    let mut sizes = Vec::new();
+    for (function, binary) in FUNCTIONS.iter().zip(&binaries) {
+        sizes.push((*function, fs::metadata(binary)?.len()));
+        match *function {
+            "sender" => channels()?.iter().try_for_each(|channel| lay(binary, &format!("sender-{channel}")))?,
+            other => lay(binary, other)?,
+        }
+    }
+    for (function, size) in &sizes {
+        eprintln!("{function}: {size} bytes");
+    }
+    budget::keep(&fs::read_to_string(budget::FILE)?, &sizes)
+}
+
+/// Builds what `bench lambda` measures: the functions, and one that does nothing.
+pub(crate) fn build_with_hello() -> Result<()> {
+    build()?;
+    built(&["hello"]).map(drop)
+}
+
+/// Builds these packages. Answers their binaries.
+fn built(functions: &[&str]) -> Result<Vec<PathBuf>> {
     let binaries = Path::new(LAID_OUT).join("built");
     let mut build = tools::DEPLOYING.command("cargo-lambda")?;
     build.args(["lambda", "build", "--profile", "lambda", "--all-features", "--lambda-dir"]).arg(&binaries);
-    for function in FUNCTIONS {
+    // Collecting entropy from the jitter of the CPU takes each new process ten times as long as the rest of its warm-up.
+    // Lambda has the kernel's and the CPU's own. <https://aws.github.io/aws-lc-rs/resources.html#entropy-configuration>
+    build.env("AWS_LC_SYS_NO_JITTER_ENTROPY", "1");
+    for function in functions {
         build.args(["--package", &format!("bellhop-{function}")]);
     }
     step("functions for Lambda", &mut build)?;
-    for function in FUNCTIONS {
-        let binary = binaries.join(format!("bellhop-{function}")).join("bootstrap");
-        match function {
-            "sender" => channels()?.iter().try_for_each(|channel| lay(&binary, &format!("sender-{channel}")))?,
-            other => lay(&binary, other)?,
-        }
-    }
-    Ok(())
+    Ok(functions.iter().map(|function| binaries.join(format!("bellhop-{function}")).join("bootstrap")).collect())
 }
 
 /// Puts a binary where the template's `CodeUri` names it: as another name of the same file, not as a copy.
@@ -42,7 +65,6 @@ fn lay(binary: &Path, name: &str) -> Result<()> {
         Ok(()) | Err(_) => {}
     }
     fs::hard_link(binary, &there).with_context(|| format!("`{}` was not built", binary.display()))?;
-    println!("{}: {} KB", folder.display(), fs::metadata(&there)?.len() / 1_000);
     Ok(())
 }
 

@@ -2,11 +2,14 @@
 //!
 //! They install what they need and this machine lacks ([`tools`]), inside of the working directory alone.
 
-#![expect(clippy::print_stdout, reason = "a command line for developers")]
+#![expect(clippy::print_stderr, reason = "a command line for developers; figures alone go to standard output")]
 
 mod bench;
+mod budget;
+mod cost;
 mod emulators;
 mod lambda;
+mod scale;
 mod tools;
 
 use std::{env, path::Path, process::Command, time::Instant};
@@ -21,9 +24,22 @@ fn main() -> Result<()> {
         Some("test") => check().and_then(|()| test()),
         Some("lambda") => lambda::build(),
         Some("emulators") => emulators::start(),
+<<<<<<< HEAD
         Some("python") => tools::TESTING.installed().map(drop),
         Some("bench") => bench::run(env::args().skip(2)),
         _ => bail!("usage: cargo xtask check | test | lambda | emulators | python | bench"),
+=======
+        Some("cost") => {
+            cost::print();
+            Ok(())
+        }
+        Some("scale") => {
+            scale::print();
+            Ok(())
+        }
+        Some("bench") => bench::run(env::args().skip(2)),
+        _ => bail!("usage: cargo xtask check | test | lambda | emulators | bench | cost | scale"),
+>>>>>>> lambda-figures
     }
 }
 
@@ -50,11 +66,11 @@ fn test() -> Result<()> {
 }
 
 fn step(name: &str, command: &mut Command) -> Result<()> {
-    println!("== {name}");
+    eprintln!("== {name}");
     let begun = Instant::now();
     let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
     ensure!(status.success(), "{name}: {command:?} ended with {status}");
-    println!("== {name}: {:.0?}", begun.elapsed());
+    eprintln!("== {name}: {:.0?}", begun.elapsed());
     Ok(())
 }
 

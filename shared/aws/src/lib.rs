@@ -8,6 +8,7 @@
 mod cache;
 mod clock;
 mod dynamo;
+mod environment;
 mod error;
 mod letter;
 mod outbox;
@@ -19,6 +20,7 @@ mod store;
 
 pub use clock::SystemClock;
 pub use dynamo::keys::{EXPIRES, RARE, RARE_PK, RARE_SK};
+pub use environment::{Missing, connector};
 pub use letter::{Arrived, Poison, Reference, wake_from};
 pub use queue::RETENTION;
 pub use store::{Config, Store, connect};

@@ -9,7 +9,6 @@ use std::{
 };
 
 use async_trait::async_trait;
-use aws_config::SdkConfig;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sigv4::{
     http_request::{
@@ -17,15 +16,12 @@ use aws_sigv4::{
     },
     sign::v4,
 };
-use aws_smithy_http_client::{
-    Connector,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
 use aws_smithy_runtime_api::client::{
     http::{HttpConnector, SharedHttpConnector},
     orchestrator::HttpRequest,
 };
 use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
+use aws_types::SdkConfig;
 use bellhop_core::{
     StoreError,
     model::{AccountId, AttachmentId, Picture},
@@ -59,7 +55,7 @@ pub(crate) struct Bucket {
 
 impl Bucket {
     /// `endpoint` instead of AWS's own, by path; else by host name.
-    pub(crate) fn new(sdk: &SdkConfig, name: &str, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(sdk: &SdkConfig, http: SharedHttpConnector, name: &str, clock: Arc<dyn Clock>) -> Self {
         let region = sdk.region().map_or_else(|| "us-east-1".to_owned(), ToString::to_string);
         // https://docs.amazonaws.cn/en_us/aws/latest/userguide/endpoints-Ningxia.html
         let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
@@ -67,13 +63,6 @@ impl Bucket {
             Some(endpoint) => format!("{}/{name}", endpoint.trim_end_matches('/')),
             None => format!("https://{name}.s3.{region}.{suffix}"),
         };
-        let connector = Connector::builder();
-        let connector = if base.starts_with("http://") {
-            connector.build_http()
-        } else {
-            connector.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build()
-        };
-        let http = SharedHttpConnector::new(connector);
         Self { base, region, credentials: sdk.credentials_provider(), http, clock }
     }
 

@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aws_config::{BehaviorVersion, SdkConfig, timeout::TimeoutConfig};
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use aws_types::SdkConfig;
 use bellhop_core::{
     channel::Catalog,
     model::{Account, AccountId, ChannelId, Key, KeyId, Name, Registration},
@@ -15,17 +16,15 @@ use crate::{
     SystemClock,
     cache::Cache,
     dynamo::{Claims, Seen, Table, keys},
+<<<<<<< HEAD
     outbox::Outbox,
+=======
+    environment::{self, Missing},
+>>>>>>> lambda-figures
     s3::Bucket,
     seal::Seal,
     sqs::Queues,
 };
-
-/// How long one try of a call may take: a connection that died while the environment was frozen says nothing by itself.
-const ATTEMPT: Duration = Duration::from_secs(4);
-
-/// How long a call may take with all of its tries: less than a request may, and than a sender has left after its send.
-const OPERATION: Duration = Duration::from_secs(12);
 
 /// How long opening the connections may take: Lambda gives ten seconds to the start.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib>
@@ -72,19 +71,18 @@ pub(crate) struct Known {
 /// Builds every client once, from the environment (`AWS_REGION`, `AWS_ENDPOINT_URL`, credentials), and opens their
 /// connections, so that the first event waits for no handshake.
 /// A service that does not answer now is no reason not to start: the first call that needs it will say so.
-pub async fn connect(config: &Config) -> Arc<Store> {
-    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
-    let sdk = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).load().await;
-    let store = Store::new(&sdk, config, Arc::new(SystemClock));
+pub async fn connect(config: &Config) -> Result<Arc<Store>, Missing> {
+    let (sdk, http) = environment::sdk()?;
+    let store = Store::new(&sdk, http, config, Arc::new(SystemClock));
     if timeout(WARM, store.warm()).await.is_err() {
         tracing::debug!("a service did not answer in time while this function started");
     }
-    store
+    Ok(store)
 }
 
 impl Store {
-    /// Over clients of that configuration, with that clock.
-    pub fn new(sdk: &SdkConfig, config: &Config, clock: Arc<dyn Clock>) -> Arc<Self> {
+    /// Over clients of that configuration, with that clock; S3's is ours, over `http`.
+    pub fn new(sdk: &SdkConfig, http: SharedHttpConnector, config: &Config, clock: Arc<dyn Clock>) -> Arc<Self> {
         Arc::new(Self {
             table: Table::new(aws_sdk_dynamodb::Client::new(sdk), config.table.clone()),
             queues: Queues {
@@ -93,8 +91,12 @@ impl Store {
                 dead: config.dead_letter_url_prefix.clone(),
                 channels: config.channels.clone(),
             },
+<<<<<<< HEAD
             outbox: Outbox::default(),
             bucket: Bucket::new(sdk, &config.bucket, Arc::clone(&clock)),
+=======
+            bucket: Bucket::new(sdk, http, &config.bucket, Arc::clone(&clock)),
+>>>>>>> lambda-figures
             seal: config.kms_key_id.clone().map(|key_id| Seal::new(aws_sdk_kms::Client::new(sdk), key_id)),
             clock,
             known: Known::default(),

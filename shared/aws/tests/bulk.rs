@@ -96,7 +96,7 @@ async fn a_bulk_of_a_hundred_events_is_sent_in_a_few_calls() {
 struct Stuck {
     written: AtomicUsize,
     sent: AtomicUsize,
-    is_stuck: Notify,
+    reached: Notify,
 }
 
 #[async_trait]
@@ -108,7 +108,7 @@ impl Fate for Stuck {
         onwards: &SharedHttpConnector,
     ) -> Result<HttpResponse, ConnectorError> {
         if call == "SendMessageBatch" && self.sent.fetch_add(1, Ordering::Relaxed) == 0 {
-            self.is_stuck.notify_one();
+            self.reached.notify_one();
             std::future::pending::<()>().await;
         }
         let answer = onwards.call(request).await;
@@ -129,7 +129,7 @@ async fn when_the_one_that_sends_for_all_goes_away_the_others_are_queued_all_the
     let mut first = accepted(&ports, 0).boxed();
     tokio::select! {
         _ = &mut first => panic!("its call is never answered"),
-        () = stuck.is_stuck.notified() => {}
+        () = stuck.reached.notified() => {}
     }
     // and others that wait for it to send theirs
     let before = stuck.written.load(Ordering::Relaxed);

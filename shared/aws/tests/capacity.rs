@@ -1,10 +1,12 @@
-//! What one event to one registration costs in steady state, in DynamoDB's own units, as ministack counts them.
+//! What one event costs in steady state: calls of AWS, counted on the wire, and DynamoDB's own units, as ministack counts
+//! them. `docs/cost.md` makes money of these numbers.
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html>
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod emulated;
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -18,10 +20,11 @@ use aws_smithy_runtime_api::client::{
 use bellhop_core::{
     accept::accept,
     deliver::{LEASE, work},
-    model::State,
+    model::{Draft, Recipient, State},
     ports::{IdempotencyKey, Ports},
+    tick::tick,
 };
-use bellhop_testkit::{account, channel, draft, key, registration};
+use bellhop_testkit::{account, channel, draft, key, name, registration};
 use emulated::{
     Deployment, Emulator, Kind,
     wire::{Fate, Wire, answer, body_of, json_of, with_body},
@@ -36,13 +39,16 @@ struct Units {
     index: f64,
 }
 
-/// Asks every call of the table what it cost.
+/// Counts calls, and asks those of the table what they cost.
 #[derive(Default)]
-struct Counting(Mutex<Units>);
+struct Counting {
+    units: Mutex<Units>,
+    calls: Mutex<BTreeMap<String, u32>>,
+}
 
 impl Counting {
     fn count(&self, call: &str, consumed: &Value) {
-        let mut units = self.0.lock().unwrap();
+        let mut units = self.units.lock().unwrap();
         let all = consumed["CapacityUnits"].as_f64().unwrap_or_else(|| panic!("`{call}` does not say what it cost"));
         let index = consumed["GlobalSecondaryIndexes"].as_object().into_iter().flat_map(serde_json::Map::values);
         let index: f64 = index.map(|index| index["CapacityUnits"].as_f64().unwrap()).sum();
@@ -54,8 +60,19 @@ impl Counting {
     }
 
     fn take(&self) -> Units {
-        std::mem::take(&mut self.0.lock().unwrap())
+        std::mem::take(&mut self.units.lock().unwrap())
     }
+
+    /// The functions' own calls. What reads the queue is Lambda's event source on AWS.
+    fn take_calls(&self) -> Vec<(String, u32)> {
+        let mut calls = std::mem::take(&mut *self.calls.lock().unwrap());
+        calls.retain(|call, _| call != "ReceiveMessage" && call != "DeleteMessage");
+        calls.into_iter().collect()
+    }
+}
+
+fn calls(expected: &[(&str, u32)]) -> Vec<(String, u32)> {
+    expected.iter().map(|(call, count)| ((*call).to_owned(), *count)).collect()
 }
 
 #[async_trait]
@@ -66,6 +83,7 @@ impl Fate for Counting {
         request: HttpRequest,
         onwards: &SharedHttpConnector,
     ) -> Result<HttpResponse, ConnectorError> {
+        *self.calls.lock().unwrap().entry(call.to_owned()).or_default() += 1;
         if !request.headers().get("x-amz-target").is_some_and(|target| target.starts_with("DynamoDB")) {
             return onwards.call(request).await;
         }
@@ -74,7 +92,7 @@ impl Fate for Counting {
         let (status, answered) = json_of(onwards.call(with_body(request, &asked)).await?).await;
         match &answered["ConsumedCapacity"] {
             // ministack does not say what a batch of strongly consistent reads costs: a unit a row, at least
-            Value::Null if call == "BatchGetItem" => self.0.lock().unwrap().reads += 1.0,
+            Value::Null if call == "BatchGetItem" => self.units.lock().unwrap().reads += 1.0,
             Value::Array(tables) => tables.iter().for_each(|consumed| self.count(call, consumed)),
             consumed => self.count(call, consumed),
         }
@@ -84,18 +102,29 @@ impl Fate for Counting {
 
 /// One event, accepted and delivered.
 async fn one_event(ports: &Ports, key: Option<IdempotencyKey>) {
-    let answer = accept(ports, &account(), draft("the backup is done"), "send_to", key).await.unwrap();
+    told(ports, &["phone"], key).await;
+}
+
+/// One event, accepted and delivered to all of these.
+async fn told(ports: &Ports, registrations: &[&str], key: Option<IdempotencyKey>) {
+    let send_to = registrations.iter().map(|called| Recipient::Registration(name(called))).collect();
+    let draft = Draft { send_to, ..draft("the backup is done") };
+    let answer = accept(ports, &account(), draft, "send_to", key).await.unwrap();
+    assert_eq!(answer.deliveries.len(), registrations.len());
     let coming = async {
-        loop {
+        let mut worked = 0;
+        while worked < registrations.len() {
             let wakes = ports.queue.receive(&channel(), 10).await.unwrap();
-            if let Some(wake) = wakes.first() {
-                return work(ports, wake, LEASE).await.unwrap();
+            for wake in &wakes {
+                work(ports, wake, LEASE).await.unwrap();
             }
-            ports.queue.ready(&channel()).await;
+            worked += wakes.len();
+            if wakes.is_empty() {
+                ports.queue.ready(&channel()).await;
+            }
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), coming).await.expect("the wake-up comes");
-    assert_eq!(answer.deliveries.len(), 1);
+    tokio::time::timeout(Duration::from_secs(20), coming).await.expect("the wake-ups come");
 }
 
 /// Ports whose caches are warm, and what they cost from here on.
@@ -106,6 +135,7 @@ async fn warm() -> (Deployment, Ports, Arc<Counting>) {
     assert!(ports.registrations.put(&registration("phone")).await.unwrap());
     one_event(&ports, None).await;
     assert!(counting.take().writes > 3.0, "it counts");
+    assert!(!counting.take_calls().is_empty(), "it counts");
     (deployment, ports, counting)
 }
 
@@ -135,4 +165,39 @@ async fn an_idempotency_key_costs_one_more_write() {
     one_event(&ports, Some(key("k", "hash", ports.clock.now()))).await;
     assert_eq!(counting.take(), Units { reads: 0.0, writes: 4.0, index: 0.0 }, "key, event, claim, settlement");
     assert_eq!(delivered(&deployment).await, 2);
+}
+
+#[tokio::test]
+async fn an_event_delivered_at_once_makes_four_calls() {
+    let (deployment, ports, counting) = warm().await;
+    one_event(&ports, None).await;
+    assert_eq!(counting.take_calls(), calls(&[("PutItem", 3), ("SendMessageBatch", 1)]), "no KMS, no second look");
+    assert_eq!(delivered(&deployment).await, 2);
+}
+
+#[tokio::test]
+async fn an_event_to_ten_registrations_is_one_write_and_one_call_of_the_queue_and_two_writes_a_delivery() {
+    let (deployment, ports, counting) = warm().await;
+    let names: Vec<_> = (0..10).map(|number| format!("phone-{number}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    for called in &names {
+        assert!(ports.registrations.put(&registration(called)).await.unwrap());
+    }
+    told(&ports, &names, None).await;
+    counting.take();
+    counting.take_calls();
+    told(&ports, &names, None).await;
+    assert_eq!(counting.take_calls(), calls(&[("PutItem", 21), ("SendMessageBatch", 1)]));
+    assert_eq!(counting.take(), Units { reads: 0.0, writes: 21.0, index: 0.0 }, "its text is short");
+    assert_eq!(delivered(&deployment).await, 21);
+}
+
+#[tokio::test]
+async fn a_tick_with_nothing_due_reads_once() {
+    let (_deployment, ports, counting) = warm().await;
+    tick(&ports, ports.clock.now()).await.unwrap();
+    assert_eq!(counting.take_calls(), calls(&[("Query", 1)]));
+    let Units { reads, writes, index } = counting.take();
+    assert!(reads <= 1.0, "{reads}");
+    assert_eq!((writes, index), (0.0, 0.0));
 }

@@ -69,14 +69,19 @@ async fn start(transport: impl Into<Transport>, kms_key_id: Option<String>) -> R
         bucket: env::read(env::BUCKET)?,
         kms_key_id,
     };
+<<<<<<< HEAD
     let store = connect(&config).await;
     let ports = store.ports(transport, Arc::new(Silent), catalog);
+=======
+    let store = connect(&config).await?;
+    let ports = store.ports(http, Arc::new(Silent), catalog);
+>>>>>>> lambda-figures
     Ok((store, ports))
 }
 
 /// What other crates may say, whatever the filter: below that they tell paths, headers and bodies, and those hold secrets.
 const NOT_THEIRS: &str = "h2=off,hyper=info,hyper_util=info,reqwest=info,rustls=info,lambda_http=info,lambda_runtime=info,\
-    lambda_runtime_api_client=info,aws_config=info,aws_credential_types=info,aws_runtime=info,aws_sdk_dynamodb=info,\
+    lambda_runtime_api_client=info,aws_credential_types=info,aws_runtime=info,aws_sdk_dynamodb=info,\
     aws_sdk_kms=info,aws_sdk_sqs=info,aws_sigv4=info,aws_smithy_http_client=info,aws_smithy_runtime=info,\
     aws_smithy_runtime_api=info";
 

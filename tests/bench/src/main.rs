@@ -7,12 +7,15 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the figures go to standard output, progress beside it")]
 
 mod client;
+mod endpoint;
 mod isolation;
 mod kills;
+mod lambda;
 mod load;
 mod machine;
 mod process;
 mod report;
+mod runtime;
 mod serve;
 mod sink;
 
@@ -66,6 +69,8 @@ enum What {
     Isolation(isolation::Isolation),
     /// Whether anything is lost or repeated when the server is killed under load.
     Kills(kills::Kills),
+    /// How large the Lambda functions are, and how fast they start, beside one that does nothing.
+    Lambda(lambda::Lambda),
 }
 
 impl Common {
@@ -89,6 +94,7 @@ async fn main() -> Result<()> {
         What::Serve(serve) => ("serve", serve.connections),
         What::Isolation(_) => ("isolation", 16),
         What::Kills(kills) => ("kills", kills.connections),
+        What::Lambda(_) => ("lambda", 16),
     };
     let processors = Processors::look()?;
     let mut report = Report::new(name, command(), machine::measure(&common.data, connections).await?);
@@ -96,6 +102,7 @@ async fn main() -> Result<()> {
         What::Serve(serve) => serve.run(&common, &mut report).await?,
         What::Isolation(isolation) => isolation.run(&common, &mut report).await?,
         What::Kills(kills) => kills.run(&common, &mut report).await?,
+        What::Lambda(lambda) => lambda.run(&common, &mut report).await?,
     }
     report.end(machine::measure(&common.data, connections).await?);
     let stolen = Processors::look()?.stolen_since(processors);

@@ -99,7 +99,7 @@ impl Bellhop {
 
     /// Resident memory in MB (10^6 bytes).
     pub(crate) fn resident_mb(&self) -> Result<f64> {
-        Ok(field(&self.proc("status")?, "VmRSS:")? * 1024.0 / 1e6)
+        resident_mb(self.child.id())
     }
 
     /// The most resident memory there ever was, in MB.
@@ -147,6 +147,12 @@ impl LogWatch {
         self.task.abort();
         self.most.load(std::sync::atomic::Ordering::Relaxed) as f64 / 1e6
     }
+}
+
+/// Resident memory of a process in MB (10^6 bytes).
+pub(crate) fn resident_mb(process: u32) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).context("the process has ended")?;
+    Ok(field(&status, "VmRSS:")? * 1024.0 / 1e6)
 }
 
 fn field(text: &str, name: &str) -> Result<f64> {

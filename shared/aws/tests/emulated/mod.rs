@@ -17,14 +17,16 @@ use std::{
     time::Duration,
 };
 
-use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
     ScalarAttributeType,
 };
 use aws_sdk_sqs::types::QueueAttributeName;
-use bellhop_aws::{Config, RARE, RARE_PK, RARE_SK, Store, SystemClock};
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_types::retry::RetryConfig;
+use aws_types::{SdkConfig, region::Region};
+use bellhop_aws::{Config, RARE, RARE_PK, RARE_SK, Store, SystemClock, connector};
 use bellhop_core::{
     model::ChannelId,
     ports::{Clock, Ports},
@@ -194,7 +196,7 @@ impl Deployment {
 
     /// A new process over it.
     pub(crate) fn store(&self, wire: Arc<Wire>, attempts: u32, clock: Arc<dyn Clock>) -> Arc<Store> {
-        Store::new(&sdk(&self.url, wire, attempts), &self.config, clock)
+        Store::new(&sdk(&self.url, wire, attempts), connector(Some(&self.url)), &self.config, clock)
     }
 
     pub(crate) fn ports(&self, wire: Arc<Wire>) -> Ports {
