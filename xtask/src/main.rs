@@ -24,11 +24,7 @@ fn main() -> Result<()> {
         Some("test") => check().and_then(|()| test()),
         Some("lambda") => lambda::build(),
         Some("emulators") => emulators::start(),
-<<<<<<< HEAD
         Some("python") => tools::TESTING.installed().map(drop),
-        Some("bench") => bench::run(env::args().skip(2)),
-        _ => bail!("usage: cargo xtask check | test | lambda | emulators | python | bench"),
-=======
         Some("cost") => {
             cost::print();
             Ok(())
@@ -38,8 +34,7 @@ fn main() -> Result<()> {
             Ok(())
         }
         Some("bench") => bench::run(env::args().skip(2)),
-        _ => bail!("usage: cargo xtask check | test | lambda | emulators | bench | cost | scale"),
->>>>>>> lambda-figures
+        _ => bail!("usage: cargo xtask check | test | lambda | emulators | python | bench | cost | scale"),
     }
 }
 

@@ -16,11 +16,8 @@ use crate::{
     SystemClock,
     cache::Cache,
     dynamo::{Claims, Seen, Table, keys},
-<<<<<<< HEAD
-    outbox::Outbox,
-=======
     environment::{self, Missing},
->>>>>>> lambda-figures
+    outbox::Outbox,
     s3::Bucket,
     seal::Seal,
     sqs::Queues,
@@ -91,12 +88,8 @@ impl Store {
                 dead: config.dead_letter_url_prefix.clone(),
                 channels: config.channels.clone(),
             },
-<<<<<<< HEAD
             outbox: Outbox::default(),
-            bucket: Bucket::new(sdk, &config.bucket, Arc::clone(&clock)),
-=======
             bucket: Bucket::new(sdk, http, &config.bucket, Arc::clone(&clock)),
->>>>>>> lambda-figures
             seal: config.kms_key_id.clone().map(|key_id| Seal::new(aws_sdk_kms::Client::new(sdk), key_id)),
             clock,
             known: Known::default(),

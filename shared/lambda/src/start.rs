@@ -69,13 +69,8 @@ async fn start(transport: impl Into<Transport>, kms_key_id: Option<String>) -> R
         bucket: env::read(env::BUCKET)?,
         kms_key_id,
     };
-<<<<<<< HEAD
-    let store = connect(&config).await;
-    let ports = store.ports(transport, Arc::new(Silent), catalog);
-=======
     let store = connect(&config).await?;
-    let ports = store.ports(http, Arc::new(Silent), catalog);
->>>>>>> lambda-figures
+    let ports = store.ports(transport, Arc::new(Silent), catalog);
     Ok((store, ports))
 }
 
