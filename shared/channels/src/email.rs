@@ -13,7 +13,7 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use bellhop_core::{
     Code, Problem, Reason, Retry, SendError,
