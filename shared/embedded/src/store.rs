@@ -26,7 +26,6 @@ use crate::{
     cache::Cache,
     directory,
     error::Fault,
-    log::Carrier,
     queue::{Window, millis, table},
     readers::Readers,
     schema::{self, Prepared},
@@ -120,9 +119,8 @@ impl Store {
             Durability::None => None,
         };
         let (items, received) = mpsc::channel();
-        let carrier = Carrier::on(connect(dir, options).map_err(database)?).map_err(io)?;
-        let beside = (Syncer::of(log).map_err(io)?, carrier);
-        let writer = Writer::new(connection, epoch, received, Arc::clone(&memory), beside, lock).map_err(database)?;
+        let syncer = Syncer::of(log).map_err(io)?;
+        let writer = Writer::new(connection, epoch, received, Arc::clone(&memory), syncer, lock).map_err(database)?;
         let writer = thread::Builder::new().name("bellhop-writer".to_owned()).spawn(|| writer.run()).map_err(io)?;
         Ok(Arc::new(Self {
             memory,

@@ -26,7 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use crate::{
     deliveries,
     error::Fault,
-    log::{Carrier, Log},
+    log::Log,
     queue::{AT_ONCE, LONGEST_DELAY, Lane, LaneId, Message, Place, Ready, millis, table},
     store::Memory,
     sync::Syncer,
@@ -256,11 +256,11 @@ impl Writer {
         epoch: u64,
         items: Receiver<Item>,
         memory: Arc<Memory>,
-        (syncer, carrier): (Syncer, Carrier),
+        syncer: Syncer,
         lock: File,
     ) -> rusqlite::Result<Self> {
         connection.set_prepared_statement_cache_capacity(64);
-        let log = Log::watch(&mut connection, carrier)?;
+        let log = Log::watch(&mut connection)?;
         let seq = i64::try_from(epoch << 40).unwrap_or(i64::MAX);
         let known = Known { seq, lanes: HashMap::new(), sending: HashMap::new() };
         Ok(Self { connection, log, items, memory, epoch, known, effects: Vec::new(), syncer, last: 0, _lock: lock })
@@ -280,7 +280,7 @@ impl Writer {
             }
         }
         self.syncer.end();
-        self.log.end(&self.connection);
+        Log::cut(&self.connection);
     }
 
     /// Does `first` and what has come in behind it. `true`: it was told to end.
