@@ -91,6 +91,15 @@ async fn a_bulk_of_a_hundred_events_is_sent_in_a_few_calls() {
     }
 }
 
+#[tokio::test]
+async fn a_bulk_of_ten_events_needs_three_calls_at_most() {
+    let (ports, counting) = world(Kind::Ministack).await;
+    let answers = join_all((0..10).map(|number| accepted(&ports, number))).await;
+    let calls = counting.0.load(Ordering::Relaxed);
+    assert!((1..=3).contains(&calls), "{calls} calls for 10 events");
+    assert_eq!(woken(&ports, 10).await, deliveries(&answers));
+}
+
 /// The first call that sends is never answered.
 #[derive(Default)]
 struct Stuck {
