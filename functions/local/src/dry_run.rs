@@ -223,5 +223,5 @@ pub(crate) fn job(channel: &ChannelId, draft: Draft, now: Timestamp) -> Result<J
 }
 
 pub(crate) fn context(now: Timestamp) -> Context {
-    Context { now, chance: 0, time_zone: jiff::tz::TimeZone::UTC, locale: "en".to_owned(), fixed: Vec::new() }
+    Context { now, chance: 0, time_zone: jiff::tz::TimeZone::UTC, locale: "en".to_owned(), done: 0, fixed: Vec::new() }
 }

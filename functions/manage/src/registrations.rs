@@ -63,6 +63,7 @@ pub(crate) struct Shown {
     serves: Serves,
     description: Option<String>,
     disabled: Option<Disabled>,
+    paused_until: Option<Timestamp>,
     version: u64,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -75,13 +76,13 @@ pub(crate) async fn list(
 ) -> Result<Json<Items<Shown>>, Refused> {
     let Listing { limit, cursor, filter: Everything {} } = listing;
     let found = api.ports.registrations.list(&caller.account, cursor.as_ref(), limit + 1).await?;
-    let shown = found.iter().map(|registration| show(api.ports.channels, registration)).collect();
+    let shown = found.iter().map(|registration| show(&api, registration)).collect();
     Ok(Json(Items::first(shown, limit, |last: &Shown| last.name.clone())))
 }
 
 pub(crate) async fn one(State(api): State<Api>, Reader(caller): Reader, Named(name): Named) -> Result<Json<Shown>, Refused> {
     let found = fresh(&api, &caller.account, &name).await?.ok_or_else(not_found)?;
-    Ok(Json(show(api.ports.channels, &found)))
+    Ok(Json(show(&api, &found)))
 }
 
 pub(crate) async fn put(
@@ -127,7 +128,7 @@ async fn save(
         let body: Body = json::read(body(old.as_deref())?)?;
         let registration = body.registration(channels, account, name, old.as_deref(), api.ports.clock.now())?;
         if api.ports.registrations.put(&registration).await? {
-            return Ok(Json(show(channels, &registration)));
+            return Ok(Json(show(&api, &registration)));
         }
     }
     Err(Problem::new(Code::Conflict, format!("others saved `{name}` at the same moment; read it again and repeat")).into())
@@ -163,6 +164,7 @@ impl Body {
             description: self.description,
             version: old.map_or(0, |old| old.version) + 1,
             disabled: None,
+            paused_until: None,
             created_at: old.map_or(now, |old| old.created_at),
             updated_at: now,
         })
@@ -219,7 +221,7 @@ fn as_body(old: &Registration) -> Map<String, Value> {
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn show(channels: Catalog, registration: &Registration) -> Shown {
+fn show(api: &Api, registration: &Registration) -> Shown {
     let Registration {
         account: _,
         name,
@@ -232,12 +234,28 @@ fn show(channels: Catalog, registration: &Registration) -> Shown {
         description,
         version,
         disabled,
+        paused_until,
         created_at,
         updated_at,
     } = registration.clone();
-    let spec = channels.get(channel.as_str()).map(Channel::spec);
+    let paused_until = paused_until.filter(|until| *until > api.ports.clock.now());
+    let spec = api.ports.channels.get(channel.as_str()).map(Channel::spec);
     let params = mask_secrets(spec, &params);
-    Shown { name, channel, params, groups, enabled, default, serves, description, disabled, version, created_at, updated_at }
+    Shown {
+        name,
+        channel,
+        params,
+        groups,
+        enabled,
+        default,
+        serves,
+        description,
+        disabled,
+        paused_until,
+        version,
+        created_at,
+        updated_at,
+    }
 }
 
 /// The parameters with every secret hidden; all of them where the channel is not known here.

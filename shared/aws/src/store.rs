@@ -106,6 +106,7 @@ impl Store {
             events: Arc::clone(self) as _,
             deliveries: Arc::clone(self) as _,
             registrations: Arc::clone(self) as _,
+            pace: Arc::clone(self) as _,
             accounts: Arc::clone(self) as _,
             keys: Arc::clone(self) as _,
             attachments: Arc::clone(self) as _,

@@ -47,7 +47,7 @@ pub(crate) fn message(job: &Job) -> Message<'_> {
 pub(crate) fn context() -> Context {
     let now = Timestamp::from_second(NOW).unwrap();
     let time_zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
-    Context { now, chance: 7, time_zone, locale: "en".to_owned(), fixed: Vec::new() }
+    Context { now, chance: 7, time_zone, locale: "en".to_owned(), done: 0, fixed: Vec::new() }
 }
 
 /// The request that `channel` makes of a message.

@@ -14,6 +14,7 @@ use bellhop_core::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
     channel::{Channel, Context, Limit, Message, Outgoing, Params, Reply, Spec, Step, Unit},
     model::Format,
+    pace::SendRate,
     render,
 };
 use serde_json::{Value, json};
@@ -49,9 +50,22 @@ impl Channel for Telegram {
         token.map(drop).ok_or_else(|| Problem::field(Code::InvalidParams, "params.bot_token", detail))
     }
 
+    /// One a second in a chat, twenty a minute in a group.
+    /// <https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this>
+    fn rate(&self, params: &Params) -> Option<SendRate> {
+        let chat = params.text(spec::CHAT_ID.name)?.trim();
+        let is_group = chat.starts_with(['-', '@']);
+        Some(if is_group { SendRate::of(20, Duration::from_mins(1)) } else { SendRate::of(1, Duration::from_secs(1)) })
+    }
+
+    fn arrived(&self, so_far: &[Reply]) -> usize {
+        so_far.iter().filter(|reply| matches!(judge(reply, Timestamp::UNIX_EPOCH), Judged::Accepted)).count()
+    }
+
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
         let message = &with_picture(message, params);
         let mut plan = Plan::new(message, params);
+        plan.parts.drain(..cx.done.min(plan.parts.len()));
         for reply in so_far {
             let answered = match judge(reply, cx.now) {
                 Judged::Accepted => {

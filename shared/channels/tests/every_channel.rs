@@ -110,6 +110,7 @@ fn picture() -> Picture {
 
 fn step(channel: &dyn Channel, message: &Message, so_far: &[Reply]) -> Step {
     let cx = Context {
+        done: 0,
         now: Timestamp::UNIX_EPOCH,
         chance: 7,
         time_zone: jiff::tz::TimeZone::UTC,
@@ -228,6 +229,7 @@ fn without_its_parameters_a_channel_fails_in_words() {
         let job = job(channel, "title", "text");
         let message = render::message(&job, channel.spec(), None);
         let cx = Context {
+            done: 0,
             now: Timestamp::UNIX_EPOCH,
             chance: 7,
             time_zone: jiff::tz::TimeZone::UTC,

@@ -9,7 +9,7 @@ use crate::Retry;
 pub const SCHEDULE: [u64; 7] = [5, 30, 300, 1_800, 7_200, 18_000, 36_000];
 
 /// The longest that a provider's own word is followed.
-const LONGEST: Duration = Duration::from_hours(24);
+pub(crate) const LONGEST: Duration = Duration::from_hours(24);
 
 /// How long to wait after `tries` tries of this round, or `None` if that was the last one. The schedule is spread by
 /// ±20 % so that what failed together does not come back together; a provider's word is only ever prolonged (by up to

@@ -13,6 +13,7 @@ use crate::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
     mail::{Mail, Mailed, Receipt},
     model::{Address, AddressKind, ChannelId, Event, Format, Picture},
+    pace::SendRate,
 };
 
 /// Every channel that this program can speak.
@@ -50,6 +51,17 @@ pub trait Channel: Send + Sync {
     /// parameter in the error.
     fn check(&self, _params: &Params) -> Result<(), Problem> {
         Ok(())
+    }
+
+    /// How fast a registration with these parameters may be sent to, if the provider says so.
+    fn rate(&self, _params: &Params) -> Option<SendRate> {
+        None
+    }
+
+    /// How many parts of a message these answers say have arrived, where it is shown part by part: a later attempt begins
+    /// after them ([`Context::done`]).
+    fn arrived(&self, _so_far: &[Reply]) -> usize {
+        0
     }
 
     /// What to do next, after these answers.
@@ -340,6 +352,8 @@ pub struct Context {
     pub time_zone: jiff::tz::TimeZone,
     /// The account's locale.
     pub locale: String,
+    /// How many parts of the message have [arrived](Channel::arrived) in earlier attempts.
+    pub done: usize,
     /// Nonces by name, where somebody wants to see the same bytes again; nothing but for dry runs.
     pub fixed: Vec<(String, String)>,
 }
@@ -502,7 +516,14 @@ mod tests {
 
     fn context(chance: u128) -> Context {
         let fixed = vec![("iv".to_owned(), "1111".to_owned())];
-        Context { now: Timestamp::UNIX_EPOCH, chance, time_zone: jiff::tz::TimeZone::UTC, locale: "en".to_owned(), fixed }
+        Context {
+            now: Timestamp::UNIX_EPOCH,
+            chance,
+            time_zone: jiff::tz::TimeZone::UTC,
+            locale: "en".to_owned(),
+            done: 0,
+            fixed,
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! leaves a claim behind that the next wake-up records as unknown. A panic fails its own job alone. Left to others: which
 //! wake-ups come when ([`crate::ports::Queue`]), how often a delivery is tried ([`crate::backoff`]).
 
+mod turn;
+
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
@@ -95,29 +97,30 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
             return Ok(Disposition::Bury);
         }
     };
-    let (settlement, dead) = match prepare(ports, job, &row).await {
-        Ok(Prepared { registration: None, .. }) => (dropped(&claim, Reason::RegistrationDeleted), None),
-        Ok(Prepared { registration: Some(registration), .. }) if !registration.is_open() => {
-            (dropped(&claim, Reason::RegistrationDisabled), None)
+    let (settlement, used) = match prepare(ports, job, &row).await {
+        Ok(Prepared::Never(why)) => {
+            let next = Next::Final { state: State::Dropped, reason: Some(why) };
+            (untried(&row, &claim, next), None)
         }
-        Ok(Prepared { registration: Some(registration), .. }) if registration.channel != job.channel => {
-            (dropped(&claim, Reason::ChannelChanged), None)
-        }
-        Ok(Prepared { registration: Some(registration), picture, account }) => {
-            let tried = try_once(ports, job, &row, &registration, picture.as_ref(), account.as_deref()).await;
-            let dead = tried.dead_address.then_some((registration, tried.reason));
-            (settlement(ports, &row, &claim, tried), dead)
+        Ok(Prepared::Later(next)) => (untried(&row, &claim, next), None),
+        Ok(Prepared::Now(needed)) => {
+            let tried = try_once(ports, job, &row, &needed).await;
+            (settlement(ports, &row, &claim, &tried), Some((needed.registration, tried)))
         }
         Err(error) => {
             tracing::error!(delivery = %job.delivery, %error, "cannot read what the message needs");
             let detail = "what the message needs could not be read; the operator's log says more";
-            let tried = Tried::failed(SendError::new(Reason::StoreFailed, Retry::Later, detail));
-            (settlement(ports, &row, &claim, tried), None)
+            let error = SendError::new(Reason::StoreFailed, Retry::Later, detail);
+            let tried = Tried { done: row.done, ..Tried::failed(error) };
+            (settlement(ports, &row, &claim, &tried), None)
         }
     };
     let disposition = record(ports, job, &settlement).await;
-    if let Some((registration, reason)) = dead {
-        switch_off(ports, &registration, reason.unwrap_or(Reason::Gone)).await;
+    if let Some((registration, tried)) = used {
+        turn::slow_down(ports, &registration, &tried).await;
+        if tried.dead_address {
+            switch_off(ports, &registration, tried.reason.unwrap_or(Reason::Gone)).await;
+        }
     }
     disposition
 }
@@ -128,7 +131,8 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
 /// What was sent may have gone to an address that has been replaced since: only the registration that was used is meant.
 async fn switch_off(ports: &Ports, registration: &Registration, reason: Reason) {
     let now = ports.registrations.get(&registration.account, &registration.name, Freshness::Fresh).await;
-    if now.is_ok_and(|now| now.is_none_or(|now| *now != *registration)) {
+    let is_same = |now: &Registration| *now == Registration { paused_until: now.paused_until, ..registration.clone() };
+    if now.is_ok_and(|now| now.is_none_or(|now| !is_same(&now))) {
         return;
     }
     let disabled = Disabled { reason, at: ports.clock.now() };
@@ -141,28 +145,53 @@ async fn switch_off(ports: &Ports, registration: &Registration, reason: Reason) 
     }
 }
 
+/// What is to be done with a claimed delivery.
+enum Prepared {
+    /// Nothing, ever.
+    Never(Reason),
+    /// It is not its turn.
+    Later(Next),
+    /// To be sent.
+    Now(Needed),
+}
+
 /// What a send needs besides the job.
-struct Prepared {
-    registration: Option<Arc<Registration>>,
+struct Needed {
+    registration: Arc<Registration>,
+    channel: &'static dyn Channel,
     picture: Option<Picture>,
     account: Option<Arc<Account>>,
 }
 
 async fn prepare(ports: &Ports, job: &Job, row: &Delivery) -> Result<Prepared, StoreError> {
-    Ok(Prepared {
-        registration: registration(ports, job, row).await?,
-        picture: match job.event.screenshot {
-            Some(id) => ports.attachments.get(job.account(), id).await?,
-            None => None,
-        },
-        account: ports.accounts.get(job.account()).await?,
-    })
+    let Some(registration) = registration(ports, job, row).await? else {
+        return Ok(Prepared::Never(Reason::RegistrationDeleted));
+    };
+    if !registration.is_open() {
+        return Ok(Prepared::Never(Reason::RegistrationDisabled));
+    }
+    if registration.channel != job.channel {
+        return Ok(Prepared::Never(Reason::ChannelChanged));
+    }
+    let Some(channel) = ports.channels.get(registration.channel.as_str()) else {
+        return Ok(Prepared::Never(Reason::ChannelNotDeployed));
+    };
+    if let Some(next) = turn::turn(ports, channel, row, &registration).await? {
+        return Ok(Prepared::Later(next));
+    }
+    let picture = match job.event.screenshot {
+        Some(id) => ports.attachments.get(job.account(), id).await?,
+        None => None,
+    };
+    let account = ports.accounts.get(job.account()).await?;
+    Ok(Prepared::Now(Needed { registration, channel, picture, account }))
 }
 
 /// What was true 30 s ago is good enough to send, but not to drop: somebody may just have mended it.
 async fn registration(ports: &Ports, job: &Job, row: &Delivery) -> Result<Option<Arc<Registration>>, StoreError> {
     let (account, name) = (job.account(), &job.registration);
     if row.attempts.is_empty()
+        && row.n == 1
         && let Some(known) = ports.registrations.get(account, name, Freshness::Cached).await?
         && known.is_open()
         && known.channel == job.channel
@@ -176,10 +205,9 @@ fn until_then(now: Timestamp, then: Timestamp) -> Duration {
     Duration::try_from(then.duration_since(now)).unwrap_or(Duration::ZERO)
 }
 
-/// Nothing was tried, and nothing will be.
-fn dropped(claim: &Claim, why: Reason) -> Settlement {
-    let next = Next::Final { state: State::Dropped, reason: Some(why) };
-    Settlement { token: claim.token, attempt: None, next, now: claim.now }
+/// Nothing was tried.
+fn untried(row: &Delivery, claim: &Claim, next: Next) -> Settlement {
+    Settlement { token: claim.token, attempt: None, done: row.done, next, now: claim.now }
 }
 
 /// Writes the settlement down. Where that fails, or the claim was lost, the wake-up is never acknowledged: it may be the
@@ -213,6 +241,8 @@ struct Tried {
     detail: Option<String>,
     dead_address: bool,
     duration_ms: u64,
+    /// How many parts of the message have arrived by now.
+    done: u32,
 }
 
 impl Tried {
@@ -229,6 +259,7 @@ impl Tried {
             detail,
             dead_address: false,
             duration_ms: 0,
+            done: 0,
         }
     }
 
@@ -253,36 +284,29 @@ impl Tried {
             detail: Some(error.detail),
             dead_address: error.dead_address,
             duration_ms: 0,
+            done: 0,
         }
     }
 }
 
 /// Makes the attempt. A panic on the way is an attempt that failed: unknown if a request had left.
-async fn try_once(
-    ports: &Ports,
-    job: &Job,
-    row: &Delivery,
-    registration: &Registration,
-    picture: Option<&Picture>,
-    account: Option<&Account>,
-) -> Tried {
+async fn try_once(ports: &Ports, job: &Job, row: &Delivery, needed: &Needed) -> Tried {
+    let Needed { registration, channel, picture, account } = needed;
+    let account = account.as_deref();
     let started = ports.clock.now();
     let cx = Context {
         now: started,
         chance: ports.clock.chance(),
         time_zone: account.map_or(jiff::tz::TimeZone::UTC, Account::time_zone),
         locale: account.map_or_else(|| "en".to_owned(), |account| account.locale.clone()),
+        done: usize::try_from(row.done).unwrap_or(usize::MAX),
         fixed: Vec::new(),
     };
-    let mut called = Called::default();
+    let mut called = Called { done: row.done, ..Called::default() };
     let sending = async {
-        let channel = match ports.channels.require(&registration.channel) {
-            Ok(channel) => channel,
-            Err(problem) => return Tried::failed(SendError::new(Reason::InvalidParams, Retry::Never, problem.detail)),
-        };
         let params = registration.params.with_options(job.event.options.get(&registration.channel));
-        let message = render::message(job, channel.spec(), picture);
-        drive(&ports.transport, channel, &cx, &message, &params, &mut called).await
+        let message = render::message(job, channel.spec(), picture.as_ref());
+        drive(&ports.transport, *channel, &cx, &message, &params, &mut called).await
     };
     let tried = AssertUnwindSafe(sending).catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!(delivery = %job.delivery, attempt = next_number(row), "a panic while sending");
@@ -290,7 +314,7 @@ async fn try_once(
         Tried { outcome, ..Tried::failed(SendError::new(Reason::Bug, Retry::Later, "a fault in our own code")) }
     });
     let duration_ms = u64::try_from(ports.clock.now().duration_since(started).as_millis()).unwrap_or(0);
-    Tried { duration_ms, status: called.status, ..tried }
+    Tried { duration_ms, status: called.status, done: called.done, ..tried }
 }
 
 /// How far the calls of one attempt came; outlives a panic.
@@ -298,6 +322,7 @@ async fn try_once(
 struct Called {
     sent: bool,
     status: Option<u16>,
+    done: u32,
 }
 
 /// Steps through the channel until it is done.
@@ -311,6 +336,7 @@ async fn drive(
 ) -> Tried {
     let mut replies: Vec<Reply> = Vec::new();
     for _ in 0..MOST_CALLS {
+        called.done = u32::try_from(cx.done + channel.arrived(&replies)).unwrap_or(u32::MAX);
         match channel.step(cx, message, params, &replies) {
             Step::Call(outgoing) => {
                 called.sent = true;
@@ -340,7 +366,7 @@ async fn drive(
 }
 
 /// What is written down about a try, and what follows from it.
-fn settlement(ports: &Ports, row: &Delivery, claim: &Claim, tried: Tried) -> Settlement {
+fn settlement(ports: &Ports, row: &Delivery, claim: &Claim, tried: &Tried) -> Settlement {
     let now = ports.clock.now();
     let wait = match tried.outcome {
         Outcome::Delivered | Outcome::Failed => None,
@@ -361,9 +387,9 @@ fn settlement(ports: &Ports, row: &Delivery, claim: &Claim, tried: Tried) -> Set
         outcome: tried.outcome,
         reason: tried.reason,
         status: tried.status,
-        detail: tried.detail,
+        detail: tried.detail.clone(),
         duration_ms: tried.duration_ms,
         repeated: is_repeated(row),
     };
-    Settlement { token: claim.token, attempt: Some(attempt), next, now }
+    Settlement { token: claim.token, attempt: Some(attempt), done: tried.done, next, now }
 }

@@ -251,6 +251,10 @@ words! {
         Redirected => "redirected",
         /// The provider asks to slow down.
         RateLimited => "rate_limited",
+        /// The registration's turn has not come: its provider takes so many messages in a time, and no more.
+        Paced => "paced",
+        /// The provider asked the registration to slow down, and nothing is sent before that time is over.
+        Paused => "paused",
         /// The provider has a fault of its own.
         ProviderError => "provider_error",
         /// The provider refuses the credentials.

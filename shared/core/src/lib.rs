@@ -15,6 +15,7 @@ pub mod deliver;
 pub mod error;
 pub mod mail;
 pub mod model;
+pub mod pace;
 pub mod plan;
 pub mod ports;
 pub mod render;

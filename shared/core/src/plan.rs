@@ -127,6 +127,7 @@ mod tests {
             description: None,
             version: 1,
             disabled: None,
+            paused_until: None,
             created_at: Timestamp::UNIX_EPOCH,
             updated_at: Timestamp::UNIX_EPOCH,
         };

@@ -12,6 +12,7 @@ use crate::{
         Account, AccountId, AttachmentId, ChannelId, Delivery, DeliveryId, Disabled, Event, EventId, Job, Key, KeyId, Name,
         Picture, Registration, State,
     },
+    pace::SendRate,
     plan::Plan,
     report::Telemetry,
     transition::{Claim, Claimed, Settlement},
@@ -26,6 +27,7 @@ pub struct Ports {
     pub events: Arc<dyn Events>,
     pub deliveries: Arc<dyn Deliveries>,
     pub registrations: Arc<dyn Registrations>,
+    pub pace: Arc<dyn Pace>,
     pub accounts: Arc<dyn Accounts>,
     pub keys: Arc<dyn Keys>,
     pub attachments: Arc<dyn Attachments>,
@@ -221,6 +223,16 @@ pub trait Registrations: Send + Sync {
 
     /// Switches it off if it is still that version.
     async fn disable(&self, account: &AccountId, name: &Name, version: u64, disabled: &Disabled) -> Result<(), StoreError>;
+}
+
+/// When registrations may be sent to. Saving or deleting a registration forgets what is known of it here.
+#[async_trait]
+pub trait Pace: Send + Sync {
+    /// Reserves the next free slot at or after `from`, and after any pause: nobody else gets it.
+    async fn reserve(&self, account: &AccountId, name: &Name, rate: SendRate, from: Timestamp) -> Result<Timestamp, StoreError>;
+
+    /// Nothing is sent before `until`: [`Registration::paused_until`] says so, to others after 30 s at most.
+    async fn pause(&self, account: &AccountId, name: &Name, until: Timestamp) -> Result<(), StoreError>;
 }
 
 /// Tenants.

@@ -104,6 +104,8 @@ fn new_row(job: &Job, now: Timestamp) -> Delivery {
         n: job.n,
         round: 0,
         due: None,
+        slot: None,
+        done: 0,
         lease: None,
         reason: None,
         reopened_under: None,
@@ -115,6 +117,7 @@ fn new_row(job: &Job, now: Timestamp) -> Delivery {
 /// The worker that held the lease is gone, and nobody knows how far it came.
 fn with_unknown(mut row: Delivery, now: Timestamp) -> Delivery {
     let repeated = is_repeated(&row);
+    row.slot = None; // perhaps it was used
     row.attempts.push(Attempt {
         n: next_number(&row),
         at: now,
@@ -164,8 +167,10 @@ pub fn is_repeated(row: &Delivery) -> bool {
 pub struct Settlement {
     /// The claim's.
     pub token: u128,
-    /// What was tried; `None` if nothing was, because the delivery was dropped.
+    /// What was tried; `None` if nothing was, because the delivery was dropped or has to wait for its turn.
     pub attempt: Option<Attempt>,
+    /// How many parts of the message have arrived by now, in all attempts.
+    pub done: u32,
     /// What follows.
     pub next: Next,
     /// The worker's time.
@@ -189,6 +194,25 @@ pub enum Next {
         /// Why.
         reason: Reason,
     },
+    /// The same attempt, later: it is not this delivery's turn.
+    Wait {
+        /// When.
+        at: Timestamp,
+        /// Why.
+        reason: Reason,
+        /// That time is reserved for it.
+        reserved: bool,
+    },
+}
+
+impl Next {
+    /// When the next wake-up is due, if there is one.
+    pub fn due(self) -> Option<Timestamp> {
+        match self {
+            Self::Final { .. } => None,
+            Self::Again { at, .. } | Self::Wait { at, .. } => Some(at),
+        }
+    }
 }
 
 /// The row after `settlement`, or `None` if the claim no longer holds and nothing may be recorded.
@@ -197,12 +221,17 @@ pub fn settle(row: Delivery, settlement: &Settlement) -> Option<Delivery> {
     if !holds {
         return None;
     }
-    let mut row = Delivery { lease: None, updated_at: settlement.now, ..row };
+    let mut row = Delivery { lease: None, slot: None, done: settlement.done, updated_at: settlement.now, ..row };
     row.attempts.extend(settlement.attempt.clone());
     match settlement.next {
         Next::Final { state, reason } => Some(Delivery { state, reason, ..row }),
         Next::Again { at, reason } => {
             Some(Delivery { state: State::Retrying, reason: Some(reason), due: Some(at), n: row.n + 1, ..row })
+        }
+        Next::Wait { at, reason, reserved } => {
+            let state = if row.tries() == 0 { State::Queued } else { State::Retrying };
+            let slot = reserved.then_some(at);
+            Some(Delivery { state, reason: Some(reason), due: Some(at), slot, n: row.n + 1, ..row })
         }
     }
 }
@@ -229,6 +258,7 @@ pub fn reopen(row: Delivery, under: Option<&str>, now: Timestamp) -> Reopened {
             n: row.n + 1,
             round: u32::try_from(row.attempts.len()).unwrap_or(u32::MAX),
             due: Some(now),
+            done: 0,
             reason: None,
             reopened_under: under.map(str::to_owned),
             updated_at: now,
@@ -290,7 +320,7 @@ mod tests {
     fn retrying(due: i64) -> Delivery {
         let row = mine(claim(None, &job(1), &wish(0), 1));
         let next = Next::Again { at: at(due), reason: Reason::ProviderError };
-        let settlement = Settlement { token: 7, attempt: Some(attempt(&row, Outcome::Retry)), next, now: at(1) };
+        let settlement = Settlement { token: 7, attempt: Some(attempt(&row, Outcome::Retry)), done: 0, next, now: at(1) };
         settle(row, &settlement).unwrap()
     }
 
@@ -334,7 +364,7 @@ mod tests {
         let row = mine(claim(Some(retrying(10)), &job(2), &wish(10), 1));
         assert_eq!(claim(Some(row.clone()), &job(1), &wish(99), 1), Claimed::Over);
         let done = Next::Final { state: State::Delivered, reason: None };
-        let row = settle(row, &Settlement { token: 7, attempt: None, next: done, now: at(11) }).unwrap();
+        let row = settle(row, &Settlement { token: 7, attempt: None, done: 0, next: done, now: at(11) }).unwrap();
         assert_eq!(claim(Some(row), &job(2), &wish(99), 1), Claimed::Over);
     }
 
@@ -343,7 +373,7 @@ mod tests {
         let row = mine(claim(None, &job(1), &wish(0), 1));
         let row = mine(claim(Some(row), &job(1), &Claim { token: 8, ..wish(30) }, 1));
         let next = Next::Final { state: State::Delivered, reason: None };
-        assert_eq!(settle(row, &Settlement { token: 7, attempt: None, next, now: at(31) }), None);
+        assert_eq!(settle(row, &Settlement { token: 7, attempt: None, done: 0, next, now: at(31) }), None);
     }
 
     #[test]
@@ -368,11 +398,27 @@ mod tests {
     }
 
     #[test]
+    fn waiting_for_its_turn_is_no_attempt_and_keeps_the_slot_until_something_is_tried() {
+        let row = mine(claim(None, &job(1), &wish(0), 1));
+        let next = Next::Wait { at: at(9), reason: Reason::Paced, reserved: true };
+        let row = settle(row, &Settlement { token: 7, attempt: None, done: 0, next, now: at(1) }).unwrap();
+        assert_eq!((row.state, row.n, row.due, row.slot), (State::Queued, 2, Some(at(9)), Some(at(9))));
+        assert_eq!(claim(Some(row.clone()), &job(2), &wish(5), 1), Claimed::NotDue { at: at(9) });
+        let row = mine(claim(Some(row), &job(2), &wish(9), 1));
+        assert_eq!((row.slot, row.tries()), (Some(at(9)), 0));
+        let taken_over = mine(claim(Some(row.clone()), &job(2), &wish(99), 1));
+        assert_eq!(taken_over.slot, None, "the worker that died may have used it");
+        let next = Next::Again { at: at(20), reason: Reason::ProviderError };
+        let tried = Settlement { token: 7, attempt: Some(attempt(&row, Outcome::Retry)), done: 0, next, now: at(10) };
+        assert_eq!(settle(row, &tried).unwrap().slot, None);
+    }
+
+    #[test]
     fn a_persons_retry_begins_a_new_round_of_what_is_over() {
         assert_eq!(reopen(retrying(10), None, at(2)), Reopened::NotOver);
         let row = mine(claim(None, &job(1), &wish(0), 1));
         let next = Next::Final { state: State::Failed, reason: Some(Reason::Rejected) };
-        let settlement = Settlement { token: 7, attempt: Some(attempt(&row, Outcome::Failed)), next, now: at(1) };
+        let settlement = Settlement { token: 7, attempt: Some(attempt(&row, Outcome::Failed)), done: 0, next, now: at(1) };
         let Reopened::Again(row) = reopen(settle(row, &settlement).unwrap(), Some("key"), at(5)) else { panic!() };
         assert_eq!(reopen(*row.clone(), Some("key"), at(6)), Reopened::Before);
         assert_eq!((row.state, row.n, row.tries()), (State::Retrying, 2, 0));

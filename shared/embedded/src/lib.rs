@@ -20,6 +20,7 @@ mod events;
 mod inspect;
 mod ledger;
 mod log;
+mod pace;
 mod queue;
 mod readers;
 mod registrations;

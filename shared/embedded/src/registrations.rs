@@ -14,6 +14,7 @@ use rusqlite::{Connection, OptionalExtension, Params as SqlParams, Row};
 use crate::{
     Store,
     error::{Fault, json, parse},
+    pace,
     queue::table::limit,
     writer::{Effect, Tx},
 };
@@ -38,9 +39,10 @@ impl Registrations for Store {
     async fn in_group(&self, account: &AccountId, group: &Name) -> Result<Vec<Arc<Registration>>, StoreError> {
         let (account, group) = (account.clone(), group.clone());
         let look = move |connection: &Connection| {
-            let sql = "SELECT r.body, s.params FROM registration_groups g
+            let sql = "SELECT r.body, s.params, p.paused_until FROM registration_groups g
                        JOIN registrations r ON r.account = g.account AND r.name = g.name
                        JOIN secrets s ON s.account = r.account AND s.name = r.name
+                       LEFT JOIN pace p ON p.account = r.account AND p.name = r.name
                        WHERE g.account = ?1 AND g.member_of = ?2 ORDER BY g.name";
             all(connection, sql, (account.as_str(), group.as_str()))
         };
@@ -50,8 +52,9 @@ impl Registrations for Store {
     async fn defaults(&self, account: &AccountId) -> Result<Vec<Arc<Registration>>, StoreError> {
         let account = account.clone();
         let look = move |connection: &Connection| {
-            let sql = "SELECT r.body, s.params FROM registrations r
+            let sql = "SELECT r.body, s.params, p.paused_until FROM registrations r
                        JOIN secrets s ON s.account = r.account AND s.name = r.name
+                       LEFT JOIN pace p ON p.account = r.account AND p.name = r.name
                        WHERE r.account = ?1 AND r.is_default = 1 ORDER BY r.name";
             all(connection, sql, [account.as_str()])
         };
@@ -62,8 +65,9 @@ impl Registrations for Store {
         let (account, after) = (account.clone(), after.cloned());
         let look = move |connection: &Connection| {
             let after = after.as_ref().map_or("", Name::as_str); // no name is empty
-            let sql = "SELECT r.body, s.params FROM registrations r
+            let sql = "SELECT r.body, s.params, p.paused_until FROM registrations r
                        JOIN secrets s ON s.account = r.account AND s.name = r.name
+                       LEFT JOIN pace p ON p.account = r.account AND p.name = r.name
                        WHERE r.account = ?1 AND r.name > ?2 ORDER BY r.name LIMIT ?3";
             all(connection, sql, (account.as_str(), after, limit(most)))
         };
@@ -82,6 +86,7 @@ impl Registrations for Store {
                 .prepare_cached("INSERT OR REPLACE INTO secrets (account, name, params) VALUES (?1, ?2, ?3)")?
                 .execute((account, name, json(&new.params)?))?;
             leave_groups(tx.connection, &new.account, &new.name)?;
+            pace::forget(tx.connection, &new.account, &new.name)?;
             let mut join = tx
                 .connection
                 .prepare_cached("INSERT OR IGNORE INTO registration_groups (account, member_of, name) VALUES (?1, ?2, ?3)")?;
@@ -102,6 +107,7 @@ impl Registrations for Store {
             let found = delete("DELETE FROM registrations WHERE account = ?1 AND name = ?2")? > 0;
             delete("DELETE FROM secrets WHERE account = ?1 AND name = ?2")?;
             leave_groups(tx.connection, &account, &name)?;
+            pace::forget(tx.connection, &account, &name)?;
             tx.effects.push(Effect::Registration(account.clone(), name.clone()));
             Ok(found)
         })
@@ -120,7 +126,9 @@ impl Registrations for Store {
 
 fn get(connection: &Connection, account: &AccountId, name: &Name) -> Result<Option<Registration>, Fault> {
     let mut find = connection.prepare_cached(
-        "SELECT r.body, s.params FROM registrations r JOIN secrets s ON s.account = r.account AND s.name = r.name
+        "SELECT r.body, s.params, p.paused_until FROM registrations r
+         JOIN secrets s ON s.account = r.account AND s.name = r.name
+         LEFT JOIN pace p ON p.account = r.account AND p.name = r.name
          WHERE r.account = ?1 AND r.name = ?2",
     )?;
     find.query_row((account.as_str(), name.as_str()), |row| Ok(registration(row))).optional()?.transpose()
@@ -135,7 +143,8 @@ fn all(connection: &Connection, sql: &str, names: impl SqlParams) -> Result<Vec<
 fn registration(row: &Row<'_>) -> Result<Registration, Fault> {
     let (body, params): (String, String) = (row.get(0)?, row.get(1)?);
     let body: Registration = parse("a registration", &body)?;
-    Ok(Registration { params: parse("the parameters of a registration", &params)?, ..body })
+    let paused_until = pace::time(row.get(2)?)?;
+    Ok(Registration { params: parse("the parameters of a registration", &params)?, paused_until, ..body })
 }
 
 fn version(connection: &Connection, account: &AccountId, name: &Name) -> Result<Option<u64>, Fault> {

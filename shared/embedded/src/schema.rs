@@ -7,7 +7,8 @@
 use rusqlite::{Connection, OptionalExtension, Result, TransactionBehavior};
 
 /// Step i leads from version i to version i + 1.
-pub(crate) const STEPS: &[&str] = &["
+pub(crate) const STEPS: &[&str] = &[
+    "
     CREATE TABLE accounts (
         id TEXT NOT NULL PRIMARY KEY,
         body TEXT NOT NULL
@@ -108,7 +109,18 @@ pub(crate) const STEPS: &[&str] = &["
         reason TEXT NOT NULL,
         PRIMARY KEY (lane, seq)
     ) WITHOUT ROWID, STRICT;
-"];
+",
+    "
+    -- up to when a registration's slots are taken, and how long it pauses
+    CREATE TABLE pace (
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        reserved INTEGER,
+        paused_until INTEGER,
+        PRIMARY KEY (account, name)
+    ) WITHOUT ROWID, STRICT;
+",
+];
 
 /// The version that this program writes.
 pub(crate) fn current() -> i64 {

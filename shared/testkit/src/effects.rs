@@ -11,8 +11,9 @@ use bellhop_core::{
     channel::{Outgoing, Reply},
     mail::{Mail, Mailed},
     model::{AccountId, ChannelId, Disabled, Job, Name, Registration},
+    pace::SendRate,
     ports::{
-        Acceptance, Accepted, Freshness, Http, IdempotencyKey, Ledger, Ports, Queue, Registrations, Sent, Smtp, Transport,
+        Acceptance, Accepted, Freshness, Http, IdempotencyKey, Ledger, Pace, Ports, Queue, Registrations, Sent, Smtp, Transport,
         TransportError, Wake,
     },
     transition::{Claim, Claimed, Settlement},
@@ -50,10 +51,12 @@ pub fn between_points(ports: Ports, effects: &Arc<dyn Effects>) -> Ports {
     let ledger = Between { inner: Arc::clone(&ports.ledger), effects: Arc::clone(effects) };
     let queue = Between { inner: Arc::clone(&ports.queue), effects: Arc::clone(effects) };
     let registrations = Between { inner: Arc::clone(&ports.registrations), effects: Arc::clone(effects) };
+    let pace = Between { inner: Arc::clone(&ports.pace), effects: Arc::clone(effects) };
     Ports {
         ledger: Arc::new(ledger),
         queue: Arc::new(queue),
         registrations: Arc::new(registrations),
+        pace: Arc::new(pace),
         transport: transport_between_points(&ports.transport, effects),
         ..ports
     }
@@ -192,6 +195,17 @@ impl Registrations for Between<dyn Registrations> {
 
     async fn disable(&self, account: &AccountId, name: &Name, version: u64, disabled: &Disabled) -> Result<(), StoreError> {
         self.call("registrations.disable", self.inner.disable(account, name, version, disabled)).await
+    }
+}
+
+#[async_trait]
+impl Pace for Between<dyn Pace> {
+    async fn reserve(&self, account: &AccountId, name: &Name, rate: SendRate, from: Timestamp) -> Result<Timestamp, StoreError> {
+        self.call("pace.reserve", self.inner.reserve(account, name, rate, from)).await
+    }
+
+    async fn pause(&self, account: &AccountId, name: &Name, until: Timestamp) -> Result<(), StoreError> {
+        self.call("pace.pause", self.inner.pause(account, name, until)).await
     }
 }
 

@@ -17,9 +17,9 @@ pub mod schedule;
 mod sim;
 pub mod suite;
 
-pub use make::{acceptance, account, channel, draft, event, key, name, planned, registration};
+pub use make::{acceptance, account, channel, draft, event, key, name, one_a_minute, planned, registration};
 pub use memory::Memory;
-pub use probe::CATALOG;
+pub use probe::{CATALOG, probe_rate};
 pub use provider::{Answer, Provider};
 pub use rig::{Rig, Silent, ports};
 pub use sim::{Dice, Sim};

@@ -46,9 +46,18 @@ pub fn registration(called: &str) -> Registration {
         description: None,
         version: 1,
         disabled: None,
+        paused_until: None,
         created_at: Timestamp::UNIX_EPOCH,
         updated_at: Timestamp::UNIX_EPOCH,
     }
+}
+
+/// The parameters of a registration on `probe` that takes one message a minute.
+///
+/// # Panics
+/// Never: they are an object.
+pub fn one_a_minute() -> Params {
+    serde_json::from_value(serde_json::json!({"a_minute": 1})).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A report of a text for the registration `phone`.

@@ -1,8 +1,11 @@
 //! A channel for tests: one request with the delivery's id in a header, read by its status alone.
 
+use std::time::Duration;
+
 use bellhop_core::{
     Reason, Retry, SendError,
     channel::{Body, Catalog, Channel, Context, Kind, Limits, Message, Method, Outgoing, Param, Params, Reply, Spec, Step, Text},
+    pace::SendRate,
 };
 
 /// The header with the delivery's id.
@@ -31,6 +34,16 @@ static SPEC: Spec = Spec {
             per_message: false,
         },
         Param {
+            name: "a_minute",
+            label: text("Rate"),
+            help: text("How many it takes in a minute"),
+            kind: Kind::Number,
+            required: false,
+            secret: false,
+            default: None,
+            per_message: false,
+        },
+        Param {
             name: "tone",
             label: text("Tone"),
             help: text("What it sounds like"),
@@ -48,9 +61,19 @@ pub const CATALOG: Catalog = Catalog(&[&Probe]);
 
 struct Probe;
 
+/// How fast a registration with these parameters may be sent to.
+pub fn probe_rate(params: &Params) -> Option<SendRate> {
+    let most = u32::try_from(params.number("a_minute")?).ok()?;
+    Some(SendRate::of(most, Duration::from_mins(1)))
+}
+
 impl Channel for Probe {
     fn spec(&self) -> &'static Spec {
         &SPEC
+    }
+
+    fn rate(&self, params: &Params) -> Option<SendRate> {
+        probe_rate(params)
     }
 
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {

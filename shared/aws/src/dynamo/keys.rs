@@ -16,6 +16,7 @@
 //! | `due/{minute}/{shard}` | `{ms}/dlv_…/{n}` | a parked wake-up; sixteen shards a minute |
 //! | `registration/{account}` | `{name}` | a registration without its parameters |
 //! | `standing/{account}` | `{name}` | what a provider's answer said of it; all that a sender may write of it |
+//! | `pace/{account}` | `{name}` | up to when its slots are taken, and how long it pauses; likewise |
 //! | `secret/{channel}/{account}` | `{name}` | its parameters, sealed; readable by that channel's sender and `manage` |
 //! | `secret/{channel}` | `key` | the channel's data key, wrapped by KMS |
 //! | `group/{account}/{group}` | `{name}` | a member |
@@ -59,6 +60,11 @@ pub(crate) struct Key {
 
 fn key(pk: impl Into<String>, sk: impl Into<String>) -> Key {
     Key { pk: pk.into(), sk: sk.into() }
+}
+
+/// When a registration may be sent to.
+pub(crate) fn pace(account: &AccountId, name: &Name) -> Key {
+    key(format!("pace/{}", account.as_str()), name.as_str())
 }
 
 /// `2026-11-22`: sorts like the days.

@@ -18,7 +18,7 @@ use bellhop_core::{
     StoreError, Timestamp,
     model::{AccountId, Delivery, DeliveryId, EventId, Job},
     ports::{Acceptance, Accepted, Events, IdempotencyKey, Ledger, StoredEvent},
-    transition::{self, Claim, Claimed, Next, Reopened, Settlement},
+    transition::{self, Claim, Claimed, Reopened, Settlement},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -135,7 +135,7 @@ impl Ledger for Store {
                 Err(there) => read = there,
             }
         }
-        if let Next::Again { at, .. } = settlement.next {
+        if let Some(at) = settlement.next.due() {
             let n = read.map_or(job.n, |before| before.delivery.n) + 1;
             self.arm(&job.at(n), at, settlement.now).await?;
         }

@@ -5,6 +5,7 @@ mod due;
 mod events;
 pub(crate) mod keys;
 mod ledger;
+mod pace;
 mod pages;
 mod registrations;
 mod seen;

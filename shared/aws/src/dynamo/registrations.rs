@@ -1,5 +1,5 @@
-//! Named destinations. A registration is put together from three rows, so that each role can be given its own: the
-//! directory row, its sealed parameters, and its standing, which is all that a sender may write.
+//! Named destinations. A registration is put together from four rows, so that each role can be given its own: the
+//! directory row, its sealed parameters, and its standing and pace, which are all that a sender may write.
 //!
 //! Promises: a save is one transaction over all rows that belong to it; what is read together belongs to one version.
 //! Where no key is configured, or a channel is not deployed, parameters are not read, and registrations have none: `ingest`
@@ -17,6 +17,7 @@ use bellhop_core::{
 
 use super::{
     keys::{self, Key},
+    pace::{PAUSED_UNTIL, time},
     table::{Condition, Range, Row, Write},
 };
 use crate::{
@@ -134,7 +135,8 @@ impl Store {
         let rest = found.iter().flat_map(|registration| {
             let Registration { channel, account, name, .. } = registration;
             let secret = self.opens(channel).map(|_| keys::secret(channel, account, name));
-            [Some(keys::standing(account, name)), secret].into_iter().flatten()
+            let pace = secret.is_some().then(|| keys::pace(account, name));
+            [Some(keys::standing(account, name)), secret, pace].into_iter().flatten()
         });
         let rest = self.table.get_many(rest.collect()).await?;
         let mut whole = Vec::new();
@@ -146,6 +148,9 @@ impl Store {
                 && standing.number::<u64>(VERSION)? == version
             {
                 registration.disabled = Some(standing.body()?);
+            }
+            if let Some(pace) = rest.get(&keys::pace(&account, &name)).filter(|row| row.has(PAUSED_UNTIL)) {
+                registration.paused_until = Some(time(pace, PAUSED_UNTIL)?);
             }
             if let Some(seal) = self.opens(&channel) {
                 let secret = rest.get(&keys::secret(&channel, &account, &name));
@@ -182,6 +187,7 @@ impl Store {
         let mut writes = vec![Write::Put(directory, Some(is_unchanged)), Write::Put(sealed, None)];
         // what a provider said was about the version before
         writes.push(Write::Delete(keys::standing(account, name), None));
+        writes.push(Write::Delete(keys::pace(account, name), None));
         let named = naming(new);
         for key in before.map(naming).unwrap_or_default().into_iter().filter(|key| !named.contains(key)) {
             writes.push(Write::Delete(key, None));
@@ -211,6 +217,7 @@ fn removal(there: &Registration) -> Vec<Write> {
         Write::Delete(keys::registration(account, name), Some(is_unchanged)),
         Write::Delete(keys::secret(channel, account, name), None),
         Write::Delete(keys::standing(account, name), None),
+        Write::Delete(keys::pace(account, name), None),
     ];
     writes.extend(naming(there).into_iter().map(|key| Write::Delete(key, None)));
     writes

@@ -1,14 +1,16 @@
 //! The few things that are done to a table. Every read is strongly consistent, but those of the index.
 //!
 //! Promise: a conditional write that the SDK repeats because its answer was lost knows its own work again (each carries a
-//! mark of its own), so that a condition fails for others' writes alone. Left to others: what the rows mean.
+//! mark of its own), so that a condition fails for others' writes alone; an update does not. Left to others: what the rows mean.
 
 use std::{collections::HashMap, fmt, time::Duration};
 
 use aws_sdk_dynamodb::{
     Client,
-    operation::{put_item::PutItemError, transact_write_items::TransactWriteItemsError},
-    types::{AttributeValue, Delete, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
+    operation::{put_item::PutItemError, transact_write_items::TransactWriteItemsError, update_item::UpdateItemError},
+    types::{
+        AttributeValue, Delete, KeysAndAttributes, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    },
 };
 use bellhop_core::StoreError;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -295,6 +297,30 @@ impl Table {
         Ok(if is_ours { Written::Yes } else { Written::No(there) })
     }
 
+    /// Changes a row, or makes it, if the condition holds.
+    pub(crate) async fn update_if(&self, key: Key, update: Update) -> Result<Updated, StoreError> {
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(attributes(key.clone())))
+            .update_expression(update.expression)
+            .condition_expression(update.condition)
+            .set_expression_attribute_values(Some(update.values))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match sent.send().await {
+            Ok(done) => Ok(Updated::Yes(Row(done.attributes.unwrap_or_default()))),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => match &failed.item {
+                    Some(there) => Ok(Updated::No(Row(there.clone()))),
+                    None => Ok(Updated::No(self.get(key).await?.unwrap_or_default())),
+                },
+                _ => Err(unavailable("UpdateItem", &error)),
+            },
+        }
+    }
+
     /// Deletes a row if it is there.
     pub(crate) async fn delete(&self, key: Key) -> Result<(), StoreError> {
         let delete = self.client.delete_item().table_name(&self.name).set_key(Some(attributes(key))).send().await;
@@ -318,6 +344,32 @@ impl Table {
             _ => Err(unavailable("TransactWriteItems", &error)),
         }
     }
+}
+
+/// A change of some of a row's attributes, and what it is conditional on.
+pub(crate) struct Update {
+    expression: &'static str,
+    condition: String,
+    values: HashMap<String, AttributeValue>,
+}
+
+impl Update {
+    pub(crate) fn new(expression: &'static str, condition: impl Into<String>) -> Self {
+        Self { expression, condition: condition.into(), values: HashMap::new() }
+    }
+
+    pub(crate) fn with_number(mut self, name: &str, number: impl Into<i128>) -> Self {
+        self.values.insert(name.to_owned(), AttributeValue::N(number.into().to_string()));
+        self
+    }
+}
+
+/// What came of an update.
+pub(crate) enum Updated {
+    /// It was made; the row as it is now.
+    Yes(Row),
+    /// The condition failed; the row as it is, empty if there is none.
+    No(Row),
 }
 
 /// One write of several.

@@ -32,6 +32,12 @@ pub struct Delivery {
     /// When wake-up `n` may be worked on, while `retrying`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Timestamp>,
+    /// The slot that is reserved for it at its registration, until something is tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<Timestamp>,
+    /// How many parts of its message have arrived, where it goes in parts.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub done: u32,
     /// Who works on it, while `sending`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
@@ -45,6 +51,10 @@ pub struct Delivery {
     pub attempts: Vec<Attempt>,
     /// When the row last changed.
     pub updated_at: Timestamp,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Delivery {

@@ -35,6 +35,9 @@ pub struct Registration {
     /// Switched off by what a provider answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<Disabled>,
+    /// Nothing is sent before that, because the provider asked to slow down.
+    #[serde(default, skip)]
+    pub paused_until: Option<Timestamp>,
     /// When it was first saved.
     pub created_at: Timestamp,
     /// When its owner last changed it.

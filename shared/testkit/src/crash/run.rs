@@ -15,7 +15,7 @@ use super::{Client, Story, Trial, Twist, Violation, World, dying::Dying, judge, 
 use crate::{
     Dice, Provider, account, channel, draft,
     effects::{between_points, transport_between_points},
-    key, name, registration,
+    key, name, one_a_minute, probe_rate, registration,
 };
 
 /// How much time passes when there is nothing to do: less than a tick looks ahead.
@@ -67,7 +67,15 @@ impl<W: World> Run<'_, W> {
     async fn play(&mut self) -> Result<(), Violation> {
         let ports = self.ports().await;
         for called in self.story.to {
-            done(ports.registrations.put(&registration(called)).await)?;
+            let mut registration = registration(called);
+            if self.story.twist == Twist::Paced {
+                registration.params = one_a_minute();
+            }
+            done(ports.registrations.put(&registration).await)?;
+            if let Some(rate) = probe_rate(&registration.params) {
+                let (account, name) = (&registration.account, &registration.name);
+                done(ports.pace.reserve(account, name, rate, ports.clock.now()).await)?;
+            }
         }
         self.dying.count_from_here(true);
         let answered = self.ask().await?.is_some();

@@ -43,6 +43,8 @@ pub enum Twist {
     Picture,
     /// When it is over, a person asks for another round.
     Reopened,
+    /// The registrations take one message a minute, and have just had one.
+    Paced,
 }
 
 const PLAIN: Story = Story {
@@ -80,6 +82,8 @@ pub fn stories() -> Vec<Story> {
             ends: &[State::Delivered, State::Dropped],
             ..PLAIN
         },
+        Story { name: "not its turn, then taken", twist: Twist::Paced, ..PLAIN },
+        Story { name: "not its turn, then 503, then taken", script: &[Status(503), Taken], twist: Twist::Paced, ..PLAIN },
         Story { name: "with a picture", twist: Twist::Picture, ..PLAIN },
         Story { name: "rejected and reopened", script: &[Status(400), Taken], twist: Twist::Reopened, ..PLAIN },
         Story {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bellhop_core::{
-    StoreError,
+    StoreError, Timestamp,
     model::{Account, AccountId, AttachmentId, Disabled, Key, KeyId, Name, Picture, Registration},
-    ports::{Accounts, Attachments, Freshness, Keys, Registrations},
+    pace::SendRate,
+    ports::{Accounts, Attachments, Freshness, Keys, Pace, Registrations},
 };
 
 use super::{Worker, tables::Tables};
@@ -27,7 +28,12 @@ impl Tables {
 #[async_trait]
 impl Registrations for Worker {
     async fn get(&self, account: &AccountId, name: &Name, _: Freshness) -> Result<Option<Arc<Registration>>, StoreError> {
-        Ok(self.read(|tables| tables.registrations.get(&(account.clone(), name.clone())).cloned()))
+        let place = (account.clone(), name.clone());
+        Ok(self.read(|tables| {
+            let found = tables.registrations.get(&place)?;
+            let paused_until = tables.pace.get(&place).and_then(|taken| taken.paused_until);
+            Some(Arc::new(Registration { paused_until, ..Registration::clone(found) }))
+        }))
     }
 
     async fn in_group(&self, account: &AccountId, group: &Name) -> Result<Vec<Arc<Registration>>, StoreError> {
@@ -50,6 +56,7 @@ impl Registrations for Worker {
             let stored = tables.registrations.get(&place).map_or(0, |stored| stored.version);
             let fits = stored + 1 == registration.version;
             if fits {
+                tables.pace.remove(&place);
                 tables.registrations.insert(place, Arc::new(registration.clone()));
             }
             fits
@@ -58,8 +65,12 @@ impl Registrations for Worker {
     }
 
     async fn delete(&self, account: &AccountId, name: &Name) -> Result<bool, StoreError> {
-        self.effect("registration row gone", |tables| tables.registrations.remove(&(account.clone(), name.clone())).is_some())
-            .await
+        let place = (account.clone(), name.clone());
+        self.effect("registration row gone", |tables| {
+            tables.pace.remove(&place);
+            tables.registrations.remove(&place).is_some()
+        })
+        .await
     }
 
     async fn disable(&self, account: &AccountId, name: &Name, version: u64, disabled: &Disabled) -> Result<(), StoreError> {
@@ -68,6 +79,28 @@ impl Registrations for Worker {
             if let Some(stored) = stored.filter(|stored| stored.version == version) {
                 Arc::make_mut(stored).disabled = Some(disabled.clone());
             }
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Pace for Worker {
+    async fn reserve(&self, account: &AccountId, name: &Name, rate: SendRate, from: Timestamp) -> Result<Timestamp, StoreError> {
+        self.effect("slot reserved", |tables| {
+            let taken = tables.pace.entry((account.clone(), name.clone())).or_default();
+            let from = taken.paused_until.map_or(from, |until| until.max(from));
+            let (slot, reserved) = rate.reserve(taken.reserved, from);
+            taken.reserved = Some(reserved);
+            slot
+        })
+        .await
+    }
+
+    async fn pause(&self, account: &AccountId, name: &Name, until: Timestamp) -> Result<(), StoreError> {
+        self.effect("registration paused", |tables| {
+            let taken = tables.pace.entry((account.clone(), name.clone())).or_default();
+            taken.paused_until = taken.paused_until.max(Some(until));
         })
         .await
     }

@@ -14,7 +14,7 @@ use bellhop_core::{
     StoreError, Timestamp,
     model::{EventId, Job},
     ports::{Acceptance, Accepted, IdempotencyKey, Ledger, StoredEvent},
-    transition::{self, Claim, Claimed, Next, Reopened, Settlement},
+    transition::{self, Claim, Claimed, Reopened, Settlement},
 };
 
 use super::Worker;
@@ -82,7 +82,7 @@ impl Ledger for Worker {
             let Some(read) = self.row(job.account(), job.delivery) else { return Ok(false) };
             let Some(row) = transition::settle(read.clone(), settlement) else { return Ok(false) };
             if self.swap_row(Some(&read), &row).await? {
-                if let Next::Again { at, .. } = settlement.next {
+                if let Some(at) = settlement.next.due() {
                     self.arm(&job.at(row.n), at, settlement.now).await?;
                 }
                 return Ok(true);

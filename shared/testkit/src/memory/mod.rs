@@ -56,6 +56,7 @@ impl Memory {
             events: Arc::clone(&worker) as _,
             deliveries: Arc::clone(&worker) as _,
             registrations: Arc::clone(&worker) as _,
+            pace: Arc::clone(&worker) as _,
             accounts: Arc::clone(&worker) as _,
             keys: Arc::clone(&worker) as _,
             attachments: worker,

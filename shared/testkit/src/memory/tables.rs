@@ -24,9 +24,17 @@ pub(super) struct Tables {
     pub(super) queues: BTreeMap<ChannelId, Messages>,
     pub(super) messages_sent: u64,
     pub(super) registrations: BTreeMap<(AccountId, Name), Arc<Registration>>,
+    pub(super) pace: BTreeMap<(AccountId, Name), Taken>,
     pub(super) accounts: BTreeMap<AccountId, Arc<Account>>,
     pub(super) keys: BTreeMap<KeyId, Arc<Key>>,
     pub(super) attachments: BTreeMap<(AccountId, EventId), Picture>,
+}
+
+/// Up to when slots of a registration are taken, and how long it pauses.
+#[derive(Default)]
+pub(super) struct Taken {
+    pub(super) reserved: Option<Timestamp>,
+    pub(super) paused_until: Option<Timestamp>,
 }
 
 /// What an idempotency key was used for.

@@ -7,6 +7,7 @@
 pub mod alone;
 pub mod directory;
 pub mod ledger;
+pub mod pace;
 pub mod protocol;
 pub mod queue;
 pub mod readers;
@@ -75,6 +76,13 @@ macro_rules! port_suite {
                 a_delivery_that_is_over_can_be_reopened,
                 a_delivery_that_is_not_over_cannot_be_reopened,
                 reopening_what_has_no_row_queues_the_planned_wake_up,
+            }
+            pace {
+                slots_follow_the_rate,
+                no_two_workers_get_the_same_slot,
+                a_pause_is_seen_on_the_registration_and_only_grows,
+                slots_begin_after_a_pause,
+                a_save_ends_a_pause,
             }
             queue {
                 an_empty_queue_gives_nothing,
@@ -211,7 +219,7 @@ async fn settled(ports: &Ports, job: &Job, outcome: Outcome, next: Next) {
     let row = claimed(ports, job, 77).await;
     let now = ports.clock.now();
     let n = u32::try_from(row.attempts.len()).expect("few attempts") + 1;
-    let settlement = Settlement { token: 77, attempt: Some(attempt(n, outcome, now)), next, now };
+    let settlement = Settlement { token: 77, attempt: Some(attempt(n, outcome, now)), done: 0, next, now };
     assert!(ports.ledger.settle(job, &settlement).await.expect("the ledger settles"), "the claim holds");
 }
 
@@ -245,6 +253,7 @@ mod tests {
             include_str!("alone.rs"),
             include_str!("directory.rs"),
             include_str!("ledger.rs"),
+            include_str!("pace.rs"),
             include_str!("protocol.rs"),
             include_str!("queue.rs"),
             include_str!("readers.rs"),

@@ -1,0 +1,73 @@
+//! When registrations may be sent to: one row per registration, changed by single conditional updates.
+//!
+//! A reservation says what it takes the row to be, and the condition says whether that is so: after a rest the first try
+//! fits, under load the second. An update that is repeated because its answer was lost takes two slots, of which one stays
+//! empty.
+
+use async_trait::async_trait;
+use bellhop_core::{
+    StoreError, Timestamp,
+    model::{AccountId, Name},
+    pace::SendRate,
+    ports::Pace,
+};
+
+use super::{
+    keys::{self, EXPIRES},
+    table::{Row, Update, Updated},
+};
+use crate::{Store, error::unfinished};
+
+const RESERVED: &str = "reserved";
+pub(super) const PAUSED_UNTIL: &str = "paused_until";
+
+/// How long after the last message the row is of use to nobody.
+const KEPT: i64 = 30 * 24 * 60 * 60;
+
+/// How often a reservation is tried against others.
+const TRIES: usize = 20;
+
+#[async_trait]
+impl Pace for Store {
+    async fn reserve(&self, account: &AccountId, name: &Name, rate: SendRate, from: Timestamp) -> Result<Timestamp, StoreError> {
+        let every = i128::try_from(rate.every.as_millis()).unwrap_or(i128::MAX);
+        let (mut from, mut is_taken) = (from, false);
+        for _ in 0..TRIES {
+            let now = from.as_millisecond();
+            let not_paused = "(attribute_not_exists(paused_until) OR paused_until <= :from)";
+            let update = if is_taken {
+                Update::new("SET reserved = reserved + :every, expires = :expires", format!("reserved > :from AND {not_paused}"))
+                    .with_number(":every", every)
+            } else {
+                let is_free = format!("(attribute_not_exists(reserved) OR reserved <= :from) AND {not_paused}");
+                Update::new("SET reserved = :next, expires = :expires", is_free).with_number(":next", i128::from(now) + every)
+            };
+            let update = update.with_number(":from", now).with_number(":expires", from.as_second() + KEPT);
+            match self.table.update_if(keys::pace(account, name), update).await? {
+                Updated::Yes(row) => return Ok(rate.slot(time(&row, RESERVED)?, from)),
+                Updated::No(row) => {
+                    if row.has(PAUSED_UNTIL) {
+                        from = from.max(time(&row, PAUSED_UNTIL)?);
+                    }
+                    is_taken = row.has(RESERVED) && time(&row, RESERVED)? > from;
+                }
+            }
+        }
+        Err(unfinished("a registration's slots are reserved by too many at once"))
+    }
+
+    async fn pause(&self, account: &AccountId, name: &Name, until: Timestamp) -> Result<(), StoreError> {
+        let is_longer = "attribute_not_exists(paused_until) OR paused_until < :until";
+        let update = Update::new("SET paused_until = :until, expires = :expires", is_longer)
+            .with_number(":until", until.as_millisecond())
+            .with_number(":expires", until.as_second() + KEPT);
+        let updated = self.table.update_if(keys::pace(account, name), update).await;
+        self.known.registrations.forget(&(account.clone(), name.clone()));
+        debug_assert_eq!(EXPIRES, "expires", "as the expressions above spell it");
+        updated.map(drop)
+    }
+}
+
+pub(super) fn time(row: &Row, name: &str) -> Result<Timestamp, StoreError> {
+    Timestamp::from_millisecond(row.number(name)?).map_err(|_| crate::error::corrupt(name))
+}

@@ -1,0 +1,124 @@
+//! How fast a registration may be sent to. Pure: a rate and what was reserved so far in, the next free slot out.
+//!
+//! Promise: in no stretch of time are there more slots than the rate allows, whoever reserves them. It is the generic cell
+//! rate algorithm (<https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm>): one number holds all that was reserved.
+//! Left to others: that two workers never reserve the same slot ([`crate::ports::Pace`]), and waiting for it
+//! ([`crate::deliver`]).
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+
+use crate::Timestamp;
+
+/// How late a message may be for its slot: queues are late by a second or two, and a worker that comes long after an outage
+/// needs a new one.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What a provider takes: this many at once after a rest, then one at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SendRate {
+    /// How many at once.
+    pub burst: u32,
+    /// How far apart they are after that.
+    pub every: Duration,
+}
+
+impl SendRate {
+    /// At most `most` in any stretch of `per`: a fifth of them at once, the others evenly, and one kept back for the messages
+    /// that come late for their slots.
+    pub const fn of(most: u32, per: Duration) -> Self {
+        let burst = if most >= 10 { most / 5 } else { 1 };
+        let evenly = if most >= 10 { most - burst - 1 } else { most };
+        Self { burst, every: Duration::from_millis((per.as_millis() as u64).div_ceil(evenly as u64)) }
+    }
+
+    /// How far ahead of its place in the even row a message may be sent.
+    fn ahead(self) -> Duration {
+        self.every * self.burst.saturating_sub(1)
+    }
+
+    /// The slot of a reservation after which everything up to `reserved` is taken.
+    pub fn slot(self, reserved: Timestamp, from: Timestamp) -> Timestamp {
+        (reserved - self.every - self.ahead()).max(from)
+    }
+
+    /// The next free slot at or after `from`, and what is taken with it; `taken` is what was before.
+    pub fn reserve(self, taken: Option<Timestamp>, from: Timestamp) -> (Timestamp, Timestamp) {
+        let reserved = taken.unwrap_or(from).max(from) + self.every;
+        (self.slot(reserved, from), reserved)
+    }
+
+    /// Whether a message may still be sent in its slot.
+    pub fn holds(self, slot: Timestamp, now: Timestamp) -> bool {
+        now <= slot + GRACE
+    }
+}
+
+impl Serialize for SendRate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut rate = serializer.serialize_struct("SendRate", 2)?;
+        rate.serialize_field("burst", &self.burst)?;
+        rate.serialize_field("every_ms", &self.every.as_millis())?;
+        rate.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_millisecond(ms).unwrap()
+    }
+
+    /// The slots of messages that come at these times.
+    fn slots(rate: SendRate, times: impl IntoIterator<Item = i64>) -> Vec<i64> {
+        let mut taken = None;
+        let mut reserve = |ms| {
+            let (slot, reserved) = rate.reserve(taken, at(ms));
+            taken = Some(reserved);
+            slot.as_millisecond()
+        };
+        times.into_iter().map(&mut reserve).collect()
+    }
+
+    #[test]
+    fn after_a_rest_a_burst_goes_at_once_and_the_others_evenly() {
+        let rate = SendRate::of(20, MINUTE);
+        assert_eq!(rate, SendRate { burst: 4, every: Duration::from_secs(4) });
+        assert_eq!(slots(rate, [0; 7]), [0, 0, 0, 0, 4_000, 8_000, 12_000]);
+        assert_eq!(slots(rate, [0, 0, 0, 0, 60_000, 60_000]), [0, 0, 0, 0, 60_000, 60_000]);
+    }
+
+    #[test]
+    fn one_a_second_is_never_two() {
+        assert_eq!(slots(SendRate::of(1, Duration::from_secs(1)), [0, 0, 500, 5_000]), [0, 1_000, 2_000, 5_000]);
+    }
+
+    #[test]
+    fn who_comes_long_after_his_slot_needs_a_new_one() {
+        let rate = SendRate::of(20, MINUTE);
+        assert!(rate.holds(at(1_000), at(6_000)) && !rate.holds(at(1_000), at(6_001)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_stretch_of_time_has_more_slots_than_the_rate_allows(
+            most in 1_u32..120,
+            mut times in proptest::collection::vec(0_i64..200_000, 1..300),
+        ) {
+            times.sort_unstable();
+            let slots = slots(SendRate::of(most, MINUTE), times);
+            prop_assert!(slots.is_sorted());
+            for (i, first) in slots.iter().enumerate() {
+                let within = slots[i..].iter().take_while(|slot| **slot < first + 60_000).count();
+                prop_assert!(within <= most as usize, "{within} of {most}");
+            }
+        }
+    }
+}
