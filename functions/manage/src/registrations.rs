@@ -11,7 +11,7 @@ use axum::{
 };
 use bellhop_core::{
     Code, Problem, Timestamp,
-    channel::{Catalog, Channel, Params, Spec},
+    channel::{Catalog, Params, Spec},
     model::{AccountId, ChannelId, Disabled, Name, NameError, Registration, Serves},
     ports::Freshness,
 };
@@ -143,11 +143,11 @@ impl Body {
         old: Option<&Registration>,
         now: Timestamp,
     ) -> Result<Registration, Problem> {
-        let channel = channels.require(&self.channel)?;
-        let params = Params::parse(channel.spec(), self.params.map_or(Ok(Map::new()), |params| object(channel.spec(), params))?)?;
-        channel.check(&params)?;
+        let spec = channels.require(&self.channel)?;
+        let params = Params::parse(spec, self.params.map_or(Ok(Map::new()), |params| object(spec, params))?)?;
+        (spec.check)(&params)?;
         let serves = self.serves.unwrap_or_default();
-        if serves == Serves::Contacts && channel.spec().address.is_none() {
+        if serves == Serves::Contacts && spec.address.is_none() {
             let detail = format!("`{}` reaches the one place that its parameters name", self.channel);
             return Err(Problem::field(Code::InvalidField, "serves", detail));
         }
@@ -235,8 +235,7 @@ fn show(channels: Catalog, registration: &Registration) -> Shown {
         created_at,
         updated_at,
     } = registration.clone();
-    let spec = channels.get(channel.as_str()).map(Channel::spec);
-    let params = mask_secrets(spec, &params);
+    let params = mask_secrets(channels.get(channel.as_str()), &params);
     Shown { name, channel, params, groups, enabled, default, serves, description, disabled, version, created_at, updated_at }
 }
 

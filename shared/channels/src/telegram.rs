@@ -17,6 +17,7 @@ use bellhop_core::{
     render,
 };
 use serde_json::{Value, json};
+pub(crate) use spec::SPEC;
 use text::{Markup, Part, split};
 
 use crate::{
@@ -38,15 +39,7 @@ pub(crate) struct Telegram;
 
 impl Channel for Telegram {
     fn spec(&self) -> &'static Spec {
-        &spec::SPEC
-    }
-
-    fn check(&self, params: &Params) -> Result<(), Problem> {
-        address::check_url(params, &spec::BASE_URL, [])?;
-        address::check_proxy(params, &PROXY)?;
-        let detail = "it takes the token as BotFather shows it: digits, a colon, and letters, digits, `_` and `-`";
-        let token = token(params.text(spec::BOT_TOKEN.name).unwrap_or_default());
-        token.map(drop).ok_or_else(|| Problem::field(Code::InvalidParams, "params.bot_token", detail))
+        &SPEC
     }
 
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
@@ -72,6 +65,14 @@ impl Channel for Telegram {
             None => Step::Done,
         }
     }
+}
+
+fn check(params: &Params) -> Result<(), Problem> {
+    address::check_url(params, &spec::BASE_URL, [])?;
+    address::check_proxy(params, &PROXY)?;
+    let detail = "it takes the token as BotFather shows it: digits, a colon, and letters, digits, `_` and `-`";
+    let token = token(params.text(spec::BOT_TOKEN.name).unwrap_or_default());
+    token.map(drop).ok_or_else(|| Problem::field(Code::InvalidParams, "params.bot_token", detail))
 }
 
 /// What is still to be sent, and how.

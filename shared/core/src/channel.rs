@@ -15,29 +15,42 @@ use crate::{
     model::{Address, AddressKind, ChannelId, Event, Format, Picture},
 };
 
-/// Every channel that this program can speak.
+/// Every channel there is, and those that this program can speak: who only checks what is registered has no use for the rest,
+/// and does not carry it along.
 #[derive(Clone, Copy)]
-pub struct Catalog(pub &'static [&'static dyn Channel]);
+pub struct Catalog {
+    /// What the channels declare.
+    pub specs: &'static [&'static Spec],
+    /// How they are spoken; none where nothing is sent.
+    pub speakers: &'static [&'static dyn Channel],
+}
 
 impl Catalog {
     /// The channel of that id.
-    pub fn get(self, id: &str) -> Option<&'static dyn Channel> {
-        self.0.iter().copied().find(|channel| channel.spec().id == id)
+    pub fn get(self, id: &str) -> Option<&'static Spec> {
+        self.specs.iter().copied().find(|spec| spec.id == id)
     }
 
     /// The channel of that id, or a problem that lists the known ones.
-    pub fn require(self, id: &ChannelId) -> Result<&'static dyn Channel, Problem> {
+    pub fn require(self, id: &ChannelId) -> Result<&'static Spec, Problem> {
         self.get(id.as_str()).ok_or_else(|| {
-            let known: Vec<_> = self.0.iter().map(|channel| channel.spec().id).collect();
+            let known: Vec<_> = self.specs.iter().map(|spec| spec.id).collect();
             let detail = format!("`{id}` is not a channel here; known are {}", known.join(", "));
             Problem::field(Code::UnknownChannel, "channel", detail)
         })
+    }
+
+    /// Whoever speaks the channel of that id, or a problem that lists the known ones.
+    pub fn speaker(self, id: &ChannelId) -> Result<&'static dyn Channel, Problem> {
+        let spec = self.require(id)?;
+        let mute = || Problem::field(Code::UnknownChannel, "channel", format!("`{id}` is not spoken by this program"));
+        self.speakers.iter().copied().find(|channel| channel.spec().id == spec.id).ok_or_else(mute)
     }
 }
 
 impl fmt::Debug for Catalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|channel| channel.spec().id)).finish()
+        f.debug_list().entries(self.specs.iter().map(|spec| spec.id)).finish()
     }
 }
 
@@ -45,12 +58,6 @@ impl fmt::Debug for Catalog {
 pub trait Channel: Send + Sync {
     /// What it declares about itself.
     fn spec(&self) -> &'static Spec;
-
-    /// Refuses parameters that no message could be sent with (types and required ones are checked already). Names the
-    /// parameter in the error.
-    fn check(&self, _params: &Params) -> Result<(), Problem> {
-        Ok(())
-    }
 
     /// What to do next, after these answers.
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step;
@@ -78,6 +85,15 @@ pub struct Spec {
     pub address: Option<AddressKind>,
     /// What a registration holds.
     pub params: &'static [Param],
+    /// Refuses parameters that no message could be sent with (types and required ones are checked already). Names the
+    /// parameter in the error.
+    #[serde(skip)]
+    pub check: fn(&Params) -> Result<(), Problem>,
+}
+
+/// The [`Spec::check`] of channels that take whatever has the right type.
+pub fn unchecked(_params: &Params) -> Result<(), Problem> {
+    Ok(())
 }
 
 /// One text in both languages.

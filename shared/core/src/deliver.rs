@@ -276,7 +276,7 @@ async fn try_once(
     };
     let mut called = Called::default();
     let sending = async {
-        let channel = match ports.channels.require(&registration.channel) {
+        let channel = match ports.channels.speaker(&registration.channel) {
             Ok(channel) => channel,
             Err(problem) => return Tried::failed(SendError::new(Reason::InvalidParams, Retry::Never, problem.detail)),
         };

@@ -2,7 +2,10 @@
 
 use bellhop_core::{
     Reason, Retry, SendError,
-    channel::{Body, Catalog, Channel, Context, Kind, Limits, Message, Method, Outgoing, Param, Params, Reply, Spec, Step, Text},
+    channel::{
+        Body, Catalog, Channel, Context, Kind, Limits, Message, Method, Outgoing, Param, Params, Reply, Spec, Step, Text,
+        unchecked,
+    },
 };
 
 /// The header with the delivery's id.
@@ -41,10 +44,11 @@ static SPEC: Spec = Spec {
             per_message: true,
         },
     ],
+    check: unchecked,
 };
 
 /// The one channel of tests, `probe`.
-pub const CATALOG: Catalog = Catalog(&[&Probe]);
+pub const CATALOG: Catalog = Catalog { specs: &[&SPEC], speakers: &[&Probe] };
 
 struct Probe;
 

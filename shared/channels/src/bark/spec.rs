@@ -35,6 +35,7 @@ pub(crate) static SPEC: Spec = Spec {
         IS_ARCHIVE,
         INCLUDE_PICTURE,
     ],
+    check: super::check,
 };
 
 /// Parameters that are passed on, and Bark's words for them.

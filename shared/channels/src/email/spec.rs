@@ -17,6 +17,7 @@ pub(crate) static SPEC: Spec = Spec {
     limits: Limits { title: None, body: None },
     address: Some(AddressKind::Email),
     params: &[SERVICE, HOST, PORT, TLS, SKIP_VERIFY, USER, PASSWORD, FROM, TO, HTML, INCLUDE_PICTURE],
+    check: super::check,
 };
 
 pub(crate) const SERVICE: Param = param(

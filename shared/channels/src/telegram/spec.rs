@@ -14,6 +14,7 @@ pub(crate) static SPEC: Spec = Spec {
     limits: Limits { title: None, body: Some(Limit { max: 40_960, unit: Unit::Utf16 }) },
     address: None,
     params: &[BOT_TOKEN, CHAT_ID, BASE_URL, PROXY, PARSE_MODE, BOLD_TITLE, MESSAGE_THREAD_ID, SILENT, IMAGE_URL, INCLUDE_PICTURE],
+    check: super::check,
 };
 
 pub(crate) const BOT_TOKEN: Param = Param {

@@ -17,6 +17,7 @@ pub(crate) static SPEC: Spec = Spec {
     limits: Limits { title: None, body: None },
     address: None,
     params: &[URL, METHOD, HEADERS, SECRET, SCHEME, FORMAT, TEMPLATE, TOKEN, PROXY, SEND_TO, RAW_BODY, INCLUDE_PICTURE],
+    check: super::check,
 };
 
 /// Where to.
