@@ -130,7 +130,7 @@ fn run(command: Command) -> Result<ExitCode> {
 }
 
 fn channels() -> Vec<&'static Spec> {
-    bellhop_channels::ALL.0.iter().map(|channel| channel.spec()).collect()
+    bellhop_channels::SPECS.specs.to_vec()
 }
 
 fn standard_input() -> Result<String> {

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bellhop_core::{
     Code, Problem, SendError, Timestamp,
-    channel::{Catalog, Channel, Context, Message, Params, Reply, Step},
+    channel::{Catalog, Channel, Context, Message, Params, Reply, Spec, Step},
     model::{
         AccountId, ChannelId, DeliveryId, Draft, EventId, EventType, Format, Job, Name, Picture, Recipient, RunResult, Source,
         Trigger,
@@ -31,7 +31,7 @@ const YES: [&str; 3] = ["", r#"{"ok":true,"code":0,"errcode":0,"success":true}"#
 /// the case has no `now_unix`. Fails if the input is no case of a channel that we have.
 pub fn dry_run(input: &str, channels: Catalog, now: Timestamp) -> Result<Value, Problem> {
     let case: Case = read(input)?;
-    let channel = channels.require(&case.channel)?;
+    let channel = channels.speaker(&case.channel)?;
     let now = at(case.now_unix)?.unwrap_or(now);
     let answers = case.preflight.iter().filter_map(|preflight| preflight.response.as_ref());
     Ok(match run(channel, &case, now, &answers.collect::<Vec<_>>()) {
@@ -152,7 +152,7 @@ struct Run {
 }
 
 fn run(channel: &dyn Channel, case: &Case, now: Timestamp, answers: &[&Response]) -> Result<Run, Refused> {
-    let params = registered(channel, &case.registration).map_err(Refused::ByUs)?;
+    let params = registered(channel.spec(), &case.registration).map_err(Refused::ByUs)?;
     let picture = case.notification.picture().map_err(Refused::ByUs)?;
     let options = case.notification.options(channel);
     Params::check_options(channel.spec(), &options).map_err(Refused::ByUs)?;
@@ -205,9 +205,9 @@ fn step_through(
 }
 
 /// A registration's parameters, checked as when it is saved.
-pub(crate) fn registered(channel: &dyn Channel, registration: &Map<String, Value>) -> Result<Params, Problem> {
-    let params = Params::parse(channel.spec(), registration.clone())?;
-    channel.check(&params)?;
+pub(crate) fn registered(spec: &Spec, registration: &Map<String, Value>) -> Result<Params, Problem> {
+    let params = Params::parse(spec, registration.clone())?;
+    (spec.check)(&params)?;
     Ok(params)
 }
 

@@ -64,8 +64,8 @@ async fn serve(options: cli::Serve) -> Result<()> {
     }
     let (stop, stopped) = watch::channel(false);
     let mut workers = JoinSet::new();
-    for channel in bellhop_channels::ALL.0 {
-        let channel = ChannelId::new(channel.spec().id);
+    for spec in bellhop_channels::ALL.specs {
+        let channel = ChannelId::new(spec.id);
         workers.spawn(bellhop_sender::run(ports.clone(), channel, MOST_IN_CHANNEL, stopped.clone()));
     }
     workers.spawn(bellhop_batch::run(ports.clone(), stopped.clone()));

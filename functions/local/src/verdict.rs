@@ -23,7 +23,7 @@ use crate::{
 /// where the input has no `now_unix`. An empty registration is none. Fails if the input is no answer to a channel that we have.
 pub fn verdict(input: &str, channels: Catalog, now: Timestamp) -> Result<Value, Problem> {
     let question: Question = read(input)?;
-    let channel = channels.require(&question.channel)?;
+    let channel = channels.speaker(&question.channel)?;
     let now = at(question.response.now_unix.or(question.now_unix))?.unwrap_or(now);
     let job = job(&question.channel, Draft::new(""), now)?;
     let message = render::message(&job, channel.spec(), None);
@@ -35,7 +35,7 @@ pub fn verdict(input: &str, channels: Catalog, now: Timestamp) -> Result<Value, 
         }
         return Ok(verdict);
     }
-    let params = match registered(channel, &registration) {
+    let params = match registered(channel.spec(), &registration) {
         _ if registration.is_empty() => Params::default(),
         Ok(params) => params,
         Err(problem) => return Ok(json!({ "verdict": "permanent", "reason": problem.code })),

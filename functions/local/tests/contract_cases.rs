@@ -90,7 +90,7 @@ fn assert_request(request: &Value, expected: &Value, case: &str) {
 fn every_channel_has_cases_and_every_case_a_name() {
     let cases = cases();
     let covered: HashSet<_> = cases.iter().map(|case| case["channel"].as_str().unwrap()).collect();
-    let known: HashSet<_> = ALL.0.iter().map(|channel| channel.spec().id).collect();
+    let known: HashSet<_> = ALL.specs.iter().map(|spec| spec.id).collect();
     assert_eq!(covered, known);
     let names: HashSet<_> = cases.iter().map(|case| (case["channel"].as_str(), case["name"].as_str().unwrap())).collect();
     assert_eq!(names.len(), cases.len());

@@ -43,7 +43,7 @@ pub fn routes(api: Api) -> Router {
 
 /// What every channel declares about itself: enough to draw a form.
 async fn channels(State(api): State<Api>, Reader(_): Reader) -> Json<Items<&'static Spec>> {
-    Json(Items::all(api.ports.channels.0.iter().map(|channel| channel.spec()).collect()))
+    Json(Items::all(api.ports.channels.specs.to_vec()))
 }
 
 /// `old` with `change` laid over it: what is absent stays, and the object called `inner` is laid over its like name by

@@ -11,7 +11,7 @@ use axum::{
 };
 use bellhop_core::{
     Code, Problem, Timestamp,
-    channel::{Catalog, Channel, Params, Spec},
+    channel::{Catalog, Params, Spec},
     model::{AccountId, ChannelId, Disabled, Name, NameError, Registration, Serves},
     ports::Freshness,
 };
@@ -144,11 +144,11 @@ impl Body {
         old: Option<&Registration>,
         now: Timestamp,
     ) -> Result<Registration, Problem> {
-        let channel = channels.require(&self.channel)?;
-        let params = Params::parse(channel.spec(), self.params.map_or(Ok(Map::new()), |params| object(channel.spec(), params))?)?;
-        channel.check(&params)?;
+        let spec = channels.require(&self.channel)?;
+        let params = Params::parse(spec, self.params.map_or(Ok(Map::new()), |params| object(spec, params))?)?;
+        (spec.check)(&params)?;
         let serves = self.serves.unwrap_or_default();
-        if serves == Serves::Contacts && channel.spec().address.is_none() {
+        if serves == Serves::Contacts && spec.address.is_none() {
             let detail = format!("`{}` reaches the one place that its parameters name", self.channel);
             return Err(Problem::field(Code::InvalidField, "serves", detail));
         }
@@ -239,8 +239,7 @@ fn show(api: &Api, registration: &Registration) -> Shown {
         updated_at,
     } = registration.clone();
     let paused_until = paused_until.filter(|until| *until > api.ports.clock.now());
-    let spec = api.ports.channels.get(channel.as_str()).map(Channel::spec);
-    let params = mask_secrets(spec, &params);
+    let params = mask_secrets(api.ports.channels.get(channel.as_str()), &params);
     Shown {
         name,
         channel,

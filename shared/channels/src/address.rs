@@ -78,7 +78,7 @@ mod tests {
     use crate::{param::PROXY, sample, webhook};
 
     fn url(url: &str) -> Result<(), Problem> {
-        let params = sample::params(&webhook::Webhook, json!({ "url": url }));
+        let params = sample::params(&webhook::SPEC, json!({ "url": url }));
         check_url(&params, &webhook::URL, ["$title", "$url"])
     }
 
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn a_proxy_is_a_url_with_a_host() {
         let proxy = |proxy: &str| {
-            check_proxy(&sample::params(&webhook::Webhook, json!({ "url": "http://x", "proxy": proxy })), &PROXY).is_ok()
+            check_proxy(&sample::params(&webhook::SPEC, json!({ "url": "http://x", "proxy": proxy })), &PROXY).is_ok()
         };
         for good in [
             "http://127.0.0.1:7890",
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_base_may_have_a_path_but_nothing_behind_it() {
-        let base = |base: &str| check_base(&sample::params(&webhook::Webhook, json!({ "url": base })), &webhook::URL).is_ok();
+        let base = |base: &str| check_base(&sample::params(&webhook::SPEC, json!({ "url": base })), &webhook::URL).is_ok();
         assert!(base("https://example.com/sub/") && base("http://127.0.0.1:8080"));
         assert!(!base("https://example.com/?x") && !base("https://example.com/#x") && !base("https://"));
         assert_eq!(below(" https://example.com/sub/ ", "message"), "https://example.com/sub/message");

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bellhop_core::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
-    channel::{Body, Channel, Context, Kind, Limits, Message, Method, Outgoing, Param, Params, Reply, Spec, Step},
+    channel::{Body, Context, Kind, Limits, Message, Method, Outgoing, Param, Params, Reply, Spec, Step},
     model::AddressKind,
 };
 use serde_json::{Map, Value};
@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 use crate::{
     answer::{Answer, Fault, refused_as, undocumented},
     param::{param, required, text},
+    request::Once,
     sign,
     template::{Texts, percent_encoded},
 };
@@ -26,14 +27,15 @@ const MOST_NUMBERS: usize = 1000;
 
 const HOST: &str = "dysmsapi.aliyuncs.com";
 
-static SPEC: Spec = Spec {
+pub(crate) static SPEC: Spec = Spec {
     id: "aliyun_sms",
     label: text("Alibaba Cloud SMS", "阿里云短信"),
     help: text("Sends text messages from an approved template.", "使用已审核的模板发送短信。"),
     docs: "https://help.aliyun.com/zh/sms/developer-reference/api-dysmsapi-2017-05-25-sendsms",
-    limits: Limits { title: None, body: None },
+    limits: Limits { title: None, body: None, rate: None },
     address: Some(AddressKind::Sms),
     params: &[ACCESS_KEY_ID, ACCESS_KEY_SECRET, SIGN_NAME, TEMPLATE_CODE, PHONE_NUMBERS, PARAMS, SIGNATURE],
+    check,
 };
 
 const ACCESS_KEY_ID: Param = Param {
@@ -111,31 +113,18 @@ const SIGNATURE: Param = Param {
 };
 
 /// The channel `aliyun_sms`.
-pub(crate) struct AliyunSms;
+pub(crate) static SPEAKER: Once = Once { spec: &SPEC, request, judge };
 
-impl Channel for AliyunSms {
-    fn spec(&self) -> &'static Spec {
-        &SPEC
+fn check(params: &Params) -> Result<(), Problem> {
+    let problem = |detail: &str| Err(Problem::field(Code::InvalidParams, "params.phone_numbers", detail));
+    let numbers = params.list(PHONE_NUMBERS.name);
+    if numbers.len() > MOST_NUMBERS {
+        return problem("it takes at most 1000 numbers");
     }
-
-    fn check(&self, params: &Params) -> Result<(), Problem> {
-        let problem = |detail: &str| Err(Problem::field(Code::InvalidParams, "params.phone_numbers", detail));
-        let numbers = params.list(PHONE_NUMBERS.name);
-        if numbers.len() > MOST_NUMBERS {
-            return problem("it takes at most 1000 numbers");
-        }
-        if !numbers.iter().all(|number| dialled(number).is_some()) {
-            return problem("it takes numbers of 5 to 20 digits; those abroad begin with `+`");
-        }
-        Ok(())
+    if !numbers.iter().all(|number| dialled(number).is_some()) {
+        return problem("it takes numbers of 5 to 20 digits; those abroad begin with `+`");
     }
-
-    fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        match so_far.last() {
-            Some(reply) => judge(reply, cx.now),
-            None => request(cx, message, params).map_or_else(Step::Fail, Step::Call),
-        }
-    }
+    Ok(())
 }
 
 /// A number as Alibaba wants it: those of mainland China without, others with the country's code, none with `+`.
@@ -252,7 +241,7 @@ mod tests {
     fn given(mut more: Value) -> Params {
         let mut params = json!({"access_key_id": "i", "access_key_secret": "s", "sign_name": "n", "template_code": "SMS_1"});
         params.as_object_mut().unwrap().append(more.as_object_mut().unwrap());
-        sample::params(&AliyunSms, params)
+        sample::params(&SPEC, params)
     }
 
     fn judged(status: u16, body: &Value) -> Step {
@@ -279,7 +268,7 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_refused_without_repeating_it() {
-        let check = |numbers: Value| AliyunSms.check(&given(json!({"phone_numbers": numbers})));
+        let check = |numbers: Value| check(&given(json!({"phone_numbers": numbers})));
         assert_eq!(check(json!(["+8613800138000", "85261234567"])), Ok(()));
         assert!(check(json!(["1380013800x"])).is_err() && check(json!(["1"])).is_err());
         assert!(check(json!(vec!["13800138000"; 1001])).is_err());

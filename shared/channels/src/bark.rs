@@ -10,18 +10,18 @@ mod spec;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bellhop_core::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
-    channel::{Body, Channel, Context, Message, Method, Outgoing, Params, Reply, Spec, Step, Unit},
+    channel::{Body, Context, Message, Method, Outgoing, Params, Reply, Step, Unit},
     model::Format,
 };
 use encryption::Encryption;
 use serde_json::{Map, Value, json};
+pub(crate) use spec::SPEC;
 
 use crate::{
     address,
     answer::{Answer, Fault, refused, undocumented, unknown_code},
     join::Joined,
-    param::with_picture,
-    request::post_json_as,
+    request::{Once, post_json_as},
     template::percent_encoded,
 };
 
@@ -32,28 +32,15 @@ const MOST_BYTES: usize = 3500;
 const MOST_URL_BYTES: usize = 2000;
 
 /// The channel `bark`.
-pub(crate) struct Bark;
+pub(crate) static SPEAKER: Once = Once { spec: &SPEC, request, judge };
 
-impl Channel for Bark {
-    fn spec(&self) -> &'static Spec {
-        &spec::SPEC
+fn check(params: &Params) -> Result<(), Problem> {
+    let problem = |name: &str, detail: &str| Problem::field(Code::InvalidParams, format!("params.{name}"), detail);
+    address::check_url(params, &spec::BASE_URL, [])?;
+    if keys(params).is_empty() {
+        return Err(problem(spec::DEVICE_KEY.name, "`bark` needs it, or `device_keys`"));
     }
-
-    fn check(&self, params: &Params) -> Result<(), Problem> {
-        let problem = |name: &str, detail: &str| Problem::field(Code::InvalidParams, format!("params.{name}"), detail);
-        address::check_url(params, &spec::BASE_URL, [])?;
-        if keys(params).is_empty() {
-            return Err(problem(spec::DEVICE_KEY.name, "`bark` needs it, or `device_keys`"));
-        }
-        Encryption::of(params).map(drop).map_err(|detail| problem(spec::ENCRYPTION.name, detail))
-    }
-
-    fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        match so_far.last() {
-            Some(reply) => judge(reply, cx.now),
-            None => request(cx, &with_picture(message, params), params).map_or_else(Step::Fail, Step::Call),
-        }
-    }
+    Encryption::of(params).map(drop).map_err(|detail| problem(spec::ENCRYPTION.name, detail))
 }
 
 /// Whom it is for.

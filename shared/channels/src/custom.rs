@@ -6,7 +6,7 @@
 
 use bellhop_core::{
     Code, Problem, Reason, Retry, SendError,
-    channel::{Body, Channel, Context, Kind, Limits, Message, Method, Outgoing, Param, Params, Reply, Spec, Step},
+    channel::{Body, Kind, Limits, Message, Method, Outgoing, Param, Params, Spec},
 };
 use serde_json::{Map, Value};
 use url::form_urlencoded;
@@ -15,11 +15,12 @@ use crate::{
     address,
     header::{self, Headers},
     param::{PROXY, param, text},
+    request::Once,
     template::{Texts, is_json},
     verdict,
 };
 
-static SPEC: Spec = Spec {
+pub(crate) static SPEC: Spec = Spec {
     id: "custom",
     label: text("Custom push", "自定义推送"),
     help: text(
@@ -27,9 +28,10 @@ static SPEC: Spec = Spec {
         "向任意地址发送自定义请求。`{t}` 为标题，`{log}` 为内容。",
     ),
     docs: "https://github.com/qd-today/qd/blob/master/web/docs/toolbox/pusher.md",
-    limits: Limits { title: None, body: None },
+    limits: Limits { title: None, body: None, rate: None },
     address: None,
     params: &[METHOD, URL, HEADERS, BODY_KIND, BODY, PROXY],
+    check,
 };
 
 const METHOD: Param = param(
@@ -96,26 +98,14 @@ const BODY: Param = Param {
 const MARKS: [&str; 2] = ["{log}", "{t}"];
 
 /// The channel `custom`.
-pub(crate) struct Custom;
+pub(crate) static SPEAKER: Once =
+    Once { spec: &SPEC, request: |_, message, params| request(message, params), judge: verdict::by_status };
 
-impl Channel for Custom {
-    fn spec(&self) -> &'static Spec {
-        &SPEC
-    }
-
-    fn check(&self, params: &Params) -> Result<(), Problem> {
-        address::check_url(params, &URL, MARKS)?;
-        header::check(params, &HEADERS)?;
-        address::check_proxy(params, &PROXY)?;
-        Template::of(params).map(drop).map_err(|detail| Problem::field(Code::InvalidParams, "params.body", detail))
-    }
-
-    fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        match so_far.last() {
-            Some(reply) => verdict::by_status(reply, cx.now),
-            None => request(message, params).map_or_else(Step::Fail, Step::Call),
-        }
-    }
+fn check(params: &Params) -> Result<(), Problem> {
+    address::check_url(params, &URL, MARKS)?;
+    header::check(params, &HEADERS)?;
+    address::check_proxy(params, &PROXY)?;
+    Template::of(params).map(drop).map_err(|detail| Problem::field(Code::InvalidParams, "params.body", detail))
 }
 
 /// A request before its texts are filled in.
@@ -209,7 +199,7 @@ mod tests {
 
     fn request(title: &str, log: &str, params: Value) -> Outgoing {
         let job = sample::event(log, json!({ "title": title }));
-        sample::request(&Custom, &sample::message(&job), &sample::params(&Custom, params))
+        sample::request(&SPEAKER, &sample::message(&job), &sample::params(&SPEC, params))
     }
 
     fn form(log: &str, body: &str) -> Vec<(String, String)> {
@@ -281,7 +271,7 @@ mod tests {
         ] {
             let mut all = json!({"url": "https://e.com"});
             all.as_object_mut().unwrap().extend(params.as_object().unwrap().clone());
-            let problem = Custom.check(&sample::params(&Custom, all)).unwrap_err();
+            let problem = check(&sample::params(&SPEC, all)).unwrap_err();
             assert_eq!(problem.field.as_deref(), Some("params.body"), "{params}");
         }
     }

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use bellhop_core::{
     Code, Problem, SendError, Timestamp,
-    channel::{Channel, Context, Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
+    channel::{Context, Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
     model::Format,
+    pace::SendRate,
     render,
 };
 use serde_json::{Value, json};
@@ -18,8 +19,8 @@ use crate::{
     address,
     answer::{Answer, Fault, refused, undocumented, unknown_code},
     join::{Joined, paragraphs},
-    param::{INCLUDE_PICTURE, param, required, text, with_picture},
-    request::post_json_as,
+    param::{INCLUDE_PICTURE, param, required, text},
+    request::{Once, post_json_as},
     sign,
     template::percent_encoded,
 };
@@ -29,14 +30,19 @@ const MOST_BYTES: usize = 20_000;
 
 const HOST: &str = "oapi.dingtalk.com";
 
-static SPEC: Spec = Spec {
+pub(crate) static SPEC: Spec = Spec {
     id: "dingtalk",
     label: text("DingTalk robot", "钉钉群机器人"),
     help: text("Posts to a DingTalk group by a custom robot.", "通过自定义机器人发送到钉钉群。"),
     docs: "https://open.dingtalk.com/document/robots/custom-robot-access",
-    limits: Limits { title: None, body: Some(Limit { max: MOST_BYTES, unit: Unit::Bytes }) },
+    limits: Limits {
+        title: None,
+        body: Some(Limit { max: MOST_BYTES, unit: Unit::Bytes }),
+        rate: Some(SendRate::of(20, Duration::from_mins(1))),
+    },
     address: None,
     params: &[ACCESS_TOKEN, SECRET, KEYWORD, STYLE, AT_MOBILES, AT_USER_IDS, AT_ALL, IMAGE_URL, INCLUDE_PICTURE],
+    check,
 };
 
 const ACCESS_TOKEN: Param = Param {
@@ -125,24 +131,11 @@ const IMAGE_URL: Param = param(
 );
 
 /// The channel `dingtalk`.
-pub(crate) struct DingTalk;
+pub(crate) static SPEAKER: Once = Once { spec: &SPEC, request, judge };
 
-impl Channel for DingTalk {
-    fn spec(&self) -> &'static Spec {
-        &SPEC
-    }
-
-    fn check(&self, params: &Params) -> Result<(), Problem> {
-        let token = address::token(params.text(ACCESS_TOKEN.name).unwrap_or_default(), HOST, ACCESS_TOKEN.name);
-        token.map(drop).map_err(|detail| Problem::field(Code::InvalidParams, "params.access_token", detail))
-    }
-
-    fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        match so_far.last() {
-            Some(reply) => judge(reply, cx.now),
-            None => request(cx, &with_picture(message, params), params).map_or_else(Step::Fail, Step::Call),
-        }
-    }
+fn check(params: &Params) -> Result<(), Problem> {
+    let token = address::token(params.text(ACCESS_TOKEN.name).unwrap_or_default(), HOST, ACCESS_TOKEN.name);
+    token.map(drop).map_err(|detail| Problem::field(Code::InvalidParams, "params.access_token", detail))
 }
 
 fn request(cx: &Context, message: &Message, params: &Params) -> Result<Outgoing, SendError> {
@@ -293,7 +286,7 @@ mod tests {
     fn sent(text: &str, fields: Value, mut params: Value) -> Value {
         params["access_token"] = "t0k".into();
         let job = sample::event(text, fields);
-        let outgoing = sample::request(&DingTalk, &sample::message(&job), &sample::params(&DingTalk, params));
+        let outgoing = sample::request(&SPEAKER, &sample::message(&job), &sample::params(&SPEC, params));
         let bellhop_core::channel::Body::Json(body) = outgoing.body else { panic!("not JSON") };
         assert!(body.len() <= MOST_BYTES, "{} bytes", body.len());
         serde_json::from_str(&body).unwrap()

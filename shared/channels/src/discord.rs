@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bellhop_core::{
     Problem, Reason, Retry, SendError, Timestamp,
-    channel::{Channel, Context, Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
+    channel::{Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
     render::shorten,
 };
 use serde_json::{Value, json};
@@ -16,8 +16,8 @@ use url::Url;
 use crate::{
     address,
     answer::{Answer, Fault, refused, undocumented, unknown_code},
-    param::{INCLUDE_PICTURE, param, required, text, with_picture},
-    request::post_json,
+    param::{INCLUDE_PICTURE, param, required, text},
+    request::{Once, post_json},
 };
 
 /// <https://discord.com/developers/docs/resources/message#embed-object-embed-limits>
@@ -25,14 +25,15 @@ const TITLE: Limit = Limit { max: 256, unit: Unit::Utf16 };
 
 const DESCRIPTION: Limit = Limit { max: 4096, unit: Unit::Utf16 };
 
-static SPEC: Spec = Spec {
+pub(crate) static SPEC: Spec = Spec {
     id: "discord",
     label: text("Discord", "Discord"),
     help: text("Posts to a Discord channel by a webhook.", "通过 Webhook 发送到 Discord 频道。"),
     docs: "https://discord.com/developers/docs/resources/webhook#execute-webhook",
-    limits: Limits { title: Some(TITLE), body: Some(DESCRIPTION) },
+    limits: Limits { title: Some(TITLE), body: Some(DESCRIPTION), rate: None },
     address: None,
     params: &[WEBHOOK, USERNAME, AVATAR_URL, INCLUDE_PICTURE],
+    check,
 };
 
 const WEBHOOK: Param = Param {
@@ -64,23 +65,10 @@ const AVATAR_URL: Param = param(
 );
 
 /// The channel `discord`.
-pub(crate) struct Discord;
+pub(crate) static SPEAKER: Once = Once { spec: &SPEC, request: |_, message, params| request(message, params), judge };
 
-impl Channel for Discord {
-    fn spec(&self) -> &'static Spec {
-        &SPEC
-    }
-
-    fn check(&self, params: &Params) -> Result<(), Problem> {
-        address::check_url(params, &WEBHOOK, [])
-    }
-
-    fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        match so_far.last() {
-            Some(reply) => judge(reply, cx.now),
-            None => request(&with_picture(message, params), params).map_or_else(Step::Fail, Step::Call),
-        }
-    }
+fn check(params: &Params) -> Result<(), Problem> {
+    address::check_url(params, &WEBHOOK, [])
 }
 
 fn request(message: &Message, params: &Params) -> Result<Outgoing, SendError> {
@@ -165,9 +153,9 @@ mod tests {
 
     #[test]
     fn a_threads_id_stays_in_the_url() {
-        let params = sample::params(&Discord, json!({"webhook": "https://discord.com/api/webhooks/1/x?thread_id=7"}));
+        let params = sample::params(&SPEC, json!({"webhook": "https://discord.com/api/webhooks/1/x?thread_id=7"}));
         let job = sample::event("b", json!({}));
-        let url = sample::request(&Discord, &sample::message(&job), &params).url;
+        let url = sample::request(&SPEAKER, &sample::message(&job), &params).url;
         assert_eq!(url, "https://discord.com/api/webhooks/1/x?thread_id=7&wait=true");
     }
 

@@ -22,6 +22,7 @@ use bellhop_core::{
 };
 pub(crate) use mime::{picture_type, subject};
 use presets::{Preset, Security};
+pub(crate) use spec::SPEC;
 use url::Host;
 
 use crate::{
@@ -43,13 +44,7 @@ pub(crate) struct Email;
 
 impl Channel for Email {
     fn spec(&self) -> &'static Spec {
-        &spec::SPEC
-    }
-
-    fn check(&self, params: &Params) -> Result<(), Problem> {
-        let checked =
-            server(params).and(login(params).map(drop)).and(sender(params).map(drop)).and(own_recipients(params).map(drop));
-        checked.map_err(|Unusable { param, detail }| Problem::field(Code::InvalidParams, format!("params.{param}"), detail))
+        &SPEC
     }
 
     fn step(&self, cx: &Context, message: &Message, params: &Params, _so_far: &[Reply]) -> Step {
@@ -59,6 +54,11 @@ impl Channel for Email {
     fn mailed(&self, message: &Message, answer: &Mailed) -> Result<Receipt, SendError> {
         verdict::judge(answer, message.address.is_none())
     }
+}
+
+fn check(params: &Params) -> Result<(), Problem> {
+    let checked = server(params).and(login(params).map(drop)).and(sender(params).map(drop)).and(own_recipients(params).map(drop));
+    checked.map_err(|Unusable { param, detail }| Problem::field(Code::InvalidParams, format!("params.{param}"), detail))
 }
 
 /// A parameter that makes no mail.

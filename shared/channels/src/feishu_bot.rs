@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use bellhop_core::{
     Code, Problem, SendError, Timestamp,
-    channel::{Channel, Context, Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
+    channel::{Context, Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
     model::Format,
+    pace::SendRate,
     render,
 };
 use serde_json::{Map, Value, json};
@@ -18,8 +19,8 @@ use url::Url;
 use crate::{
     answer::{Answer, Fault, refused, undocumented, unknown_code},
     join::Joined,
-    param::{INCLUDE_PICTURE, param, required, text, with_picture},
-    request::post_json,
+    param::{INCLUDE_PICTURE, param, required, text},
+    request::{Once, post_json},
     sign,
     template::percent_encoded,
 };
@@ -33,14 +34,19 @@ const TITLE: Limit = Limit { max: 200, unit: Unit::Chars };
 const FEISHU: &str = "open.feishu.cn";
 const LARK: &str = "open.larksuite.com";
 
+pub(crate) /// A hundred a minute, and never more than five a second.
+/// <https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot>
+const RATE: SendRate = SendRate { burst: 3, every: Duration::from_millis(620) };
+
 static SPEC: Spec = Spec {
     id: "feishu_bot",
     label: text("Feishu robot", "飞书群机器人"),
     help: text("Posts to a Feishu or Lark group by a custom bot.", "通过自定义机器人发送到飞书或 Lark 群。"),
     docs: "https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot",
-    limits: Limits { title: None, body: Some(Limit { max: MOST_BYTES, unit: Unit::Bytes }) },
+    limits: Limits { title: None, body: Some(Limit { max: MOST_BYTES, unit: Unit::Bytes }), rate: Some(RATE) },
     address: None,
     params: &[TOKEN, SECRET, REGION, IMAGE_KEY, INCLUDE_PICTURE],
+    check,
 };
 
 const TOKEN: Param = Param {
@@ -88,25 +94,12 @@ const IMAGE_KEY: Param = Param {
 };
 
 /// The channel `feishu_bot`.
-pub(crate) struct FeishuBot;
+pub(crate) static SPEAKER: Once = Once { spec: &SPEC, request, judge };
 
-impl Channel for FeishuBot {
-    fn spec(&self) -> &'static Spec {
-        &SPEC
-    }
-
-    fn check(&self, params: &Params) -> Result<(), Problem> {
-        let robot = Robot::of(params.text(TOKEN.name).unwrap_or_default(), params);
-        let detail = format!("it takes the robot's token, or its whole URL on `{FEISHU}` or `{LARK}`");
-        robot.map(drop).ok_or_else(|| Problem::field(Code::InvalidParams, "params.token", detail))
-    }
-
-    fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        match so_far.last() {
-            Some(reply) => judge(reply, cx.now),
-            None => request(cx, &with_picture(message, params), params).map_or_else(Step::Fail, Step::Call),
-        }
-    }
+fn check(params: &Params) -> Result<(), Problem> {
+    let robot = Robot::of(params.text(TOKEN.name).unwrap_or_default(), params);
+    let detail = format!("it takes the robot's token, or its whole URL on `{FEISHU}` or `{LARK}`");
+    robot.map(drop).ok_or_else(|| Problem::field(Code::InvalidParams, "params.token", detail))
 }
 
 /// Where a robot is, and its token.
@@ -235,7 +228,7 @@ mod tests {
             params["token"] = "t0k".into();
         }
         let job = sample::event(text, fields);
-        let outgoing = sample::request(&FeishuBot, &sample::message(&job), &sample::params(&FeishuBot, params));
+        let outgoing = sample::request(&SPEAKER, &sample::message(&job), &sample::params(&SPEC, params));
         let Body::Json(body) = outgoing.body else { panic!("not JSON") };
         assert!(body.len() <= MOST_BYTES, "{} bytes", body.len());
         (outgoing.url, serde_json::from_str(&body).unwrap())
@@ -254,8 +247,8 @@ mod tests {
         ] {
             assert_eq!(outgoing("b", json!({}), json!({"token": token, "region": region})).0, url);
         }
-        let elsewhere = sample::params(&FeishuBot, json!({"token": "https://evil.example.com/hook/t0k"}));
-        assert_eq!(FeishuBot.check(&elsewhere).unwrap_err().field.as_deref(), Some("params.token"));
+        let elsewhere = sample::params(&SPEC, json!({"token": "https://evil.example.com/hook/t0k"}));
+        assert_eq!(check(&elsewhere).unwrap_err().field.as_deref(), Some("params.token"));
     }
 
     #[test]

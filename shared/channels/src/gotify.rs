@@ -4,7 +4,7 @@
 
 use bellhop_core::{
     Problem, SendError, Timestamp,
-    channel::{Channel, Context, Kind, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step},
+    channel::{Kind, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step},
     model::Format,
 };
 use serde_json::{Value, json};
@@ -12,18 +12,19 @@ use serde_json::{Value, json};
 use crate::{
     address,
     answer::{Answer, undocumented},
-    param::{INCLUDE_PICTURE, param, required, text, with_picture},
-    request::post_json,
+    param::{INCLUDE_PICTURE, param, required, text},
+    request::{Once, post_json},
 };
 
-static SPEC: Spec = Spec {
+pub(crate) static SPEC: Spec = Spec {
     id: "gotify",
     label: text("Gotify", "Gotify"),
     help: text("Sends to an application of a Gotify server.", "发送到 Gotify 服务器的应用。"),
     docs: "https://gotify.net/docs/pushmsg",
-    limits: Limits { title: None, body: None },
+    limits: Limits { title: None, body: None, rate: None },
     address: None,
     params: &[BASE_URL, APP_TOKEN, PRIORITY, INCLUDE_PICTURE],
+    check,
 };
 
 const BASE_URL: Param = Param {
@@ -58,23 +59,10 @@ const PRIORITY: Param = Param {
 };
 
 /// The channel `gotify`.
-pub(crate) struct Gotify;
+pub(crate) static SPEAKER: Once = Once { spec: &SPEC, request: |_, message, params| request(message, params), judge };
 
-impl Channel for Gotify {
-    fn spec(&self) -> &'static Spec {
-        &SPEC
-    }
-
-    fn check(&self, params: &Params) -> Result<(), Problem> {
-        address::check_base(params, &BASE_URL)
-    }
-
-    fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        match so_far.last() {
-            Some(reply) => judge(reply, cx.now),
-            None => request(&with_picture(message, params), params).map_or_else(Step::Fail, Step::Call),
-        }
-    }
+fn check(params: &Params) -> Result<(), Problem> {
+    address::check_base(params, &BASE_URL)
 }
 
 fn request(message: &Message, params: &Params) -> Result<Outgoing, SendError> {
@@ -124,13 +112,13 @@ mod tests {
 
     fn sent(text: &str, fields: Value, params: Value) -> Value {
         let job = sample::event(text, fields);
-        body(&with_picture(&sample::message(&job), &Params::default()), &given(params))
+        body(&sample::message(&job), &given(params))
     }
 
     fn given(mut params: Value) -> Params {
         params["base_url"] = "https://e.com".into();
         params["app_token"] = "t".into();
-        sample::params(&Gotify, params)
+        sample::params(&SPEC, params)
     }
 
     #[test]

@@ -1,11 +1,13 @@
-//! How each provider wants it said: one file per channel, and one line in [`ALL`].
+//! How each provider wants it said: one file per channel, and a line of it in [`SPECS`] and in [`ALL`].
 //!
-//! A channel file holds a `static SPEC` (what the channel declares: forms, schema, docs and metric labels come from it) and
-//! an implementation of [`bellhop_core::channel::Channel`]: a pure function from message, parameters and the answers so far
-//! to the next step. What several channels share lies in files named after what it is: `template` (texts into a template,
-//! in one pass), `sign` (signatures), `verdict` (what an HTTP status means), `answer` (what an answer in JSON says),
-//! `join` (title, text, picture and link in one text), `html` (texts in HTML), `bodies` (a mail as text and HTML), `request`
-//! (a POST of JSON), `header`, `address` and `mailbox` (what a tenant writes).
+//! A channel file holds a `static SPEC` (what the channel declares: forms, schema, docs and metric labels come from it, and
+//! the check of what is registered) and whoever speaks it: mostly a [`request::Once`], else an implementation of
+//! [`bellhop_core::channel::Channel`], a pure function from message, parameters and the answers so far to the next step. Who
+//! takes [`SPECS`] alone is not linked with anything that speaks. What several channels share lies in files named after what
+//! it is: `template` (texts into a template, in one pass), `sign` (signatures), `verdict` (what an HTTP status means),
+//! `answer` (what an answer in JSON says), `join` (title, text, picture and link in one text), `html` (texts in HTML),
+//! `bodies` (a mail as text and HTML), `request` (one request, and its answer), `header`, `address` and `mailbox` (what a
+//! tenant writes).
 //!
 //! Promises: no I/O, no clock, no chance but the context's; no panic, whatever was stored or answered; only what a provider
 //! documents as success is success; no secret in an error. `tests/every_channel.rs` walks [`ALL`] for this, so that a new
@@ -51,27 +53,58 @@ mod sample;
 
 use bellhop_core::channel::Catalog;
 
-/// Every channel that this program speaks.
-pub const ALL: Catalog = Catalog(&[
-    &webhook::Webhook, //
-    &custom::Custom,
-    &aliyun_sms::AliyunSms,
-    &bark::Bark,
-    &dingtalk::DingTalk,
-    &discord::Discord,
-    &email::Email,
-    &feishu_bot::FeishuBot,
-    &gotify::Gotify,
-    &mailgun::Mailgun,
-    &matrix::Matrix,
-    &ntfy::Ntfy,
-    &pushdeer::PushDeer,
-    &pushplus::PushPlus,
-    &serverchan::ServerChan,
-    &slack::Slack,
-    &teams::Teams,
-    &telegram::Telegram,
-    &wecom_bot::WecomBot,
-    &wxpusher::WxPusher,
-    &xxtui::Xxtui,
-]);
+/// Every channel, to check what is registered; spoken by nobody.
+pub const SPECS: Catalog = Catalog {
+    specs: &[
+        &webhook::SPEC,
+        &custom::SPEC,
+        &aliyun_sms::SPEC,
+        &bark::SPEC,
+        &dingtalk::SPEC,
+        &discord::SPEC,
+        &email::SPEC,
+        &feishu_bot::SPEC,
+        &gotify::SPEC,
+        &mailgun::SPEC,
+        &matrix::SPEC,
+        &ntfy::SPEC,
+        &pushdeer::SPEC,
+        &pushplus::SPEC,
+        &serverchan::SPEC,
+        &slack::SPEC,
+        &teams::SPEC,
+        &telegram::SPEC,
+        &wecom_bot::SPEC,
+        &wxpusher::SPEC,
+        &xxtui::SPEC,
+    ],
+    speakers: &[],
+};
+
+/// Every channel, to be spoken.
+pub const ALL: Catalog = Catalog {
+    speakers: &[
+        &webhook::Webhook,
+        &custom::SPEAKER,
+        &aliyun_sms::SPEAKER,
+        &bark::SPEAKER,
+        &dingtalk::SPEAKER,
+        &discord::SPEAKER,
+        &email::Email,
+        &feishu_bot::SPEAKER,
+        &gotify::SPEAKER,
+        &mailgun::SPEAKER,
+        &matrix::SPEAKER,
+        &ntfy::SPEAKER,
+        &pushdeer::SPEAKER,
+        &pushplus::SPEAKER,
+        &serverchan::SPEAKER,
+        &slack::SPEAKER,
+        &teams::SPEAKER,
+        &telegram::Telegram,
+        &wecom_bot::WecomBot,
+        &wxpusher::SPEAKER,
+        &xxtui::SPEAKER,
+    ],
+    ..SPECS
+};

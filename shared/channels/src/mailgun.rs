@@ -7,7 +7,7 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bellhop_core::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
-    channel::{Body, Channel, Context, Kind, Limits, Message, Method, Outgoing, Param, Params, Reply, Spec, Step},
+    channel::{Body, Context, Kind, Limits, Message, Method, Outgoing, Param, Params, Reply, Spec, Step},
     model::{AddressKind, Picture},
 };
 use url::Host;
@@ -17,22 +17,24 @@ use crate::{
     bodies::Bodies,
     email::{picture_type, subject},
     mailbox::Mailbox,
-    param::{HTML, INCLUDE_PICTURE, param, required, text, with_picture},
+    param::{HTML, INCLUDE_PICTURE, param, required, text},
+    request::Once,
     template::percent_encoded,
 };
 
 /// In one call.
 const MOST_RECIPIENTS: usize = 1000;
 
-static SPEC: Spec = Spec {
+pub(crate) static SPEC: Spec = Spec {
     id: "mailgun",
     label: text("Mailgun", "Mailgun"),
     help: text("Sends mail through Mailgun.", "通过 Mailgun 发送邮件。"),
     docs: "https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/messages",
     // 25 MB in all, which no message comes near
-    limits: Limits { title: None, body: None },
+    limits: Limits { title: None, body: None, rate: None },
     address: Some(AddressKind::Email),
     params: &[DOMAIN, API_KEY, REGION, FROM, TO, HTML, INCLUDE_PICTURE],
+    check,
 };
 
 const DOMAIN: Param = Param {
@@ -87,34 +89,21 @@ const TO: Param = param(
 );
 
 /// The channel `mailgun`.
-pub(crate) struct Mailgun;
+pub(crate) static SPEAKER: Once = Once { spec: &SPEC, request, judge };
 
-impl Channel for Mailgun {
-    fn spec(&self) -> &'static Spec {
-        &SPEC
+fn check(params: &Params) -> Result<(), Problem> {
+    let problem = |name: &str, detail: &str| Err(Problem::field(Code::InvalidParams, format!("params.{name}"), detail));
+    let to = params.list(TO.name);
+    if params.text(DOMAIN.name).is_some_and(|domain| !is_domain(domain)) {
+        return problem(DOMAIN.name, "it takes a domain such as `mg.example.com`");
     }
-
-    fn check(&self, params: &Params) -> Result<(), Problem> {
-        let problem = |name: &str, detail: &str| Err(Problem::field(Code::InvalidParams, format!("params.{name}"), detail));
-        let to = params.list(TO.name);
-        if params.text(DOMAIN.name).is_some_and(|domain| !is_domain(domain)) {
-            return problem(DOMAIN.name, "it takes a domain such as `mg.example.com`");
-        }
-        if params.text(FROM.name).is_some_and(|from| Mailbox::parse(from).is_none()) {
-            return problem(FROM.name, "it takes `name@example.com` or `Name <name@example.com>`");
-        }
-        if to.len() > MOST_RECIPIENTS || to.iter().any(|to| Mailbox::parse(to).is_none()) {
-            return problem(TO.name, "it takes up to 1000 addresses such as `name@example.com`");
-        }
-        Ok(())
+    if params.text(FROM.name).is_some_and(|from| Mailbox::parse(from).is_none()) {
+        return problem(FROM.name, "it takes `name@example.com` or `Name <name@example.com>`");
     }
-
-    fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        match so_far.last() {
-            Some(reply) => judge(reply, cx.now),
-            None => request(cx, &with_picture(message, params), params).map_or_else(Step::Fail, Step::Call),
-        }
+    if to.len() > MOST_RECIPIENTS || to.iter().any(|to| Mailbox::parse(to).is_none()) {
+        return problem(TO.name, "it takes up to 1000 addresses such as `name@example.com`");
     }
+    Ok(())
 }
 
 fn is_domain(text: &str) -> bool {
@@ -208,11 +197,11 @@ mod tests {
         let mut params = json!({"domain": "mg.example.com", "api_key": "k", "from": "a@mg.example.com", "to": "b@example.org"});
         let Value::Object(more) = more else { panic!("not an object") };
         params.as_object_mut().unwrap().extend(more);
-        sample::params(&Mailgun, params)
+        sample::params(&SPEC, params)
     }
 
     fn fields(message: &Message, more: Value) -> Vec<(String, String)> {
-        let Body::Form(fields) = sample::request(&Mailgun, message, &params(more)).body else { panic!("not a form") };
+        let Body::Form(fields) = sample::request(&SPEAKER, message, &params(more)).body else { panic!("not a form") };
         fields
     }
 
@@ -241,7 +230,7 @@ mod tests {
         let job = sample::event("b", json!({"title": "t"}));
         let picture = Picture(b"\xff\xd8\xff\r\n--\0".as_slice().into());
         let message = Message { picture: Some(&picture), ..sample::message(&job) };
-        let outgoing = sample::request(&Mailgun, &message, &params(json!({})));
+        let outgoing = sample::request(&SPEAKER, &message, &params(json!({})));
         let Body::Raw(bytes) = &outgoing.body else { panic!("not raw") };
         let (_, boundary) = outgoing.headers[0].1.split_once("multipart/form-data; boundary=").unwrap();
         let end =
@@ -259,7 +248,7 @@ mod tests {
             (json!({"to": ["a@b", "c"]}), "params.to"),
             (json!({"to": vec!["a@b"; MOST_RECIPIENTS + 1]}), "params.to"),
         ] {
-            assert_eq!(Mailgun.check(&params(more)).unwrap_err().field.as_deref(), Some(name));
+            assert_eq!(check(&params(more)).unwrap_err().field.as_deref(), Some(name));
         }
     }
 

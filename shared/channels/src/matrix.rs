@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bellhop_core::{
     Problem, SendError, Timestamp,
-    channel::{Channel, Context, Kind, Limit, Limits, Message, Method, Outgoing, Param, Params, Reply, Spec, Step, Unit},
+    channel::{Context, Kind, Limit, Limits, Message, Method, Outgoing, Param, Params, Reply, Spec, Step, Unit},
     model::Format,
 };
 use serde_json::{Value, json};
@@ -17,15 +17,15 @@ use crate::{
     answer::{Answer, Fault, refused_as, undocumented},
     html,
     join::Joined,
-    param::{INCLUDE_PICTURE, param, required, text, with_picture},
-    request::post_json,
+    param::{INCLUDE_PICTURE, param, required, text},
+    request::{Once, post_json},
     template::percent_encoded,
 };
 
 /// An event may have 65536 bytes, with what the servers add to it. <https://spec.matrix.org/latest/client-server-api/#size-limits>
 const MOST_BYTES: usize = 60_000;
 
-static SPEC: Spec = Spec {
+pub(crate) static SPEC: Spec = Spec {
     id: "matrix",
     label: text("Matrix", "Matrix"),
     help: text("Sends to a room of a Matrix server.", "发送到 Matrix 房间。"),
@@ -33,9 +33,11 @@ static SPEC: Spec = Spec {
     limits: Limits {
         title: Some(Limit { max: 1000, unit: Unit::Chars }), // so that it leaves room for the text
         body: Some(Limit { max: MOST_BYTES, unit: Unit::Bytes }),
+        rate: None,
     },
     address: None,
     params: &[HOMESERVER, ACCESS_TOKEN, ROOM_ID, INCLUDE_PICTURE],
+    check,
 };
 
 const HOMESERVER: Param = Param {
@@ -73,23 +75,10 @@ const ROOM_ID: Param = Param {
 };
 
 /// The channel `matrix`.
-pub(crate) struct Matrix;
+pub(crate) static SPEAKER: Once = Once { spec: &SPEC, request, judge };
 
-impl Channel for Matrix {
-    fn spec(&self) -> &'static Spec {
-        &SPEC
-    }
-
-    fn check(&self, params: &Params) -> Result<(), Problem> {
-        address::check_base(params, &HOMESERVER)
-    }
-
-    fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        match so_far.last() {
-            Some(reply) => judge(reply, cx.now),
-            None => request(cx, &with_picture(message, params), params).map_or_else(Step::Fail, Step::Call),
-        }
-    }
+fn check(params: &Params) -> Result<(), Problem> {
+    address::check_base(params, &HOMESERVER)
 }
 
 fn request(cx: &Context, message: &Message, params: &Params) -> Result<Outgoing, SendError> {
@@ -160,7 +149,7 @@ mod tests {
     fn sent(text: &str, fields: Value) -> Outgoing {
         let params = json!({"homeserver": "https://e.com/", "access_token": "t", "room_id": "!r:e.com"});
         let job = sample::event(text, fields);
-        sample::request(&Matrix, &render::message(&job, &SPEC, None), &sample::params(&Matrix, params))
+        sample::request(&SPEAKER, &render::message(&job, &SPEC, None), &sample::params(&SPEC, params))
     }
 
     fn body(text: &str, fields: Value) -> Value {

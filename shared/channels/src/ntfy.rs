@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bellhop_core::{
     Code, Problem, SendError, Timestamp,
-    channel::{Channel, Context, Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
+    channel::{Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
     model::Format,
     render::cut,
 };
@@ -16,20 +16,21 @@ use serde_json::json;
 use crate::{
     address,
     answer::{Answer, Fault, refused, undocumented, unknown_code},
-    param::{INCLUDE_PICTURE, param, required, text, with_picture},
-    request::post_json,
+    param::{INCLUDE_PICTURE, param, required, text},
+    request::{Once, post_json},
 };
 
 const MESSAGE: Limit = Limit { max: 4096, unit: Unit::Bytes };
 
-static SPEC: Spec = Spec {
+pub(crate) static SPEC: Spec = Spec {
     id: "ntfy",
     label: text("ntfy", "ntfy"),
     help: text("Publishes to a topic of an ntfy server.", "发布到 ntfy 服务器的主题。"),
     docs: "https://docs.ntfy.sh/publish/",
-    limits: Limits { title: None, body: Some(MESSAGE) },
+    limits: Limits { title: None, body: Some(MESSAGE), rate: None },
     address: None,
     params: &[BASE_URL, TOPIC, TOKEN, PRIORITY, TAGS, INCLUDE_PICTURE],
+    check,
 };
 
 const DEFAULT_BASE: &str = "https://ntfy.sh";
@@ -86,27 +87,14 @@ const TAGS: Param = Param {
 };
 
 /// The channel `ntfy`.
-pub(crate) struct Ntfy;
+pub(crate) static SPEAKER: Once = Once { spec: &SPEC, request: |_, message, params| request(message, params), judge };
 
-impl Channel for Ntfy {
-    fn spec(&self) -> &'static Spec {
-        &SPEC
+fn check(params: &Params) -> Result<(), Problem> {
+    address::check_base(params, &BASE_URL)?;
+    if params.number(PRIORITY.name).is_none_or(|priority| (1..=5).contains(&priority)) {
+        return Ok(());
     }
-
-    fn check(&self, params: &Params) -> Result<(), Problem> {
-        address::check_base(params, &BASE_URL)?;
-        if params.number(PRIORITY.name).is_none_or(|priority| (1..=5).contains(&priority)) {
-            return Ok(());
-        }
-        Err(Problem::field(Code::InvalidParams, "params.priority", "it takes a number from 1 to 5"))
-    }
-
-    fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        match so_far.last() {
-            Some(reply) => judge(reply, cx.now),
-            None => request(&with_picture(message, params), params).map_or_else(Step::Fail, Step::Call),
-        }
-    }
+    Err(Problem::field(Code::InvalidParams, "params.priority", "it takes a number from 1 to 5"))
 }
 
 fn request(message: &Message, params: &Params) -> Result<Outgoing, SendError> {
@@ -174,7 +162,9 @@ mod tests {
         params["topic"] = "t".into();
         let job = sample::event(text, fields);
         let message = bellhop_core::render::message(&job, &SPEC, None);
-        let Body::Json(body) = sample::request(&Ntfy, &message, &sample::params(&Ntfy, params)).body else { panic!("not JSON") };
+        let Body::Json(body) = sample::request(&SPEAKER, &message, &sample::params(&SPEC, params)).body else {
+            panic!("not JSON")
+        };
         serde_json::from_str(&body).unwrap()
     }
 
@@ -197,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_priority_is_from_one_to_five() {
-        let check = |priority: i64| Ntfy.check(&sample::params(&Ntfy, json!({"topic": "t", "priority": priority}))).is_ok();
+        let check = |priority: i64| check(&sample::params(&SPEC, json!({"topic": "t", "priority": priority}))).is_ok();
         assert_eq!([0, 1, 5, 6].map(check), [false, true, true, false]);
         assert_eq!(sent("b", json!({}), json!({"priority": 9}))["priority"], 5, "a message's option");
     }

@@ -5,7 +5,7 @@
 
 use bellhop_core::{
     Problem, Reason, Retry, SendError, Timestamp,
-    channel::{Body, Channel, Context, Kind, Limits, Message, Method, Outgoing, Param, Params, Reply, Spec, Step},
+    channel::{Body, Kind, Limits, Message, Method, Outgoing, Param, Params, Reply, Spec, Step},
 };
 use serde_json::Value;
 
@@ -13,17 +13,19 @@ use crate::{
     address,
     answer::{Answer, Fault, refused, undocumented, unknown_code},
     join::{Joined, paragraphs},
-    param::{INCLUDE_PICTURE, param, required, text, with_picture},
+    param::{INCLUDE_PICTURE, param, required, text},
+    request::Once,
 };
 
-static SPEC: Spec = Spec {
+pub(crate) static SPEC: Spec = Spec {
     id: "pushdeer",
     label: text("PushDeer", "PushDeer"),
     help: text("Sends to the devices of a PushDeer key.", "发送到 PushDeer 密钥对应的设备。"),
     docs: "https://github.com/easychen/pushdeer",
-    limits: Limits { title: None, body: None },
+    limits: Limits { title: None, body: None, rate: None },
     address: None,
     params: &[PUSH_KEY, BASE_URL, INCLUDE_PICTURE],
+    check,
 };
 
 const PUSH_KEY: Param = Param {
@@ -45,23 +47,10 @@ const BASE_URL: Param = Param {
 };
 
 /// The channel `pushdeer`.
-pub(crate) struct PushDeer;
+pub(crate) static SPEAKER: Once = Once { spec: &SPEC, request: |_, message, params| request(message, params), judge };
 
-impl Channel for PushDeer {
-    fn spec(&self) -> &'static Spec {
-        &SPEC
-    }
-
-    fn check(&self, params: &Params) -> Result<(), Problem> {
-        address::check_base(params, &BASE_URL)
-    }
-
-    fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        match so_far.last() {
-            Some(reply) => judge(reply, cx.now),
-            None => request(&with_picture(message, params), params).map_or_else(Step::Fail, Step::Call),
-        }
-    }
+fn check(params: &Params) -> Result<(), Problem> {
+    address::check_base(params, &BASE_URL)
 }
 
 fn request(message: &Message, params: &Params) -> Result<Outgoing, SendError> {

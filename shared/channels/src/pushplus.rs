@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bellhop_core::{
     SendError, Timestamp,
-    channel::{Channel, Context, Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
+    channel::{Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit, unchecked},
     model::Format,
 };
 use serde_json::{Value, json};
@@ -15,20 +15,21 @@ use serde_json::{Value, json};
 use crate::{
     answer::{Answer, Fault, refused, undocumented, unknown_code},
     join::Joined,
-    param::{INCLUDE_PICTURE, param, required, text, with_picture},
-    request::post_json,
+    param::{INCLUDE_PICTURE, param, required, text},
+    request::{Once, post_json},
 };
 
 const CONTENT: Limit = Limit { max: 20_000, unit: Unit::Chars };
 
-static SPEC: Spec = Spec {
+pub(crate) static SPEC: Spec = Spec {
     id: "pushplus",
     label: text("PushPlus", "PushPlus 推送加"),
     help: text("Sends to a PushPlus user or group.", "发送给 PushPlus 用户或群组。"),
     docs: "https://www.pushplus.plus/doc/guide/api.html",
-    limits: Limits { title: Some(Limit { max: 200, unit: Unit::Chars }), body: Some(CONTENT) },
+    limits: Limits { title: Some(Limit { max: 200, unit: Unit::Chars }), body: Some(CONTENT), rate: None },
     address: None,
     params: &[TOKEN, TOPIC, TO, CHANNEL, WEBHOOK, INCLUDE_PICTURE],
+    check: unchecked,
 };
 
 const TOKEN: Param = Param {
@@ -75,20 +76,7 @@ const WEBHOOK: Param = param(
 );
 
 /// The channel `pushplus`.
-pub(crate) struct PushPlus;
-
-impl Channel for PushPlus {
-    fn spec(&self) -> &'static Spec {
-        &SPEC
-    }
-
-    fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        match so_far.last() {
-            Some(reply) => judge(reply, cx.now),
-            None => request(&with_picture(message, params), params).map_or_else(Step::Fail, Step::Call),
-        }
-    }
-}
+pub(crate) static SPEAKER: Once = Once { spec: &SPEC, request: |_, message, params| request(message, params), judge };
 
 fn request(message: &Message, params: &Params) -> Result<Outgoing, SendError> {
     let mut body = body(message);

@@ -1,7 +1,34 @@
-//! The request that most providers want: a POST of JSON.
+//! What most providers want: one request, often a POST of JSON, whose answer says what became of the message.
 
-use bellhop_core::channel::{Body, Method, Outgoing};
+use bellhop_core::{
+    SendError, Timestamp,
+    channel::{Body, Channel, Context, Message, Method, Outgoing, Params, Reply, Spec, Step},
+};
 use serde_json::Value;
+
+use crate::param::with_picture;
+
+/// A channel that takes a message in one request.
+pub(crate) struct Once {
+    pub(crate) spec: &'static Spec,
+    /// The request that says it, or why there is none. The message has the picture that goes along.
+    pub(crate) request: fn(&Context, &Message, &Params) -> Result<Outgoing, SendError>,
+    /// What the answer means.
+    pub(crate) judge: fn(&Reply, Timestamp) -> Step,
+}
+
+impl Channel for Once {
+    fn spec(&self) -> &'static Spec {
+        self.spec
+    }
+
+    fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
+        match so_far.last() {
+            Some(reply) => (self.judge)(reply, cx.now),
+            None => (self.request)(cx, &with_picture(message, params), params).map_or_else(Step::Fail, Step::Call),
+        }
+    }
+}
 
 /// A POST of this JSON, of the type `application/json`.
 pub(crate) fn post_json(url: String, body: &Value) -> Outgoing {

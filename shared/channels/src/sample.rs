@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bellhop_core::{
     Timestamp,
-    channel::{Channel, Context, Message, Outgoing, Params, Step},
+    channel::{Channel, Context, Message, Outgoing, Params, Spec, Step},
     mail::Mail,
     model::{ChannelId, DeliveryId, Event, EventId, Job, Name},
     render,
@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 /// 2024-05-01 08:00:00 UTC.
 const NOW: i64 = 1_714_550_400;
 
-pub(crate) fn params(channel: &dyn Channel, params: Value) -> Params {
+pub(crate) fn params(spec: &Spec, params: Value) -> Params {
     let Value::Object(params) = params else { panic!("not an object") };
-    Params::parse(channel.spec(), params).unwrap()
+    Params::parse(spec, params).unwrap()
 }
 
 /// An event with this text, and with these fields besides.
@@ -41,7 +41,7 @@ pub(crate) fn event(message: &str, fields: Value) -> Job {
 }
 
 pub(crate) fn message(job: &Job) -> Message<'_> {
-    render::message(job, crate::webhook::Webhook.spec(), None)
+    render::message(job, &crate::webhook::SPEC, None)
 }
 
 pub(crate) fn context() -> Context {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bellhop_core::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
-    channel::{Channel, Context, Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
+    channel::{Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
     model::Format,
     render,
 };
@@ -18,23 +18,24 @@ use crate::{
     address,
     answer::{Answer, Fault, refused, undocumented, unknown_code},
     join::Joined,
-    param::{INCLUDE_PICTURE, param, required, text, with_picture},
-    request::post_json_as,
+    param::{INCLUDE_PICTURE, param, required, text},
+    request::{Once, post_json_as},
 };
 
 const TITLE: Limit = Limit { max: 32, unit: Unit::Chars };
 const TEXT: Limit = Limit { max: 32 * 1024, unit: Unit::Bytes };
 const SUMMARY_LENGTH: Limit = Limit { max: 64, unit: Unit::Chars };
 
-static SPEC: Spec = Spec {
+pub(crate) static SPEC: Spec = Spec {
     id: "serverchan",
     label: text("Server Chan", "Server酱"),
     help: text("Pushes to WeChat or the Server Chan app.", "推送到微信或 Server酱 App。"),
     docs: "https://sct.ftqq.com/sendkey",
     // a title that is too long is moved into the text, so it is not cut before
-    limits: Limits { title: None, body: Some(TEXT) },
+    limits: Limits { title: None, body: Some(TEXT), rate: None },
     address: None,
     params: &[SEND_KEY, BASE_URL, CHANNEL, OPENID, NO_IP, TAGS, SUMMARY, INCLUDE_PICTURE],
+    check,
 };
 
 const SEND_KEY: Param = Param {
@@ -104,25 +105,12 @@ const SUMMARY: Param = Param {
 };
 
 /// The channel `serverchan`.
-pub(crate) struct ServerChan;
+pub(crate) static SPEAKER: Once = Once { spec: &SPEC, request: |_, message, params| request(message, params), judge };
 
-impl Channel for ServerChan {
-    fn spec(&self) -> &'static Spec {
-        &SPEC
-    }
-
-    fn check(&self, params: &Params) -> Result<(), Problem> {
-        address::check_url(params, &BASE_URL, [])?;
-        let key = Key::parse(params.text(SEND_KEY.name).unwrap_or_default());
-        key.map(drop).map_err(|detail| Problem::field(Code::InvalidParams, "params.send_key", detail))
-    }
-
-    fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        match so_far.last() {
-            Some(reply) => judge(reply, cx.now),
-            None => request(&with_picture(message, params), params).map_or_else(Step::Fail, Step::Call),
-        }
-    }
+fn check(params: &Params) -> Result<(), Problem> {
+    address::check_url(params, &BASE_URL, [])?;
+    let key = Key::parse(params.text(SEND_KEY.name).unwrap_or_default());
+    key.map(drop).map_err(|detail| Problem::field(Code::InvalidParams, "params.send_key", detail))
 }
 
 /// A key of an edition that is still there.
@@ -226,7 +214,7 @@ mod tests {
     fn sent(text: &str, fields: Value, key: &str) -> (String, Value) {
         let job = sample::event(text, fields);
         let params = json!({"send_key": key, "tags": ["a", "b"], "no_ip": true});
-        let outgoing = sample::request(&ServerChan, &sample::message(&job), &sample::params(&ServerChan, params));
+        let outgoing = sample::request(&SPEAKER, &sample::message(&job), &sample::params(&SPEC, params));
         let Body::Json(body) = outgoing.body else { panic!("not JSON") };
         (outgoing.url, serde_json::from_str(&body).unwrap())
     }
@@ -244,8 +232,8 @@ mod tests {
     #[test]
     fn a_key_that_is_none_is_refused_without_repeating_it() {
         for key in ["SCU1Ts3cret", "sctptS3cret", "sctp1.evil.example.com/s3cret", "sctp1xs3cret", "s3cret", "SCT/../s3cret"] {
-            let params = sample::params(&ServerChan, json!({ "send_key": key }));
-            let problem = ServerChan.check(&params).unwrap_err();
+            let params = sample::params(&SPEC, json!({ "send_key": key }));
+            let problem = check(&params).unwrap_err();
             assert_eq!(problem.field.as_deref(), Some("params.send_key"), "{key}");
             assert!(!problem.detail.to_lowercase().contains("s3cret"), "{key}");
         }

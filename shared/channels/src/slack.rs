@@ -4,23 +4,26 @@
 //! The answer is plain text, `ok` or the word for what is wrong.
 //! <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>
 
+use std::time::Duration;
+
 use bellhop_core::{
     Problem, SendError, Timestamp,
-    channel::{Channel, Context, Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
+    channel::{Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
+    pace::SendRate,
 };
 use serde_json::json;
 
 use crate::{
     address,
     answer::{Fault, refused_as, undocumented},
-    param::{INCLUDE_PICTURE, param, required, text, with_picture},
-    request::post_json,
+    param::{INCLUDE_PICTURE, param, required, text},
+    request::{Once, post_json},
 };
 
 /// Slack cuts longer texts. <https://docs.slack.dev/changelog/2018-truncating-really-long-messages>
 const MOST_CHARS: usize = 40_000;
 
-static SPEC: Spec = Spec {
+pub(crate) static SPEC: Spec = Spec {
     id: "slack",
     label: text("Slack", "Slack"),
     help: text("Posts to a Slack channel by an incoming webhook.", "通过传入 Webhook 发送到 Slack 频道。"),
@@ -28,9 +31,11 @@ static SPEC: Spec = Spec {
     limits: Limits {
         title: Some(Limit { max: 1000, unit: Unit::Chars }), // so that it leaves room for the text
         body: Some(Limit { max: MOST_CHARS, unit: Unit::Chars }),
+        rate: Some(SendRate::of(1, Duration::from_secs(1))),
     },
     address: None,
     params: &[WEBHOOK, INCLUDE_PICTURE],
+    check,
 };
 
 const WEBHOOK: Param = Param {
@@ -48,23 +53,10 @@ const WEBHOOK: Param = Param {
 };
 
 /// The channel `slack`.
-pub(crate) struct Slack;
+pub(crate) static SPEAKER: Once = Once { spec: &SPEC, request: |_, message, params| request(message, params), judge };
 
-impl Channel for Slack {
-    fn spec(&self) -> &'static Spec {
-        &SPEC
-    }
-
-    fn check(&self, params: &Params) -> Result<(), Problem> {
-        address::check_url(params, &WEBHOOK, [])
-    }
-
-    fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        match so_far.last() {
-            Some(reply) => judge(reply, cx.now),
-            None => request(&with_picture(message, params), params).map_or_else(Step::Fail, Step::Call),
-        }
-    }
+fn check(params: &Params) -> Result<(), Problem> {
+    address::check_url(params, &WEBHOOK, [])
 }
 
 fn request(message: &Message, params: &Params) -> Result<Outgoing, SendError> {

@@ -5,7 +5,7 @@
 
 use bellhop_core::{
     Problem, SendError, Timestamp,
-    channel::{Channel, Context, Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
+    channel::{Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
 };
 use serde_json::{Value, json};
 
@@ -13,15 +13,15 @@ use crate::{
     address,
     answer::{Fault, refused_as, undocumented},
     join::{Joined, paragraphs},
-    param::{INCLUDE_PICTURE, param, required, text, with_picture},
-    request::post_json,
+    param::{INCLUDE_PICTURE, param, required, text},
+    request::{Once, post_json},
 };
 
 /// Of the whole request.
 /// <https://learn.microsoft.com/en-us/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook>
 const MOST_BYTES: usize = 28 * 1024;
 
-static SPEC: Spec = Spec {
+pub(crate) static SPEC: Spec = Spec {
     id: "teams",
     label: text("Microsoft Teams", "Microsoft Teams"),
     help: text("Posts a card to Teams by a workflow's webhook.", "通过工作流的 Webhook 将卡片发送到 Teams。"),
@@ -29,9 +29,11 @@ static SPEC: Spec = Spec {
     limits: Limits {
         title: Some(Limit { max: 1000, unit: Unit::Chars }), // so that it leaves room for the text
         body: Some(Limit { max: MOST_BYTES, unit: Unit::Bytes }),
+        rate: None,
     },
     address: None,
     params: &[WEBHOOK, INCLUDE_PICTURE],
+    check,
 };
 
 const WEBHOOK: Param = Param {
@@ -49,23 +51,10 @@ const WEBHOOK: Param = Param {
 };
 
 /// The channel `teams`.
-pub(crate) struct Teams;
+pub(crate) static SPEAKER: Once = Once { spec: &SPEC, request: |_, message, params| request(message, params), judge };
 
-impl Channel for Teams {
-    fn spec(&self) -> &'static Spec {
-        &SPEC
-    }
-
-    fn check(&self, params: &Params) -> Result<(), Problem> {
-        address::check_url(params, &WEBHOOK, [])
-    }
-
-    fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        match so_far.last() {
-            Some(reply) => judge(reply, cx.now),
-            None => request(&with_picture(message, params), params).map_or_else(Step::Fail, Step::Call),
-        }
-    }
+fn check(params: &Params) -> Result<(), Problem> {
+    address::check_url(params, &WEBHOOK, [])
 }
 
 fn request(message: &Message, params: &Params) -> Result<Outgoing, SendError> {
@@ -132,8 +121,8 @@ mod tests {
 
     fn sent(text: &str, fields: Value) -> Value {
         let job = sample::event(text, fields);
-        let params = sample::params(&Teams, json!({"webhook": "https://e.com/?sig=x"}));
-        let Body::Json(body) = sample::request(&Teams, &render::message(&job, &SPEC, None), &params).body else { panic!() };
+        let params = sample::params(&SPEC, json!({"webhook": "https://e.com/?sig=x"}));
+        let Body::Json(body) = sample::request(&SPEAKER, &render::message(&job, &SPEC, None), &params).body else { panic!() };
         assert!(body.len() <= MOST_BYTES, "{} bytes", body.len());
         serde_json::from_str::<Value>(&body).unwrap()["attachments"][0]["content"].take()
     }

@@ -18,6 +18,7 @@ use bellhop_core::{
     render,
 };
 use serde_json::{Value, json};
+pub(crate) use spec::SPEC;
 use text::{Markup, Part, split};
 
 use crate::{
@@ -39,15 +40,7 @@ pub(crate) struct Telegram;
 
 impl Channel for Telegram {
     fn spec(&self) -> &'static Spec {
-        &spec::SPEC
-    }
-
-    fn check(&self, params: &Params) -> Result<(), Problem> {
-        address::check_url(params, &spec::BASE_URL, [])?;
-        address::check_proxy(params, &PROXY)?;
-        let detail = "it takes the token as BotFather shows it: digits, a colon, and letters, digits, `_` and `-`";
-        let token = token(params.text(spec::BOT_TOKEN.name).unwrap_or_default());
-        token.map(drop).ok_or_else(|| Problem::field(Code::InvalidParams, "params.bot_token", detail))
+        &SPEC
     }
 
     /// One a second in a chat, twenty a minute in a group.
@@ -55,7 +48,7 @@ impl Channel for Telegram {
     fn rate(&self, params: &Params) -> Option<SendRate> {
         let chat = params.text(spec::CHAT_ID.name)?.trim();
         let is_group = chat.starts_with(['-', '@']);
-        Some(if is_group { SendRate::of(20, Duration::from_mins(1)) } else { SendRate::of(1, Duration::from_secs(1)) })
+        if is_group { Some(SendRate::of(20, Duration::from_mins(1))) } else { spec::SPEC.limits.rate }
     }
 
     fn arrived(&self, so_far: &[Reply]) -> usize {
@@ -86,6 +79,14 @@ impl Channel for Telegram {
             None => Step::Done,
         }
     }
+}
+
+fn check(params: &Params) -> Result<(), Problem> {
+    address::check_url(params, &spec::BASE_URL, [])?;
+    address::check_proxy(params, &PROXY)?;
+    let detail = "it takes the token as BotFather shows it: digits, a colon, and letters, digits, `_` and `-`";
+    let token = token(params.text(spec::BOT_TOKEN.name).unwrap_or_default());
+    token.map(drop).ok_or_else(|| Problem::field(Code::InvalidParams, "params.bot_token", detail))
 }
 
 /// What is still to be sent, and how.

@@ -22,9 +22,10 @@ use crate::{
     template::Texts,
     verdict,
 };
+pub(crate) use spec::SPEC;
 #[cfg(test)]
 pub(crate) use spec::URL;
-use spec::{HEADERS, SECRET, SPEC};
+use spec::{HEADERS, SECRET};
 
 /// What a template and a URL may hold.
 const MARKS: [&str; 3] = ["$title", "$content", "$url"];
@@ -37,22 +38,22 @@ impl Channel for Webhook {
         &SPEC
     }
 
-    fn check(&self, params: &Params) -> Result<(), Problem> {
-        address::check_url(params, &spec::URL, MARKS)?;
-        header::check(params, &HEADERS)?;
-        address::check_proxy(params, &PROXY)?;
-        let signing = Signing::of(params);
-        signing
-            .map(drop)
-            .map_err(|NotASecret| Problem::field(Code::InvalidParams, format!("params.{}", SECRET.name), NotASecret::DETAIL))
-    }
-
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
         match so_far.last() {
             Some(reply) => verdict::by_status(reply, cx.now),
             None => request(cx, message, params).map_or_else(Step::Fail, Step::Call),
         }
     }
+}
+
+fn check(params: &Params) -> Result<(), Problem> {
+    address::check_url(params, &spec::URL, MARKS)?;
+    header::check(params, &HEADERS)?;
+    address::check_proxy(params, &PROXY)?;
+    let signing = Signing::of(params);
+    signing
+        .map(drop)
+        .map_err(|NotASecret| Problem::field(Code::InvalidParams, format!("params.{}", SECRET.name), NotASecret::DETAIL))
 }
 
 /// How a receiver knows that it was us.
@@ -131,12 +132,12 @@ mod tests {
     fn refusal(more: &Value) -> Problem {
         let mut params = json!({"url": "https://example.com/hook"});
         params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        Webhook.check(&sample::params(&Webhook, params)).unwrap_err()
+        check(&sample::params(&SPEC, params)).unwrap_err()
     }
 
     fn request(params: Value) -> Outgoing {
         let job = sample::event("line 1\nline 2", json!({"title": "a&b", "url": "https://e.com/?x=1"}));
-        sample::request(&Webhook, &sample::message(&job), &sample::params(&Webhook, params))
+        sample::request(&Webhook, &sample::message(&job), &sample::params(&SPEC, params))
     }
 
     fn header<'a>(outgoing: &'a Outgoing, name: &str) -> Option<&'a str> {
@@ -158,7 +159,7 @@ mod tests {
     #[test]
     fn any_text_is_a_secret_in_githubs_scheme() {
         let params = json!({"url": "https://example.com", "secret": "plain text", "scheme": "github"});
-        assert_eq!(Webhook.check(&sample::params(&Webhook, params)), Ok(()));
+        assert_eq!(check(&sample::params(&SPEC, params)), Ok(()));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use bellhop_core::{
     Code, Problem, SendError, Timestamp,
     channel::{Channel, Context, Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
     model::{Format, Picture},
+    pace::SendRate,
     render,
 };
 use md5::{Digest, Md5};
@@ -36,14 +37,15 @@ const NEWS_TEXT: Limit = Limit { max: 512, unit: Unit::Bytes };
 /// Of a picture, before base64.
 const MOST_PICTURE_BYTES: usize = 2 * 1024 * 1024;
 
-static SPEC: Spec = Spec {
+pub(crate) static SPEC: Spec = Spec {
     id: "wecom_bot",
     label: text("WeCom group robot", "企业微信群机器人"),
     help: text("Posts to a WeCom group by a group robot.", "通过群机器人发送到企业微信群。"),
     docs: "https://developer.work.weixin.qq.com/document/path/91770",
-    limits: Limits { title: None, body: Some(MARKDOWN) },
+    limits: Limits { title: None, body: Some(MARKDOWN), rate: Some(SendRate::of(20, Duration::from_mins(1))) },
     address: None,
     params: &[KEY, MARKDOWN_VERSION, MENTIONED_LIST, MENTIONED_MOBILE_LIST, INCLUDE_PICTURE],
+    check,
 };
 
 const KEY: Param = Param {
@@ -105,15 +107,6 @@ impl Channel for WecomBot {
         &SPEC
     }
 
-    fn check(&self, params: &Params) -> Result<(), Problem> {
-        let problem = |name: &str, detail: String| Problem::field(Code::InvalidParams, format!("params.{name}"), detail);
-        if !matches!(params.number(MARKDOWN_VERSION.name), None | Some(1 | 2)) {
-            return Err(problem(MARKDOWN_VERSION.name, "it takes 1 or 2".to_owned()));
-        }
-        let key = address::token(params.text(KEY.name).unwrap_or_default(), HOST, KEY.name);
-        key.map(drop).map_err(|detail| problem(KEY.name, detail))
-    }
-
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
         match so_far.last().map(|reply| judge(reply, cx.now)) {
             None | Some(Step::Done) => match bodies(&with_picture(message, params), params).get(so_far.len()) {
@@ -123,6 +116,15 @@ impl Channel for WecomBot {
             Some(step) => step,
         }
     }
+}
+
+fn check(params: &Params) -> Result<(), Problem> {
+    let problem = |name: &str, detail: String| Problem::field(Code::InvalidParams, format!("params.{name}"), detail);
+    if !matches!(params.number(MARKDOWN_VERSION.name), None | Some(1 | 2)) {
+        return Err(problem(MARKDOWN_VERSION.name, "it takes 1 or 2".to_owned()));
+    }
+    let key = address::token(params.text(KEY.name).unwrap_or_default(), HOST, KEY.name);
+    key.map(drop).map_err(|detail| problem(KEY.name, detail))
 }
 
 fn request(body: &Value, params: &Params) -> Result<Outgoing, SendError> {
@@ -222,7 +224,7 @@ mod tests {
     fn sent(text: &str, fields: Value, mut params: Value) -> Value {
         params["key"] = "k".into();
         let job = sample::event(text, fields);
-        let outgoing = sample::request(&WecomBot, &sample::message(&job), &sample::params(&WecomBot, params));
+        let outgoing = sample::request(&WecomBot, &sample::message(&job), &sample::params(&SPEC, params));
         let Body::Json(body) = outgoing.body else { panic!("not JSON") };
         serde_json::from_str(&body).unwrap()
     }
@@ -232,7 +234,7 @@ mod tests {
         let job = sample::event("b", json!({}));
         let picture = Picture(b"\x89PNG".as_slice().into());
         let message = Message { picture: Some(&picture), ..sample::message(&job) };
-        let params = sample::params(&WecomBot, json!({"key": "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=k"}));
+        let params = sample::params(&SPEC, json!({"key": "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=k"}));
         let step = |so_far: &[Reply]| WecomBot.step(&sample::context(), &message, &params, so_far);
         let kind = |step: Step| match step {
             Step::Call(Outgoing { body: Body::Json(body), url, .. }) => {

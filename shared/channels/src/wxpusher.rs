@@ -5,7 +5,7 @@
 
 use bellhop_core::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
-    channel::{Channel, Context, Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
+    channel::{Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
     model::Format,
     render::{self, length, shorten},
 };
@@ -15,8 +15,8 @@ use crate::{
     answer::{Answer, Fault, refused, undocumented, unknown_code},
     html,
     join::{Joined, paragraphs},
-    param::{INCLUDE_PICTURE, param, required, text, with_picture},
-    request::post_json,
+    param::{INCLUDE_PICTURE, param, required, text},
+    request::{Once, post_json},
 };
 
 const CONTENT: Limit = Limit { max: 40_000, unit: Unit::Chars };
@@ -26,14 +26,15 @@ const MOST_UIDS: usize = 2000;
 const MOST_TOPICS: usize = 5;
 const MOST_SPTS: usize = 10;
 
-static SPEC: Spec = Spec {
+pub(crate) static SPEC: Spec = Spec {
     id: "wxpusher",
     label: text("WxPusher", "WxPusher"),
     help: text("Sends to WeChat by WxPusher.", "通过 WxPusher 发送到微信。"),
     docs: "https://wxpusher.zjiecode.com/docs/",
-    limits: Limits { title: None, body: Some(CONTENT) },
+    limits: Limits { title: None, body: Some(CONTENT), rate: None },
     address: None,
     params: &[APP_TOKEN, UIDS, TOPIC_IDS, SPT, INCLUDE_PICTURE],
+    check,
 };
 
 const APP_TOKEN: Param = Param {
@@ -67,42 +68,29 @@ const SPT: Param = Param {
 };
 
 /// The channel `wxpusher`.
-pub(crate) struct WxPusher;
+pub(crate) static SPEAKER: Once = Once { spec: &SPEC, request: |_, message, params| request(message, params), judge };
 
-impl Channel for WxPusher {
-    fn spec(&self) -> &'static Spec {
-        &SPEC
-    }
-
-    fn check(&self, params: &Params) -> Result<(), Problem> {
-        let problem =
-            |param: &Param, detail: String| Err(Problem::field(Code::InvalidParams, format!("params.{}", param.name), detail));
-        for (param, most) in [(&UIDS, MOST_UIDS), (&TOPIC_IDS, MOST_TOPICS), (&SPT, MOST_SPTS)] {
-            if params.list(param.name).len() > most {
-                return problem(param, format!("it takes at most {most}"));
-            }
-        }
-        if topic_ids(params).len() < params.list(TOPIC_IDS.name).len() {
-            return problem(&TOPIC_IDS, "it takes whole numbers".to_owned());
-        }
-        if !params.list(SPT.name).is_empty() {
-            return Ok(());
-        }
-        if params.text(APP_TOKEN.name).is_none() {
-            return problem(&APP_TOKEN, "`wxpusher` needs it, or `spt`".to_owned());
-        }
-        if params.list(UIDS.name).is_empty() && topic_ids(params).is_empty() {
-            return problem(&UIDS, "`wxpusher` needs it, or `topic_ids`".to_owned());
-        }
-        Ok(())
-    }
-
-    fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        match so_far.last() {
-            Some(reply) => judge(reply, cx.now),
-            None => request(&with_picture(message, params), params).map_or_else(Step::Fail, Step::Call),
+fn check(params: &Params) -> Result<(), Problem> {
+    let problem =
+        |param: &Param, detail: String| Err(Problem::field(Code::InvalidParams, format!("params.{}", param.name), detail));
+    for (param, most) in [(&UIDS, MOST_UIDS), (&TOPIC_IDS, MOST_TOPICS), (&SPT, MOST_SPTS)] {
+        if params.list(param.name).len() > most {
+            return problem(param, format!("it takes at most {most}"));
         }
     }
+    if topic_ids(params).len() < params.list(TOPIC_IDS.name).len() {
+        return problem(&TOPIC_IDS, "it takes whole numbers".to_owned());
+    }
+    if !params.list(SPT.name).is_empty() {
+        return Ok(());
+    }
+    if params.text(APP_TOKEN.name).is_none() {
+        return problem(&APP_TOKEN, "`wxpusher` needs it, or `spt`".to_owned());
+    }
+    if params.list(UIDS.name).is_empty() && topic_ids(params).is_empty() {
+        return problem(&UIDS, "`wxpusher` needs it, or `topic_ids`".to_owned());
+    }
+    Ok(())
 }
 
 fn topic_ids(params: &Params) -> Vec<i64> {
@@ -221,9 +209,9 @@ mod tests {
 
     #[test]
     fn several_spts_are_a_list() {
-        let params = sample::params(&WxPusher, json!({"spt": ["SPT_1", "SPT_2"]}));
+        let params = sample::params(&SPEC, json!({"spt": ["SPT_1", "SPT_2"]}));
         let job = sample::event("b", json!({}));
-        let outgoing = sample::request(&WxPusher, &sample::message(&job), &params);
+        let outgoing = sample::request(&SPEAKER, &sample::message(&job), &params);
         let bellhop_core::channel::Body::Json(body) = outgoing.body else { panic!("not JSON") };
         let expected = json!({"content": "b", "contentType": 1, "sptList": ["SPT_1", "SPT_2"]});
         assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), expected);
@@ -242,7 +230,7 @@ mod tests {
             (json!({"app_token": "AT", "topic_ids": [1, "2"]}), None),
             (json!({"spt": "SPT"}), None),
         ] {
-            let problem = WxPusher.check(&sample::params(&WxPusher, params.clone())).err();
+            let problem = check(&sample::params(&SPEC, params.clone())).err();
             assert_eq!(problem.and_then(|problem| problem.field).as_deref(), field, "{params}");
         }
     }

@@ -5,7 +5,7 @@
 
 use bellhop_core::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
-    channel::{Channel, Context, Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
+    channel::{Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
     render::{cut, length},
 };
 use serde_json::json;
@@ -13,8 +13,8 @@ use serde_json::json;
 use crate::{
     answer::{Answer, Fault, refused, undocumented, unknown_code},
     join::Joined,
-    param::{INCLUDE_PICTURE, param, required, text, with_picture},
-    request::post_json,
+    param::{INCLUDE_PICTURE, param, required, text},
+    request::{Once, post_json},
     template::percent_encoded,
 };
 
@@ -23,14 +23,15 @@ const CONTENT: Limit = Limit { max: 2000, unit: Unit::Chars };
 
 const FROM: Limit = Limit { max: 20, unit: Unit::Chars };
 
-static SPEC: Spec = Spec {
+pub(crate) static SPEC: Spec = Spec {
     id: "xxtui",
     label: text("xxtui", "xxtui 推送"),
     help: text("Sends by xxtui.", "通过 xxtui 发送。"),
     docs: "https://www.xxtui.com/",
-    limits: Limits { title: Some(Limit { max: 20, unit: Unit::Chars }), body: None },
+    limits: Limits { title: Some(Limit { max: 20, unit: Unit::Chars }), body: None, rate: None },
     address: None,
     params: &[API_KEY, SENDER, CHANNEL, INCLUDE_PICTURE],
+    check,
 };
 
 const API_KEY: Param = Param {
@@ -57,27 +58,14 @@ const CHANNEL: Param = param(
 const CHANNELS: [&str; 7] = ["WX_MP", "WX_QY_ROBOT", "DING_ROBOT", "BARK", "EMAIL", "SMS_VOICE", "CUSTOM_HTTP"];
 
 /// The channel `xxtui`.
-pub(crate) struct Xxtui;
+pub(crate) static SPEAKER: Once = Once { spec: &SPEC, request: |_, message, params| request(message, params), judge };
 
-impl Channel for Xxtui {
-    fn spec(&self) -> &'static Spec {
-        &SPEC
+fn check(params: &Params) -> Result<(), Problem> {
+    if channels(params).all(|word| CHANNELS.contains(&word)) {
+        return Ok(());
     }
-
-    fn check(&self, params: &Params) -> Result<(), Problem> {
-        if channels(params).all(|word| CHANNELS.contains(&word)) {
-            return Ok(());
-        }
-        let detail = format!("it takes one or several of {}, separated by commas", CHANNELS.join(", "));
-        Err(Problem::field(Code::InvalidParams, "params.channel", detail))
-    }
-
-    fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        match so_far.last() {
-            Some(reply) => judge(reply, cx.now),
-            None => request(&with_picture(message, params), params).map_or_else(Step::Fail, Step::Call),
-        }
-    }
+    let detail = format!("it takes one or several of {}, separated by commas", CHANNELS.join(", "));
+    Err(Problem::field(Code::InvalidParams, "params.channel", detail))
 }
 
 fn channels(params: &Params) -> impl Iterator<Item = &str> {
@@ -163,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_channel_that_xxtui_has_not_is_refused() {
-        let check = |words: &str| Xxtui.check(&sample::params(&Xxtui, json!({"api_key": "k", "channel": words}))).is_ok();
+        let check = |words: &str| check(&sample::params(&SPEC, json!({"api_key": "k", "channel": words}))).is_ok();
         assert!(check("WX_MP, BARK,") && check("") && !check("WX_MP,WECHAT"));
     }
 

@@ -116,7 +116,7 @@ pub async fn answer(ports: &Ports, stored: &StoredEvent) -> Result<Answer, Store
 
 fn check_options(channels: Catalog, options: &BTreeMap<ChannelId, Map<String, Value>>) -> Result<(), Problem> {
     options.iter().try_for_each(|(id, options)| match channels.get(id.as_str()) {
-        Some(channel) => Params::check_options(channel.spec(), options),
+        Some(spec) => Params::check_options(spec, options),
         None => Err(Problem::field(Code::InvalidOption, format!("options.{id}"), "there is no such channel")),
     })
 }
@@ -192,8 +192,8 @@ async fn for_address(
     field: &str,
 ) -> Result<Arc<Registration>, Problem> {
     let takes = |registration: &Registration| {
-        let channel = ports.channels.get(registration.channel.as_str());
-        channel.is_some_and(|channel| channel.spec().address == Some(address.kind))
+        let spec = ports.channels.get(registration.channel.as_str());
+        spec.is_some_and(|spec| spec.address == Some(address.kind))
     };
     let kind = address.kind.as_str();
     if let Some(via) = via {

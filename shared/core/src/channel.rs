@@ -16,29 +16,42 @@ use crate::{
     pace::SendRate,
 };
 
-/// Every channel that this program can speak.
+/// Every channel there is, and those that this program can speak: who only checks what is registered has no use for the rest,
+/// and does not carry it along.
 #[derive(Clone, Copy)]
-pub struct Catalog(pub &'static [&'static dyn Channel]);
+pub struct Catalog {
+    /// What the channels declare.
+    pub specs: &'static [&'static Spec],
+    /// How they are spoken; none where nothing is sent.
+    pub speakers: &'static [&'static dyn Channel],
+}
 
 impl Catalog {
     /// The channel of that id.
-    pub fn get(self, id: &str) -> Option<&'static dyn Channel> {
-        self.0.iter().copied().find(|channel| channel.spec().id == id)
+    pub fn get(self, id: &str) -> Option<&'static Spec> {
+        self.specs.iter().copied().find(|spec| spec.id == id)
     }
 
     /// The channel of that id, or a problem that lists the known ones.
-    pub fn require(self, id: &ChannelId) -> Result<&'static dyn Channel, Problem> {
+    pub fn require(self, id: &ChannelId) -> Result<&'static Spec, Problem> {
         self.get(id.as_str()).ok_or_else(|| {
-            let known: Vec<_> = self.0.iter().map(|channel| channel.spec().id).collect();
+            let known: Vec<_> = self.specs.iter().map(|spec| spec.id).collect();
             let detail = format!("`{id}` is not a channel here; known are {}", known.join(", "));
             Problem::field(Code::UnknownChannel, "channel", detail)
         })
+    }
+
+    /// Whoever speaks the channel of that id, or a problem that lists the known ones.
+    pub fn speaker(self, id: &ChannelId) -> Result<&'static dyn Channel, Problem> {
+        let spec = self.require(id)?;
+        let mute = || Problem::field(Code::UnknownChannel, "channel", format!("`{id}` is not spoken by this program"));
+        self.speakers.iter().copied().find(|channel| channel.spec().id == spec.id).ok_or_else(mute)
     }
 }
 
 impl fmt::Debug for Catalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|channel| channel.spec().id)).finish()
+        f.debug_list().entries(self.specs.iter().map(|spec| spec.id)).finish()
     }
 }
 
@@ -47,15 +60,9 @@ pub trait Channel: Send + Sync {
     /// What it declares about itself.
     fn spec(&self) -> &'static Spec;
 
-    /// Refuses parameters that no message could be sent with (types and required ones are checked already). Names the
-    /// parameter in the error.
-    fn check(&self, _params: &Params) -> Result<(), Problem> {
-        Ok(())
-    }
-
     /// How fast a registration with these parameters may be sent to, if the provider says so.
     fn rate(&self, _params: &Params) -> Option<SendRate> {
-        None
+        self.spec().limits.rate
     }
 
     /// How many parts of a message these answers say have arrived, where it is shown part by part: a later attempt begins
@@ -90,6 +97,15 @@ pub struct Spec {
     pub address: Option<AddressKind>,
     /// What a registration holds.
     pub params: &'static [Param],
+    /// Refuses parameters that no message could be sent with (types and required ones are checked already). Names the
+    /// parameter in the error.
+    #[serde(skip)]
+    pub check: fn(&Params) -> Result<(), Problem>,
+}
+
+/// The [`Spec::check`] of channels that take whatever has the right type.
+pub fn unchecked(_params: &Params) -> Result<(), Problem> {
+    Ok(())
 }
 
 /// One text in both languages.
@@ -108,6 +124,8 @@ pub struct Limits {
     pub title: Option<Limit>,
     /// Of the body.
     pub body: Option<Limit>,
+    /// How fast one registration may be sent to; `None` = the provider names no limit.
+    pub rate: Option<SendRate>,
 }
 
 /// A length in the provider's unit.

@@ -173,7 +173,7 @@ async fn prepare(ports: &Ports, job: &Job, row: &Delivery) -> Result<Prepared, S
     if registration.channel != job.channel {
         return Ok(Prepared::Never(Reason::ChannelChanged));
     }
-    let Some(channel) = ports.channels.get(registration.channel.as_str()) else {
+    let Ok(channel) = ports.channels.speaker(&registration.channel) else {
         return Ok(Prepared::Never(Reason::ChannelNotDeployed));
     };
     if let Some(next) = turn::turn(ports, channel, row, &registration).await? {

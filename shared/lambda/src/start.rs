@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use bellhop_aws::{Config, Store, SystemClock, connect};
+use bellhop_channels::SPECS;
 use bellhop_core::{
-    channel::{Catalog, Channel},
+    channel::{Catalog, Spec},
     model::ChannelId,
     ports::{Http, Ports, Transport},
 };
@@ -24,13 +25,13 @@ use crate::{
 
 /// The ports of `ingest`, which has no business with secrets.
 pub async fn ingest() -> Result<Ports, Error> {
-    let (_, ports) = start(Arc::new(Closed), None).await?;
+    let (_, ports) = start(SPECS, Arc::new(Closed), None).await?;
     Ok(with_admin(ports)?)
 }
 
 /// The ports of `manage`.
 pub async fn manage() -> Result<Ports, Error> {
-    let (_, ports) = start(Arc::new(Closed), Some(env::read(env::SEAL)?)).await?;
+    let (_, ports) = start(SPECS, Arc::new(Closed), Some(env::read(env::SEAL)?)).await?;
     Ok(with_admin(ports)?)
 }
 
@@ -49,23 +50,27 @@ pub async fn sender() -> Result<(Arc<Store>, Ports), Error> {
     let smtp = Arc::new(SmtpEgress::new(settings.clone())?);
     let make = move || Ok(Arc::new(HttpEgress::new(settings.clone())?) as Arc<dyn Http>);
     let http = Arc::new(Thawing::new(Arc::new(SystemClock), make)?);
-    start(Transport { http, smtp }, Some(env::read(env::SEAL)?)).await
+    start(bellhop_channels::ALL, Transport { http, smtp }, Some(env::read(env::SEAL)?)).await
 }
 
 /// The ports of the tick.
 pub async fn batch() -> Result<Ports, Error> {
-    let (_, ports) = start(Arc::new(Closed), None).await?;
+    let (_, ports) = start(SPECS, Arc::new(Closed), None).await?;
     Ok(ports)
 }
 
-async fn start(transport: impl Into<Transport>, kms_key_id: Option<String>) -> Result<(Arc<Store>, Ports), Error> {
+async fn start(
+    channels: Catalog,
+    transport: impl Into<Transport>,
+    kms_key_id: Option<String>,
+) -> Result<(Arc<Store>, Ports), Error> {
     log(&env::read(env::LOG)?)?;
-    let catalog = deployed(&env::read(env::CHANNELS)?, bellhop_channels::ALL)?;
+    let catalog = deployed(&env::read(env::CHANNELS)?, channels)?;
     let config = Config {
         table: env::read(env::TABLE)?,
         queue_url_prefix: env::read(env::QUEUES)?,
         dead_letter_url_prefix: env::read(env::DEAD_LETTERS)?,
-        channels: catalog.0.iter().map(|channel| ChannelId::new(channel.spec().id)).collect(),
+        channels: catalog.specs.iter().map(|spec| ChannelId::new(spec.id)).collect(),
         bucket: env::read(env::BUCKET)?,
         kms_key_id,
     };
@@ -90,14 +95,14 @@ fn log(filter: &str) -> Result<()> {
 
 /// Those of `all` that are deployed: they alone have a queue.
 fn deployed(list: &str, all: Catalog) -> Result<Catalog> {
-    let mut found: Vec<&'static dyn Channel> = Vec::new();
+    let mut found: Vec<&'static Spec> = Vec::new();
     for id in list.split(',').map(str::trim) {
         match all.get(id) {
-            Some(channel) => found.push(channel),
+            Some(spec) => found.push(spec),
             None => bail!("`{id}` in `BELLHOP_CHANNELS` is not a channel; see the stack's parameter `Channels`"),
         }
     }
-    Ok(Catalog(found.leak())) // once per process
+    Ok(Catalog { specs: found.leak(), ..all }) // once per process
 }
 
 #[cfg(test)]
@@ -105,18 +110,18 @@ mod tests {
     use super::*;
 
     fn ids(catalog: Catalog) -> Vec<&'static str> {
-        catalog.0.iter().map(|channel| channel.spec().id).collect()
+        catalog.specs.iter().map(|spec| spec.id).collect()
     }
 
     #[test]
     fn only_deployed_channels_are_known() {
-        assert_eq!(ids(deployed("custom", bellhop_channels::ALL).unwrap()), ["custom"]);
-        assert_eq!(ids(deployed("webhook, custom", bellhop_channels::ALL).unwrap()), ["webhook", "custom"]);
+        assert_eq!(ids(deployed("custom", SPECS).unwrap()), ["custom"]);
+        assert_eq!(ids(deployed("webhook, custom", SPECS).unwrap()), ["webhook", "custom"]);
     }
 
     #[test]
     fn a_channel_that_does_not_exist_is_named() {
-        let error = deployed("webhook,pigeon", bellhop_channels::ALL).err().unwrap();
+        let error = deployed("webhook,pigeon", SPECS).err().unwrap();
         assert!(error.to_string().contains("`pigeon`"), "{error}");
     }
 }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use bellhop_core::{
     Reason, Retry, SendError,
-    channel::{Body, Catalog, Channel, Context, Kind, Limits, Message, Method, Outgoing, Param, Params, Reply, Spec, Step, Text},
+    channel::{
+        Body, Catalog, Channel, Context, Kind, Limits, Message, Method, Outgoing, Param, Params, Reply, Spec, Step, Text,
+        unchecked,
+    },
     pace::SendRate,
 };
 
@@ -20,7 +23,7 @@ static SPEC: Spec = Spec {
     label: text("Probe"),
     help: text("For tests"),
     docs: "https://probe.invalid/",
-    limits: Limits { title: None, body: None },
+    limits: Limits { title: None, body: None, rate: None },
     address: None,
     params: &[
         Param {
@@ -54,10 +57,11 @@ static SPEC: Spec = Spec {
             per_message: true,
         },
     ],
+    check: unchecked,
 };
 
 /// The one channel of tests, `probe`.
-pub const CATALOG: Catalog = Catalog(&[&Probe]);
+pub const CATALOG: Catalog = Catalog { specs: &[&SPEC], speakers: &[&Probe] };
 
 struct Probe;
 

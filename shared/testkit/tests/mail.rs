@@ -3,7 +3,7 @@
 use bellhop_core::{
     Reason, Retry, SendError,
     accept::accept,
-    channel::{Catalog, Channel, Context, Limits, Message, Params, Reply, Spec, Step, Text},
+    channel::{Catalog, Channel, Context, Limits, Message, Params, Reply, Spec, Step, Text, unchecked},
     deliver::{LEASE, deliver},
     mail::{Mail, Mailed, Receipt, Server, Tls},
     model::{Attempt, Delivery, Outcome, State},
@@ -20,10 +20,13 @@ static SPEC: Spec = Spec {
     label: text("Letter"),
     help: text("For tests"),
     docs: "https://letter.invalid/",
-    limits: Limits { title: None, body: None },
+    limits: Limits { title: None, body: None, rate: None },
     address: None,
     params: &[],
+    check: unchecked,
 };
+
+const LETTERS: Catalog = Catalog { specs: &[&SPEC], speakers: &[&Letter] };
 
 /// Sends every message as a mail, and takes every answered one for a success.
 struct Letter;
@@ -58,7 +61,7 @@ impl Channel for Letter {
 /// The row after one attempt, with that answer.
 async fn tried(answer: Answer) -> (Rig, Delivery) {
     let rig = Rig::new(Provider::new(&[answer]));
-    let ports = Ports { channels: Catalog(&[&Letter]), ..rig.ports.clone() };
+    let ports = Ports { channels: LETTERS, ..rig.ports.clone() };
     assert!(ports.registrations.put(&registration("phone")).await.expect("memory does not fail"));
     accept(&ports, &account(), draft("text"), "send_to", None).await.expect("it is accepted");
     let wake = ports.queue.receive(&channel(), 1).await.expect("memory does not fail").remove(0);

@@ -1,8 +1,8 @@
 //! A channel with parameters of every kind, most of them secret.
 
 use bellhop_core::{
-    Code, Problem, Reason, Retry, SendError,
-    channel::{Channel, Context, Kind, Limits, Message, Param, Params, Reply, Spec, Step, Text},
+    Code, Problem,
+    channel::{Kind, Limits, Param, Params, Spec, Text},
 };
 
 const fn text(text: &'static str) -> Text {
@@ -13,12 +13,12 @@ const fn param(name: &'static str, kind: Kind, required: bool, secret: bool) -> 
     Param { name, label: text(name), help: text(name), kind, required, secret, default: None, per_message: false }
 }
 
-static SPEC: Spec = Spec {
+pub(crate) static SPEC: Spec = Spec {
     id: "safe",
     label: text("Safe"),
     help: text("For tests"),
     docs: "https://safe.invalid/",
-    limits: Limits { title: None, body: None },
+    limits: Limits { title: None, body: None, rate: None },
     address: None,
     params: &[
         param("token", Kind::Text, true, true),
@@ -27,21 +27,10 @@ static SPEC: Spec = Spec {
         param("room", Kind::Text, false, false),
         param("loud", Kind::Bool, false, false),
     ],
+    check,
 };
 
-pub(crate) struct Safe;
-
-impl Channel for Safe {
-    fn spec(&self) -> &'static Spec {
-        &SPEC
-    }
-
-    fn check(&self, params: &Params) -> Result<(), Problem> {
-        let known = params.text("room") != Some("nowhere");
-        if known { Ok(()) } else { Err(Problem::field(Code::InvalidParams, "params.room", "there is no such room")) }
-    }
-
-    fn step(&self, _: &Context, _: &Message, _: &Params, _: &[Reply]) -> Step {
-        Step::Fail(SendError::new(Reason::Rejected, Retry::Never, "it is locked"))
-    }
+fn check(params: &Params) -> Result<(), Problem> {
+    let known = params.text("room") != Some("nowhere");
+    if known { Ok(()) } else { Err(Problem::field(Code::InvalidParams, "params.room", "there is no such room")) }
 }

@@ -13,7 +13,7 @@ mod registrations;
 mod world;
 
 use axum::Router;
-use bellhop_core::channel::Catalog;
+use bellhop_core::channel::{Catalog, Spec};
 use bellhop_http::Api;
 
 use world::World;
@@ -24,6 +24,6 @@ fn routes(api: Api) -> Router {
 
 /// The world of `serve`, with a second channel that has secrets of every kind.
 async fn world() -> World {
-    static CHANNELS: [&dyn bellhop_core::channel::Channel; 2] = [bellhop_testkit::CATALOG.0[0], &channel::Safe];
-    World::new(routes, Catalog(&CHANNELS)).await
+    static SPECS: [&Spec; 2] = [bellhop_testkit::CATALOG.specs[0], &channel::SPEC];
+    World::new(routes, Catalog { specs: &SPECS, ..bellhop_testkit::CATALOG }).await
 }

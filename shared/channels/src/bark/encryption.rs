@@ -114,10 +114,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{bark::Bark, sample};
+    use crate::{bark::SPEC, sample};
 
     fn params(encryption: &Value) -> Params {
-        sample::params(&Bark, json!({"device_key": "k", "encryption": encryption}))
+        sample::params(&SPEC, json!({"device_key": "k", "encryption": encryption}))
     }
 
     fn encrypted(encryption: &Value, iv: &str) -> String {

@@ -13,6 +13,7 @@ pub(crate) static SPEC: Spec = Spec {
     limits: Limits {
         title: Some(Limit { max: 500, unit: Unit::Bytes }),
         body: Some(Limit { max: 3000, unit: Unit::Bytes }), // of Apple's 4096 for everything
+        rate: None,
     },
     address: None,
     params: &[
@@ -35,6 +36,7 @@ pub(crate) static SPEC: Spec = Spec {
         IS_ARCHIVE,
         INCLUDE_PICTURE,
     ],
+    check: super::check,
 };
 
 /// Parameters that are passed on, and Bark's words for them.

@@ -10,12 +10,12 @@ fn registered(mut params: Value) -> Params {
     if params.get("device_keys").is_none() {
         params["device_key"] = "k".into();
     }
-    sample::params(&Bark, params)
+    sample::params(&SPEC, params)
 }
 
 fn sent(text: &str, fields: Value, params: Value) -> Outgoing {
     let job = sample::event(text, fields);
-    sample::request(&Bark, &sample::message(&job), &registered(params))
+    sample::request(&SPEAKER, &sample::message(&job), &registered(params))
 }
 
 fn json_of(outgoing: &Outgoing) -> Value {
@@ -92,7 +92,7 @@ fn a_dead_device_is_told_from_a_server_in_trouble() {
 
 #[test]
 fn without_any_device_a_registration_is_refused() {
-    let problem = Bark.check(&sample::params(&Bark, json!({}))).unwrap_err();
+    let problem = check(&sample::params(&SPEC, json!({}))).unwrap_err();
     assert_eq!(problem.field.as_deref(), Some("params.device_key"));
 }
 

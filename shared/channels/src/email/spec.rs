@@ -14,9 +14,10 @@ pub(crate) static SPEC: Spec = Spec {
     help: text("Sends mail through a mail server.", "通过邮件服务器发送邮件。"),
     docs: "https://www.rfc-editor.org/rfc/rfc6409",
     // servers say for themselves what is too much
-    limits: Limits { title: None, body: None },
+    limits: Limits { title: None, body: None, rate: None },
     address: Some(AddressKind::Email),
     params: &[SERVICE, HOST, PORT, TLS, SKIP_VERIFY, USER, PASSWORD, FROM, TO, HTML, INCLUDE_PICTURE],
+    check: super::check,
 };
 
 pub(crate) const SERVICE: Param = param(

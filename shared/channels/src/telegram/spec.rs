@@ -1,6 +1,11 @@
 //! What the channel `telegram` declares.
 
-use bellhop_core::channel::{Kind, Limit, Limits, Param, Spec, Unit};
+use std::time::Duration;
+
+use bellhop_core::{
+    channel::{Kind, Limit, Limits, Param, Spec, Unit},
+    pace::SendRate,
+};
 
 use crate::param::{INCLUDE_PICTURE, PROXY, param, text};
 
@@ -11,9 +16,14 @@ pub(crate) static SPEC: Spec = Spec {
     help: text("Sends to a chat, group or channel by a bot.", "通过机器人发送到聊天、群组或频道。"),
     docs: "https://core.telegram.org/bots/api",
     // ten messages of 4096
-    limits: Limits { title: None, body: Some(Limit { max: 40_960, unit: Unit::Utf16 }) },
+    limits: Limits {
+        title: None,
+        body: Some(Limit { max: 40_960, unit: Unit::Utf16 }),
+        rate: Some(SendRate::of(1, Duration::from_secs(1))),
+    },
     address: None,
     params: &[BOT_TOKEN, CHAT_ID, BASE_URL, PROXY, PARSE_MODE, BOLD_TITLE, MESSAGE_THREAD_ID, SILENT, IMAGE_URL, INCLUDE_PICTURE],
+    check: super::check,
 };
 
 pub(crate) const BOT_TOKEN: Param = Param {

@@ -6,7 +6,7 @@ use bellhop_core::{
 };
 use serde_json::{Value, json};
 
-use super::Telegram;
+use super::{SPEC, Telegram, check};
 use crate::sample;
 
 const OK: &str = r#"{"ok":true,"result":{}}"#;
@@ -18,7 +18,7 @@ fn after(text: &str, fields: Value, more: &Value, answers: &[&str]) -> Result<(S
     let job = sample::event(text, fields);
     let reply = |body: &&str| Reply { status: 200, headers: Vec::new(), body: (*body).into() };
     let replies: Vec<_> = answers.iter().map(reply).collect();
-    match Telegram.step(&sample::context(), &sample::message(&job), &sample::params(&Telegram, params), &replies) {
+    match Telegram.step(&sample::context(), &sample::message(&job), &sample::params(&SPEC, params), &replies) {
         Step::Call(Outgoing { url, body: Body::Json(body), .. }) => {
             Ok((url.rsplit_once('/').unwrap().1.to_owned(), serde_json::from_str(&body).unwrap()))
         }
@@ -99,8 +99,8 @@ fn codes_are_told_apart_by_what_is_to_be_done() {
 #[test]
 fn a_token_that_is_none_is_refused_without_repeating_it() {
     for bad in ["s3cret", "1:", ":s3cret", "1:s3cret/../x", "1:s3cret?x", "bot1:s3cret"] {
-        let params = sample::params(&Telegram, json!({"bot_token": bad, "chat_id": "7"}));
-        let problem = Telegram.check(&params).unwrap_err();
+        let params = sample::params(&SPEC, json!({"bot_token": bad, "chat_id": "7"}));
+        let problem = check(&params).unwrap_err();
         assert_eq!(problem.field.as_deref(), Some("params.bot_token"), "{bad}");
         assert!(!problem.detail.contains("s3cret"), "{bad}");
     }

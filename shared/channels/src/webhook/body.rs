@@ -164,14 +164,17 @@ mod tests {
     use bellhop_core::model::{Job, Picture};
 
     use super::*;
-    use crate::{sample, webhook::Webhook};
+    use crate::{
+        sample,
+        webhook::{SPEC, Webhook},
+    };
 
     fn body(job: &Job, picture: Option<&Picture>, more: Value) -> Value {
         let mut params = json!({"url": "https://example.com"});
         let Value::Object(more) = more else { panic!("not an object") };
         params.as_object_mut().unwrap().extend(more);
         let message = Message { picture, ..sample::message(job) };
-        match sample::request(&Webhook, &message, &sample::params(&Webhook, params)).body {
+        match sample::request(&Webhook, &message, &sample::params(&SPEC, params)).body {
             Body::Json(text) => serde_json::from_str(&text).unwrap(),
             Body::Raw(bytes) => Value::from(String::from_utf8(bytes).unwrap()),
             Body::Empty | Body::Form(_) => panic!("neither JSON nor text"),
