@@ -128,7 +128,7 @@ async fn save(
         let body: Body = json::read(body(old.as_deref())?)?;
         let registration = body.registration(channels, account, name, old.as_deref(), api.ports.clock.now())?;
         if api.ports.registrations.put(&registration).await? {
-            return Ok(Json(show(&api, &registration)));
+            return Ok(Json(show(api, &registration)));
         }
     }
     Err(Problem::new(Code::Conflict, format!("others saved `{name}` at the same moment; read it again and repeat")).into())

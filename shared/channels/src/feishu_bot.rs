@@ -34,11 +34,11 @@ const TITLE: Limit = Limit { max: 200, unit: Unit::Chars };
 const FEISHU: &str = "open.feishu.cn";
 const LARK: &str = "open.larksuite.com";
 
-pub(crate) /// A hundred a minute, and never more than five a second.
+/// A hundred a minute, and never more than five a second.
 /// <https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot>
 const RATE: SendRate = SendRate { burst: 3, every: Duration::from_millis(620) };
 
-static SPEC: Spec = Spec {
+pub(crate) static SPEC: Spec = Spec {
     id: "feishu_bot",
     label: text("Feishu robot", "飞书群机器人"),
     help: text("Posts to a Feishu or Lark group by a custom bot.", "通过自定义机器人发送到飞书或 Lark 群。"),

@@ -25,12 +25,12 @@ pub struct SendRate {
 }
 
 impl SendRate {
-    /// At most `most` in any stretch of `per`: a fifth of them at once, the others evenly, and one kept back for the messages
+    /// At most `most` in any stretch of `per`, whole seconds: a fifth of them at once, the others evenly, and one kept back for the messages
     /// that come late for their slots.
     pub const fn of(most: u32, per: Duration) -> Self {
         let burst = if most >= 10 { most / 5 } else { 1 };
         let evenly = if most >= 10 { most - burst - 1 } else { most };
-        Self { burst, every: Duration::from_millis((per.as_millis() as u64).div_ceil(evenly as u64)) }
+        Self { burst, every: Duration::from_millis((per.as_secs() * 1_000).div_ceil(evenly as u64)) }
     }
 
     /// How far ahead of its place in the even row a message may be sent.

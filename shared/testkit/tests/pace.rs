@@ -48,7 +48,7 @@ impl House {
         let timed = Arc::new(timed);
         let transport = Transport { http: Arc::clone(&timed) as _, ..rig.ports.transport.clone() };
         let ports = Ports { transport, ..rig.ports.clone() };
-        let params = a_minute.map(|most| serde_json::json!({ "a_minute": most })).unwrap_or_else(|| serde_json::json!({}));
+        let params = a_minute.map_or_else(|| serde_json::json!({}), |most| serde_json::json!({ "a_minute": most }));
         let params: Params = serde_json::from_value(params).expect("an object");
         let phone = Registration { params, ..registration("phone") };
         assert!(ports.registrations.put(&phone).await.expect("memory does not fail"));

@@ -2,7 +2,7 @@
 
 use bellhop_core::{
     Reason, Retry,
-    channel::{Body, Channel, Outgoing, Reply, Step},
+    channel::{Body, Channel, Context, Outgoing, Reply, Step},
 };
 use serde_json::{Value, json};
 
@@ -116,4 +116,32 @@ fn every_piece_is_within_what_telegram_takes_and_the_last_is_followed_by_the_end
         }
         assert_eq!(after(&text, json!({}), &json!({}), &answers), Err(Step::Done));
     }
+}
+
+#[test]
+fn a_later_attempt_begins_after_the_parts_that_have_arrived() {
+    let text = format!("{}{}{}", "a".repeat(4096), "b".repeat(4096), "c");
+    let job = sample::event(&text, json!({}));
+    let (message, params) = (sample::message(&job), sample::params(&SPEC, json!({"bot_token": "1:t0k", "chat_id": "7"})));
+    let reply = |body: &str| Reply { status: 200, headers: Vec::new(), body: body.into() };
+    let busy = refused(500, "Internal");
+    let so_far = [reply(OK), reply(&busy)];
+    assert_eq!(Telegram.arrived(&so_far), 1);
+
+    let cx = Context { done: 1, ..sample::context() };
+    let sent = |so_far: &[Reply]| match Telegram.step(&cx, &message, &params, so_far) {
+        Step::Call(Outgoing { body: Body::Json(body), .. }) => {
+            serde_json::from_str::<Value>(&body).unwrap()["text"].as_str().unwrap().chars().take(1).collect()
+        }
+        step => format!("{step:?}"),
+    };
+    assert_eq!([sent(&[]), sent(&[reply(OK)]), sent(&[reply(OK), reply(OK)])], ["b", "c", "Done"]);
+}
+
+#[test]
+fn a_group_is_written_to_more_slowly_than_a_person() {
+    let rate = |chat: &str| Telegram.rate(&sample::params(&SPEC, json!({"bot_token": "1:t0k", "chat_id": chat}))).unwrap();
+    assert_eq!((rate("7").burst, rate("7").every.as_secs()), (1, 1));
+    assert_eq!((rate("-100").burst, rate("-100").every.as_secs()), (4, 4));
+    assert_eq!(rate("@channel"), rate("-100"));
 }
