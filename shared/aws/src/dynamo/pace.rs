@@ -1,8 +1,8 @@
 //! When registrations may be sent to: one row per registration, changed by single conditional updates.
 //!
 //! A reservation says what it takes the row to be, and the condition says whether that is so: after a rest the first try
-//! fits, under load the second. An update that is repeated because its answer was lost takes two slots, of which one stays
-//! empty.
+//! fits, under load the second. An update whose answer was lost is known again unless others came in between; then a slot
+//! stays empty.
 
 use async_trait::async_trait;
 use bellhop_core::{
@@ -43,7 +43,7 @@ impl Pace for Store {
                 Update::new("SET reserved = :next, expires = :expires", is_free).with_number(":next", i128::from(now) + every)
             };
             let update = update.with_number(":from", now).with_number(":expires", from.as_second() + KEPT);
-            match self.table.update_if(keys::pace(account, name), update).await? {
+            match self.table.update_if(keys::pace(account, name), update, self.clock.chance()).await? {
                 Updated::Yes(row) => return Ok(rate.slot(time(&row, RESERVED)?, from)),
                 Updated::No(row) => {
                     if row.has(PAUSED_UNTIL) {
@@ -61,7 +61,7 @@ impl Pace for Store {
         let update = Update::new("SET paused_until = :until, expires = :expires", is_longer)
             .with_number(":until", until.as_millisecond())
             .with_number(":expires", until.as_second() + KEPT);
-        let updated = self.table.update_if(keys::pace(account, name), update).await;
+        let updated = self.table.update_if(keys::pace(account, name), update, self.clock.chance()).await;
         self.known.registrations.forget(&(account.clone(), name.clone()));
         debug_assert_eq!(EXPIRES, "expires", "as the expressions above spell it");
         updated.map(drop)

@@ -1,7 +1,7 @@
 //! The few things that are done to a table. Every read is strongly consistent, but those of the index.
 //!
 //! Promise: a conditional write that the SDK repeats because its answer was lost knows its own work again (each carries a
-//! mark of its own), so that a condition fails for others' writes alone; an update does not. Left to others: what the rows mean.
+//! mark of its own), so that a condition fails for others' writes alone. Left to others: what the rows mean.
 
 use std::{collections::HashMap, fmt, time::Duration};
 
@@ -297,28 +297,34 @@ impl Table {
         Ok(if is_ours { Written::Yes } else { Written::No(there) })
     }
 
-    /// Changes a row, or makes it, if the condition holds.
-    pub(crate) async fn update_if(&self, key: Key, update: Update) -> Result<Updated, StoreError> {
+    /// Changes a row, or makes it, if the condition holds. `mark` is this update's own, and random; whoever else writes the
+    /// row between two tries of it hides that the first came through.
+    pub(crate) async fn update_if(&self, key: Key, update: Update, mark: u128) -> Result<Updated, StoreError> {
+        let mark = format!("{mark:x}");
+        let mut values = update.values;
+        values.insert(":mark".to_owned(), AttributeValue::S(mark.clone()));
         let sent = self
             .client
             .update_item()
             .table_name(&self.name)
             .set_key(Some(attributes(key.clone())))
-            .update_expression(update.expression)
-            .condition_expression(update.condition)
-            .set_expression_attribute_values(Some(update.values))
+            .update_expression(format!("{}, mark = :mark", update.expression))
+            .condition_expression(format!("(attribute_not_exists(mark) OR mark <> :mark) AND ({})", update.condition))
+            .set_expression_attribute_values(Some(values))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match sent.send().await {
-            Ok(done) => Ok(Updated::Yes(Row(done.attributes.unwrap_or_default()))),
+        let there = match sent.send().await {
+            Ok(done) => return Ok(Updated::Yes(Row(done.attributes.unwrap_or_default()))),
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => match &failed.item {
-                    Some(there) => Ok(Updated::No(Row(there.clone()))),
-                    None => Ok(Updated::No(self.get(key).await?.unwrap_or_default())),
+                    Some(there) => Row(there.clone()),
+                    None => self.get(key).await?.unwrap_or_default(),
                 },
-                _ => Err(unavailable("UpdateItem", &error)),
+                _ => return Err(unavailable("UpdateItem", &error)),
             },
-        }
+        };
+        let is_ours = there.text(MARK).is_ok_and(|there| there == mark);
+        Ok(if is_ours { Updated::Yes(there) } else { Updated::No(there) })
     }
 
     /// Deletes a row if it is there.
