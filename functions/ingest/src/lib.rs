@@ -15,7 +15,7 @@ use axum::{
 };
 use bellhop_core::{
     Code, Problem,
-    accept::{Answer, accept},
+    accept::{Answer, Wanted, accept},
     model::Account,
     ports::IdempotencyKey,
 };
@@ -55,7 +55,7 @@ async fn messages(State(api): State<Api>, Sender(caller): Sender, request: Reque
     let payload = Payload::read(request, Limit::Picture("screenshot")).await?;
     let (draft, wait) = payload.parse::<MessageBody>()?.draft()?;
     let key = payload.idempotency_key(&account.id, MESSAGES, api.ports.clock.now());
-    let answer = accept(&api.ports, &account.id, draft, "to", key).await?;
+    let answer = accept(&api.ports, &account.id, draft, Wanted::Message, key).await?;
     let answer = wait::until_final(&api, &account.id, answer, wait).await;
     Ok((StatusCode::ACCEPTED, Json(answer)))
 }
@@ -71,7 +71,7 @@ async fn events(State(api): State<Api>, Sender(caller): Sender, request: Request
 
 async fn event(api: &Api, account: &Account, value: Value, key: Option<IdempotencyKey>) -> Result<Answer, Problem> {
     let draft = json::read::<EventBody>(value)?.draft(account)?;
-    accept(&api.ports, &account.id, draft, "send_to", key).await
+    accept(&api.ports, &account.id, draft, Wanted::Event, key).await
 }
 
 /// What came of one item of a bulk.

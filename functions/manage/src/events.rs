@@ -7,6 +7,7 @@ use bellhop_core::{
     model::{Event, EventId, EventType, RunResult, Source},
     plan::{Collected, Dropped},
     ports::StoredEvent,
+    rules::Decision,
     view::{self, DeliveryView},
 };
 use bellhop_http::{
@@ -40,8 +41,8 @@ pub(crate) struct Explained {
     deliveries: Vec<DeliveryView>,
     collected: Vec<Collected>,
     dropped: Vec<Dropped>,
-    /// What every rule decided and why; there are no rules yet.
-    decisions: [(); 0],
+    /// What every rule that looked at it decided, and why.
+    decisions: Vec<Decision>,
 }
 
 pub(crate) async fn one(
@@ -52,7 +53,7 @@ pub(crate) async fn one(
     let stored = api.ports.events.get(&caller.account, id).await?.ok_or_else(not_found)?;
     let deliveries = view::of_event(&api.ports, &stored).await?;
     let StoredEvent { event, plan } = stored;
-    Ok(Json(Explained { event, deliveries, collected: plan.collected, dropped: plan.dropped, decisions: [] }))
+    Ok(Json(Explained { event, deliveries, collected: plan.collected, dropped: plan.dropped, decisions: plan.decisions }))
 }
 
 pub(crate) async fn list(

@@ -10,7 +10,10 @@ mod deliveries;
 mod events;
 mod keys;
 mod operate;
+mod records;
 mod registrations;
+mod rules;
+mod sources;
 
 use axum::{
     Json, Router,
@@ -24,9 +27,13 @@ use serde_json::{Map, Value};
 /// The routes by which an account is looked after; [`bellhop_http::complete`] makes a server of them.
 pub fn routes(api: Api) -> Router {
     let registration = get(registrations::one).put(registrations::put).patch(registrations::patch).delete(registrations::delete);
+    let rule = get(rules::one).put(rules::put).patch(rules::patch).delete(rules::delete);
     Router::new()
         .route("/v1/registrations", get(registrations::list))
         .route("/v1/registrations/{name}", registration)
+        .route("/v1/rules", get(rules::list))
+        .route("/v1/rules/{name}", rule)
+        .route("/v1/sources", get(sources::list).put(sources::put).delete(sources::delete))
         .route("/v1/channels", get(channels))
         .route("/v1/account", get(account::get).put(account::put))
         .route("/v1/keys", get(keys::list).post(keys::make))

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use bellhop_core::{
     StoreError,
-    accept::accept,
+    accept::{Wanted, accept},
     channel::{Outgoing, Reply},
     model::{DeliveryId, State},
     ports::{Clock, Http, MOST_RECEIVES, Ports, Transport, TransportError, Wake},
@@ -69,7 +69,7 @@ async fn received(ports: &Ports) -> Wake {
     if known.is_empty() {
         assert!(ports.registrations.put(&registration("phone")).await.expect("memory answers"));
     }
-    accept(ports, &account(), draft("text"), "send_to", None).await.expect("it is accepted");
+    accept(ports, &account(), draft("text"), Wanted::Event, None).await.expect("it is accepted");
     ports.queue.receive(&channel(), 1).await.expect("memory answers").remove(0)
 }
 

@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use bellhop_core::{
     Reason,
-    accept::accept,
+    accept::{Wanted, accept},
     channel::{Outgoing, Reply},
     model::{Delivery, DeliveryId, Outcome, State},
     ports::{Http, Ports, Transport, TransportError},
@@ -17,7 +17,7 @@ use bellhop_testkit::{Answer, Provider, Rig, account, channel, draft, registrati
 use tokio::sync::{Semaphore, watch};
 
 async fn accepted(ports: &Ports) -> DeliveryId {
-    accept(ports, &account(), draft("text"), "send_to", None).await.expect("it is accepted").deliveries[0].id
+    accept(ports, &account(), draft("text"), Wanted::Event, None).await.expect("it is accepted").deliveries[0].id
 }
 
 async fn registered(ports: &Ports) {

@@ -7,7 +7,7 @@ use aws_types::SdkConfig;
 use bellhop_core::{
     channel::Catalog,
     model::{Account, AccountId, ChannelId, Key, KeyId, Name, Registration},
-    ports::{Clock, Ports, Transport},
+    ports::{Clock, Kind, Ports, Record, Transport},
     report::Telemetry,
 };
 use tokio::time::timeout;
@@ -61,6 +61,7 @@ pub struct Store {
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     pub(crate) registrations: Cache<(AccountId, Name), Registration>,
+    pub(crate) records: Cache<(AccountId, Kind), Vec<Record>>,
     pub(crate) accounts: Cache<AccountId, Account>,
     pub(crate) keys: Cache<KeyId, Key>,
 }
@@ -107,6 +108,7 @@ impl Store {
             deliveries: Arc::clone(self) as _,
             registrations: Arc::clone(self) as _,
             pace: Arc::clone(self) as _,
+            records: Arc::clone(self) as _,
             accounts: Arc::clone(self) as _,
             keys: Arc::clone(self) as _,
             attachments: Arc::clone(self) as _,

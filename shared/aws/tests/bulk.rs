@@ -19,7 +19,7 @@ use aws_smithy_runtime_api::client::{
     result::ConnectorError,
 };
 use bellhop_core::{
-    accept::{Answer, accept},
+    accept::{Answer, Wanted, accept},
     model::DeliveryId,
     ports::Ports,
 };
@@ -61,7 +61,7 @@ async fn world(kind: Kind) -> (Ports, Arc<Counting>) {
 }
 
 async fn accepted(ports: &Ports, number: usize) -> Answer {
-    accept(ports, &account(), draft(&format!("event {number}")), "send_to", None).await.unwrap()
+    accept(ports, &account(), draft(&format!("event {number}")), Wanted::Event, None).await.unwrap()
 }
 
 fn deliveries(answers: &[Answer]) -> BTreeSet<DeliveryId> {

@@ -18,7 +18,7 @@ use aws_smithy_runtime_api::client::{
     result::ConnectorError,
 };
 use bellhop_core::{
-    accept::accept,
+    accept::{Wanted, accept},
     deliver::{LEASE, work},
     model::{Draft, Recipient, State},
     ports::{IdempotencyKey, Ports},
@@ -109,7 +109,7 @@ async fn one_event(ports: &Ports, key: Option<IdempotencyKey>) {
 async fn told(ports: &Ports, registrations: &[&str], key: Option<IdempotencyKey>) {
     let send_to = registrations.iter().map(|called| Recipient::Registration(name(called))).collect();
     let draft = Draft { send_to, ..draft("the backup is done") };
-    let answer = accept(ports, &account(), draft, "send_to", key).await.unwrap();
+    let answer = accept(ports, &account(), draft, Wanted::Event, key).await.unwrap();
     assert_eq!(answer.deliveries.len(), registrations.len());
     let coming = async {
         let mut worked = 0;

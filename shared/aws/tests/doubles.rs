@@ -15,7 +15,7 @@ use std::{
 
 use async_trait::async_trait;
 use bellhop_core::{
-    accept::accept,
+    accept::{Wanted, accept},
     channel::{Outgoing, Reply},
     deliver::{LEASE, work},
     model::{DeliveryId, Recipient},
@@ -103,7 +103,7 @@ impl Crowd {
             let ports = &self.workers[number % WORKERS];
             let key = || Some(key(&word, "hash", self.sim_now()));
             let draft = bellhop_core::model::Draft { send_to, ..draft("text") };
-            while accept(ports, &account(), draft.clone(), "send_to", key()).await.is_err() {}
+            while accept(ports, &account(), draft.clone(), Wanted::Event, key()).await.is_err() {}
         });
         join_all(requests).await;
     }

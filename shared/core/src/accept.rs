@@ -11,10 +11,17 @@ use serde_json::{Map, Value};
 use crate::{
     Code, Problem, StoreError,
     channel::{Catalog, Params},
-    model::{AccountId, Address, AttachmentId, ChannelId, Draft, EventId, Name, Recipient, Registration},
-    plan::{Collected, Dropped, Target, plan},
+    model::{
+        AccountId, Address, AttachmentId, ChannelId, DeliveryId, Draft, Event, EventId, Name, Recipient, Registration, Wording,
+    },
+    plan::{Collected, Dropped, Plan, Target, plan},
     ports::{Acceptance, Accepted, Freshness, IdempotencyKey, Ports, StoredEvent},
-    report, view,
+    report,
+    rules::{
+        apply::{Applied, Told, apply},
+        wording::Said,
+    },
+    view,
 };
 
 /// How many recipients one request may name.
@@ -36,17 +43,35 @@ pub struct Answer {
     pub dropped: Vec<Dropped>,
 }
 
-/// Accepts `draft` for `account`. `recipients` is the name of the field that held `send_to`, for error messages. When this
-/// returns `Ok`, the event is kept and every delivery in the answer becomes final.
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// To tell those whom the caller names, and nobody else.
+    Message,
+    /// To report something: rules decide who hears of it besides those whom the caller names.
+    Event,
+}
+
+impl Wanted {
+    /// The request's field that names recipients.
+    fn field(self) -> &'static str {
+        match self {
+            Self::Message => "to",
+            Self::Event => "send_to",
+        }
+    }
+}
+
+/// Accepts `draft` for `account`. When this returns `Ok`, the event is kept and every delivery in the answer becomes final.
 pub async fn accept(
     ports: &Ports,
     account: &AccountId,
     draft: Draft,
-    recipients: &str,
+    wanted: Wanted,
     key: Option<IdempotencyKey>,
 ) -> Result<Answer, Problem> {
     check_options(ports.channels, &draft.options)?;
-    let targets = match resolve(ports, account, &draft, recipients).await {
+    let targets = match resolve(ports, account, &draft, wanted.field()).await {
         Ok(targets) => targets,
         // What was accepted once is answered again, even if it could not be accepted now.
         Err(problem) => match &key {
@@ -54,14 +79,17 @@ pub async fn accept(
             None => return Err(problem),
         },
     };
-    let plan = plan(&targets, |channel| ports.channels.get(channel.as_str()).is_some());
     let now = ports.clock.now();
     let id = EventId::new(now, ports.clock.chance());
     let picture = draft.screenshot.clone();
     if let Some(picture) = &picture {
         ports.attachments.put(account, AttachmentId(id), picture).await?;
     }
-    let event = draft.into_event(id, account.clone(), now);
+    let mut event = draft.into_event(id, account.clone(), now);
+    let plan = match wanted {
+        Wanted::Message => planned(ports, &targets),
+        Wanted::Event => by_rules(ports, &mut event, targets, key.as_ref()).await?,
+    };
     let accepted = ports.ledger.accept(Acceptance { key, event: event.clone(), plan: plan.clone() }).await?;
     if let Accepted::New(id) = accepted {
         let event = Arc::new(event.adopt(id));
@@ -73,6 +101,38 @@ pub async fn accept(
         forget_picture(ports, account, id).await;
     }
     replay(ports, Some(accepted)).await.unwrap_or_else(|| Err(Problem::new(Code::Internal, "the event was not kept")))
+}
+
+fn planned(ports: &Ports, targets: &[Target]) -> Plan {
+    plan(targets, |channel| ports.channels.get(channel.as_str()).is_some())
+}
+
+/// The plan of an event that rules look at; what they say in words of their own is written into it.
+async fn by_rules(
+    ports: &Ports,
+    event: &mut Event,
+    mut targets: Vec<Target>,
+    key: Option<&IdempotencyKey>,
+) -> Result<Plan, StoreError> {
+    let account = ports.accounts.get(&event.account).await?;
+    let locale = account.as_ref().map_or("en", |account| account.locale.as_str());
+    let Applied { decisions, dropped, told } = apply(ports, event, &targets, key, locale).await?;
+    let tail = |target: &Target| DeliveryId::new(event.id, &target.registration.name, target.address.as_ref()).tail;
+    // whoever is named first decides the words: nobody hears of one event twice
+    let mut spoken: HashSet<u64> = targets.iter().map(tail).collect();
+    let mut wordings = Vec::new();
+    for Told { rule, targets: reached, said } in told {
+        let tails: Vec<_> = reached.iter().map(tail).filter(|tail| spoken.insert(*tail)).collect();
+        if let Some(Said { title, message }) = said.filter(|_| !tails.is_empty()) {
+            wordings.push(Wording { rule, title, message, tails });
+        }
+        targets.extend(reached);
+    }
+    event.wordings = wordings;
+    let mut plan = planned(ports, &targets);
+    plan.dropped.extend(dropped);
+    plan.decisions = decisions;
+    Ok(plan)
 }
 
 /// Whether what was kept before has this very picture: a store that repeats a write by itself meets its own event.
@@ -138,33 +198,61 @@ async fn resolve(ports: &Ports, account: &AccountId, draft: &Draft, field: &str)
             continue;
         }
         let field = format!("{field}[{at}]");
-        let unknown = |what: &str, name: &Name| {
-            Problem::field(Code::UnknownRecipient, &field, format!("there is no {what} `{name}` in this account"))
-        };
-        match recipient {
-            Recipient::Registration(name) => {
-                let found = registration(ports, account, name).await?;
-                targets.push(Target { registration: found.ok_or_else(|| unknown("registration", name))?, address: None });
-            }
-            Recipient::Group(name) => {
-                let members = ports.registrations.in_group(account, name).await?;
-                if members.is_empty() {
-                    return Err(unknown("group", name));
-                }
-                targets.extend(members.into_iter().map(|registration| Target { registration, address: None }));
-            }
-            Recipient::Contact(name) => return Err(unknown("contact", name)),
-            Recipient::Address(address) => {
-                let registration = for_address(ports, account, via.as_ref(), address, &field).await?;
-                targets.push(Target { registration, address: Some(address.clone()) });
-            }
-        }
+        targets.extend(reached(ports, account, via.as_ref(), recipient).await.map_err(|error| match error {
+            NotReached::Nobody(problem) => Problem { field: problem.field.or_else(|| Some(field.clone())), ..problem },
+            NotReached::Store(error) => error.into(),
+        })?);
         if targets.len() > MOST_TARGETS {
             let detail = format!("one event reaches {MOST_TARGETS} registrations at most; send several");
             return Err(Problem::field(Code::TooManyItems, field, detail));
         }
     }
     Ok(targets)
+}
+
+/// Why a recipient stands for nobody.
+pub(crate) enum NotReached {
+    /// There is no such thing; the field is the recipient's own, unless the problem names another.
+    Nobody(Problem),
+    /// Nobody knows.
+    Store(StoreError),
+}
+
+impl From<StoreError> for NotReached {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// The registrations that one recipient stands for.
+pub(crate) async fn reached(
+    ports: &Ports,
+    account: &AccountId,
+    via: Option<&Arc<Registration>>,
+    recipient: &Recipient,
+) -> Result<Vec<Target>, NotReached> {
+    let unknown = |what: &str, name: &Name| {
+        let detail = format!("there is no {what} `{name}` in this account");
+        NotReached::Nobody(Problem::new(Code::UnknownRecipient, detail))
+    };
+    match recipient {
+        Recipient::Registration(name) => {
+            let found = registration(ports, account, name).await?;
+            Ok(vec![Target { registration: found.ok_or_else(|| unknown("registration", name))?, address: None }])
+        }
+        Recipient::Group(name) => {
+            let members = ports.registrations.in_group(account, name).await?;
+            if members.is_empty() {
+                return Err(unknown("group", name));
+            }
+            Ok(members.into_iter().map(|registration| Target { registration, address: None }).collect())
+        }
+        Recipient::Contact(name) => Err(unknown("contact", name)),
+        Recipient::Address(address) => {
+            let registration = for_address(ports, account, via, address).await?;
+            Ok(vec![Target { registration, address: Some(address.clone()) }])
+        }
+    }
 }
 
 /// A registration as it lately was; as it is now, rather than refuse or drop what goes to one that was made just now.
@@ -189,8 +277,7 @@ async fn for_address(
     account: &AccountId,
     via: Option<&Arc<Registration>>,
     address: &Address,
-    field: &str,
-) -> Result<Arc<Registration>, Problem> {
+) -> Result<Arc<Registration>, NotReached> {
     let takes = |registration: &Registration| {
         let spec = ports.channels.get(registration.channel.as_str());
         spec.is_some_and(|spec| spec.address == Some(address.kind))
@@ -198,9 +285,10 @@ async fn for_address(
     let kind = address.kind.as_str();
     if let Some(via) = via {
         let detail = format!("`{}` is on channel `{}`, which takes no `{kind}:` addresses", via.name, via.channel);
-        return if takes(via) { Ok(Arc::clone(via)) } else { Err(Problem::field(Code::InvalidField, "via", detail)) };
+        let wrong = || NotReached::Nobody(Problem::field(Code::InvalidField, "via", detail));
+        return if takes(via) { Ok(Arc::clone(via)) } else { Err(wrong()) };
     }
     let found = ports.registrations.defaults(account).await?.into_iter().find(|found| takes(found));
     let detail = format!("no registration with `\"default\": true` takes `{kind}:` addresses; make one, or name one in `via`");
-    found.ok_or_else(|| Problem::field(Code::NoDefaultRegistration, field, detail))
+    found.ok_or_else(|| NotReached::Nobody(Problem::new(Code::NoDefaultRegistration, detail)))
 }

@@ -283,6 +283,16 @@ words! {
         ChannelChanged => "channel_changed",
         /// The registration's channel is not deployed here.
         ChannelNotDeployed => "channel_not_deployed",
+        /// The rule does not tell of such runs.
+        NotifySwitchedOff => "notify_switched_off",
+        /// The source is switched off for all rules.
+        SourceSwitchedOff => "source_switched_off",
+        /// Not enough failures in a row.
+        BelowFailureThreshold => "below_failure_threshold",
+        /// The rule tells of failures in a row once, and has.
+        AlreadyTold => "already_told",
+        /// The rule names somebody who is not there.
+        UnknownRecipient => "unknown_recipient",
         /// Planned, but never queued: its request was never answered.
         NotAccepted => "not_accepted",
     }

@@ -20,6 +20,7 @@ pub mod plan;
 pub mod ports;
 pub mod render;
 pub mod report;
+pub mod rules;
 pub mod tick;
 pub mod transition;
 pub mod view;

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Reason, Timestamp,
-    model::{Address, ChannelId, DeliveryId, Event, EventId, Job, Name, Registration},
+    model::{Address, ChannelId, DeliveryId, Event, EventId, Job, Name, Recipient, Registration},
+    rules::Decision,
 };
 
 /// What is to happen with an event. Stored with it, and never made again.
@@ -21,6 +22,9 @@ pub struct Plan {
     /// Who does not, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dropped: Vec<Dropped>,
+    /// What each rule that looked at it decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<Decision>,
 }
 
 /// One delivery that is to be. Its id follows from the event's and from what stands here.
@@ -63,13 +67,39 @@ pub struct Collected {
     pub due_at: Timestamp,
 }
 
-/// A recipient that gets nothing.
+/// A recipient that gets nothing, or a rule that tells nobody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Dropped {
-    /// Which.
-    pub registration: Name,
-    /// Why.
-    pub why: Reason,
+#[serde(untagged)]
+pub enum Dropped {
+    /// Somebody who would have been reached.
+    Registration {
+        /// Which.
+        registration: Name,
+        /// Why.
+        why: Reason,
+    },
+    /// Somebody whom a rule names, and who is not there.
+    Recipient {
+        /// Who.
+        recipient: Recipient,
+        /// Which rule.
+        rule: Name,
+        /// Why.
+        why: Reason,
+    },
+    /// A rule that looked at the event, and tells nobody of it.
+    Rule {
+        /// Which.
+        rule: Name,
+        /// Why.
+        why: Reason,
+        /// How many failures in a row there were.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        count: Option<u32>,
+        /// How many it takes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        needed: Option<u32>,
+    },
 }
 
 /// A registration that a recipient stands for, and the address to use there.
@@ -92,7 +122,7 @@ pub fn plan(targets: &[Target], is_deployed: impl Fn(&ChannelId) -> bool) -> Pla
         if !seen.insert(planned.clone()) {
             continue;
         }
-        let mut drop = |why| plan.dropped.push(Dropped { registration: registration.name.clone(), why });
+        let mut drop = |why| plan.dropped.push(Dropped::Registration { registration: registration.name.clone(), why });
         if !registration.is_open() {
             drop(Reason::RegistrationDisabled);
         } else if !is_deployed(&registration.channel) {
@@ -150,14 +180,14 @@ mod tests {
     fn what_is_switched_off_gets_nothing_and_the_plan_says_so() {
         let plan = plan(&[target("on", None, true), target("off", None, false), target("off", None, false)], |_| true);
         assert_eq!(plan.deliveries.len(), 1);
-        let off = Dropped { registration: Name::parse("off").unwrap(), why: Reason::RegistrationDisabled };
+        let off = Dropped::Registration { registration: Name::parse("off").unwrap(), why: Reason::RegistrationDisabled };
         assert_eq!(plan.dropped, [off]);
     }
 
     #[test]
     fn what_nobody_would_send_is_not_queued_and_the_plan_says_so() {
         let plan = plan(&[target("phone", None, true)], |channel| channel.as_str() != "webhook");
-        let why = plan.dropped.iter().map(|dropped| dropped.why).collect::<Vec<_>>();
-        assert_eq!((plan.deliveries.len(), why), (0, vec![Reason::ChannelNotDeployed]));
+        let dropped = Dropped::Registration { registration: Name::parse("phone").unwrap(), why: Reason::ChannelNotDeployed };
+        assert_eq!((plan.deliveries.len(), plan.dropped), (0, vec![dropped]));
     }
 }

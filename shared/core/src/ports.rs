@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use serde::de::DeserializeOwned;
 
 use crate::{
     Reason, StoreError, Timestamp,
@@ -28,6 +29,7 @@ pub struct Ports {
     pub deliveries: Arc<dyn Deliveries>,
     pub registrations: Arc<dyn Registrations>,
     pub pace: Arc<dyn Pace>,
+    pub records: Arc<dyn Records>,
     pub accounts: Arc<dyn Accounts>,
     pub keys: Arc<dyn Keys>,
     pub attachments: Arc<dyn Attachments>,
@@ -233,6 +235,66 @@ pub trait Pace: Send + Sync {
 
     /// Nothing is sent before `until`: [`Registration::paused_until`] says so, to others after 30 s at most.
     async fn pause(&self, account: &AccountId, name: &Name, until: Timestamp) -> Result<(), StoreError>;
+}
+
+/// What an account says or we know about it, as JSON under a name: rules, sources, counters. Whoever asks knows the shape.
+#[async_trait]
+pub trait Records: Send + Sync {
+    /// One, as it is now.
+    async fn get(&self, account: &AccountId, kind: Kind, name: &str) -> Result<Option<Record>, StoreError>;
+
+    /// All of a kind, by name, at most 30 s old. Not for [`Kind::Counter`], of which there is no list.
+    async fn all(&self, account: &AccountId, kind: Kind) -> Result<Arc<Vec<Record>>, StoreError>;
+
+    /// Up to `most` by name, after that one, as they are now. Not for [`Kind::Counter`].
+    async fn list(&self, account: &AccountId, kind: Kind, after: Option<&str>, most: usize) -> Result<Vec<Record>, StoreError>;
+
+    /// Saves it if the stored version is the one before `record.version` (1 = there is none). `false`: somebody else saved
+    /// in between.
+    async fn put(&self, account: &AccountId, kind: Kind, record: &Record) -> Result<bool, StoreError>;
+
+    /// Deletes it. `false`: there was none.
+    async fn delete(&self, account: &AccountId, kind: Kind, name: &str) -> Result<bool, StoreError>;
+}
+
+/// What a record is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// [`crate::model::Rule`], by its name.
+    Rule,
+    /// [`crate::model::SourceSetting`], by the source.
+    Source,
+    /// [`crate::rules::threshold::Counter`], by rule and source.
+    Counter,
+}
+
+impl Kind {
+    /// The word in keys.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rule => "rule",
+            Self::Source => "source",
+            Self::Counter => "counter",
+        }
+    }
+}
+
+/// One record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its name among those of its kind.
+    pub name: String,
+    /// Counts the saves.
+    pub version: u64,
+    /// JSON.
+    pub body: String,
+}
+
+impl Record {
+    /// What it holds.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, StoreError> {
+        serde_json::from_str(&self.body).map_err(|error| StoreError::Corrupt(format!("a record: {error}")))
+    }
 }
 
 /// Tenants.

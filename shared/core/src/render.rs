@@ -8,11 +8,12 @@ use crate::{
 /// The message that `job` tells, within the limits of its channel. `picture` is the event's screenshot, if it has one.
 pub fn message<'a>(job: &'a Job, spec: &Spec, picture: Option<&'a Picture>) -> Message<'a> {
     let event = &*job.event;
+    let (title, text) = event.said_to(job.delivery);
     let fit = |text: &str, limit: Option<Limit>| limit.map_or_else(|| text.to_owned(), |limit| shorten(text, limit));
     Message {
         id: Some(job.delivery.to_string()),
-        title: fit(event.title.as_deref().unwrap_or_default(), spec.limits.title),
-        body: fit(&event.message, spec.limits.body),
+        title: fit(title.unwrap_or_default(), spec.limits.title),
+        body: fit(text, spec.limits.body),
         format: event.format,
         url: event.url.as_deref(),
         image_url: event.image_url.as_deref(),

@@ -23,6 +23,7 @@ mod log;
 mod pace;
 mod queue;
 mod readers;
+mod records;
 mod registrations;
 mod schema;
 mod store;

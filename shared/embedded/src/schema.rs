@@ -120,6 +120,17 @@ pub(crate) const STEPS: &[&str] = &[
         PRIMARY KEY (account, name)
     ) WITHOUT ROWID, STRICT;
 ",
+    "
+    -- what an account says or we know about it, as JSON: rules, sources, counters
+    CREATE TABLE records (
+        account TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (account, kind, name)
+    ) WITHOUT ROWID, STRICT;
+",
 ];
 
 /// The version that this program writes.

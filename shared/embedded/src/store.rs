@@ -12,7 +12,7 @@ use bellhop_core::{
     StoreError,
     channel::Catalog,
     model::{Account, AccountId, ChannelId, Key, KeyId, Name, Registration},
-    ports::{Clock, Ports, Transport},
+    ports::{Clock, Kind, Ports, Record, Transport},
     report::Telemetry,
 };
 use rusqlite::Connection;
@@ -70,6 +70,7 @@ pub struct Store {
 pub(crate) struct Memory {
     window: Mutex<Window>,
     pub(crate) registrations: Cache<(AccountId, Name), Registration>,
+    pub(crate) records: Cache<(AccountId, Kind), Vec<Record>>,
     pub(crate) accounts: Cache<AccountId, Account>,
     pub(crate) keys: Cache<KeyId, Key>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -104,6 +105,7 @@ impl Store {
         let memory = Arc::new(Memory {
             window: Mutex::default(),
             registrations: Cache::default(),
+            records: Cache::default(),
             accounts: Cache::default(),
             keys: Cache::default(),
             clock,
@@ -151,6 +153,7 @@ impl Store {
             deliveries: Arc::clone(self) as _,
             registrations: Arc::clone(self) as _,
             pace: Arc::clone(self) as _,
+            records: Arc::clone(self) as _,
             accounts: Arc::clone(self) as _,
             keys: Arc::clone(self) as _,
             attachments: Arc::clone(self) as _,
@@ -233,6 +236,7 @@ impl Memory {
                 Effect::Delayed(lane, id, at) => window.delayed(id, &lane, at),
                 Effect::Look(lane, id) => window.look(id, &lane),
                 Effect::Gone(seq) => window.gone(seq),
+                Effect::Records(account, kind) => self.records.forget(&(account, kind)),
                 Effect::Registration(account, name) => self.registrations.forget(&(account, name)),
                 Effect::Account(id) => self.accounts.forget(&id),
                 Effect::Key(id) => self.keys.forget(&id),

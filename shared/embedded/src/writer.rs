@@ -19,6 +19,7 @@ use std::{
 use bellhop_core::{
     StoreError, Timestamp,
     model::{AccountId, Address, Delivery, DeliveryId, KeyId, Name, State},
+    ports::Kind,
 };
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -125,6 +126,8 @@ pub(crate) enum Effect {
     Account(AccountId),
     /// A key changed.
     Key(KeyId),
+    /// One of an account's records of a kind changed.
+    Records(AccountId, Kind),
 }
 
 /// What a piece of work works with.

@@ -13,8 +13,8 @@ use bellhop_core::{
     model::{AccountId, ChannelId, Disabled, Job, Name, Registration},
     pace::SendRate,
     ports::{
-        Acceptance, Accepted, Freshness, Http, IdempotencyKey, Ledger, Pace, Ports, Queue, Registrations, Sent, Smtp, Transport,
-        TransportError, Wake,
+        Acceptance, Accepted, Freshness, Http, IdempotencyKey, Kind, Ledger, Pace, Ports, Queue, Record, Records, Registrations,
+        Sent, Smtp, Transport, TransportError, Wake,
     },
     transition::{Claim, Claimed, Settlement},
 };
@@ -51,12 +51,14 @@ pub fn between_points(ports: Ports, effects: &Arc<dyn Effects>) -> Ports {
     let ledger = Between { inner: Arc::clone(&ports.ledger), effects: Arc::clone(effects) };
     let queue = Between { inner: Arc::clone(&ports.queue), effects: Arc::clone(effects) };
     let registrations = Between { inner: Arc::clone(&ports.registrations), effects: Arc::clone(effects) };
+    let records = Between { inner: Arc::clone(&ports.records), effects: Arc::clone(effects) };
     let pace = Between { inner: Arc::clone(&ports.pace), effects: Arc::clone(effects) };
     Ports {
         ledger: Arc::new(ledger),
         queue: Arc::new(queue),
         registrations: Arc::new(registrations),
         pace: Arc::new(pace),
+        records: Arc::new(records),
         transport: transport_between_points(&ports.transport, effects),
         ..ports
     }
@@ -206,6 +208,29 @@ impl Pace for Between<dyn Pace> {
 
     async fn pause(&self, account: &AccountId, name: &Name, until: Timestamp) -> Result<(), StoreError> {
         self.call("pace.pause", self.inner.pause(account, name, until)).await
+    }
+}
+
+#[async_trait]
+impl Records for Between<dyn Records> {
+    async fn get(&self, account: &AccountId, kind: Kind, name: &str) -> Result<Option<Record>, StoreError> {
+        self.inner.get(account, kind, name).await
+    }
+
+    async fn all(&self, account: &AccountId, kind: Kind) -> Result<Arc<Vec<Record>>, StoreError> {
+        self.inner.all(account, kind).await
+    }
+
+    async fn list(&self, account: &AccountId, kind: Kind, after: Option<&str>, most: usize) -> Result<Vec<Record>, StoreError> {
+        self.inner.list(account, kind, after, most).await
+    }
+
+    async fn put(&self, account: &AccountId, kind: Kind, record: &Record) -> Result<bool, StoreError> {
+        self.call("records.put", self.inner.put(account, kind, record)).await
+    }
+
+    async fn delete(&self, account: &AccountId, kind: Kind, name: &str) -> Result<bool, StoreError> {
+        self.call("records.delete", self.inner.delete(account, kind, name)).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bellhop_core::{
     StoreError,
-    accept::accept,
+    accept::{Wanted, accept},
     deliver::{Disposition, LEASE, deliver},
     ports::{MOST_RECEIVES, Ports, Wake},
     tick::{AHEAD, tick},
@@ -35,7 +35,7 @@ impl Effects for Claims {
 
 async fn a_wake(rig: &Rig) -> Wake {
     assert!(rig.ports.registrations.put(&registration("phone")).await.expect("memory does not fail"));
-    accept(&rig.ports, &account(), draft("text"), "send_to", None).await.expect("it is accepted");
+    accept(&rig.ports, &account(), draft("text"), Wanted::Event, None).await.expect("it is accepted");
     rig.ports.queue.receive(&channel(), 1).await.expect("memory does not fail").remove(0)
 }
 

@@ -2,7 +2,7 @@
 
 use bellhop_core::{
     Reason, Retry, SendError,
-    accept::accept,
+    accept::{Wanted, accept},
     channel::{Catalog, Channel, Context, Limits, Message, Params, Reply, Spec, Step, Text, unchecked},
     deliver::{LEASE, deliver},
     mail::{Mail, Mailed, Receipt, Server, Tls},
@@ -63,7 +63,7 @@ async fn tried(answer: Answer) -> (Rig, Delivery) {
     let rig = Rig::new(Provider::new(&[answer]));
     let ports = Ports { channels: LETTERS, ..rig.ports.clone() };
     assert!(ports.registrations.put(&registration("phone")).await.expect("memory does not fail"));
-    accept(&ports, &account(), draft("text"), "send_to", None).await.expect("it is accepted");
+    accept(&ports, &account(), draft("text"), Wanted::Event, None).await.expect("it is accepted");
     let wake = ports.queue.receive(&channel(), 1).await.expect("memory does not fail").remove(0);
     deliver(&ports, &wake, LEASE).await;
     let row = ports.deliveries.get(&account(), &[wake.job.delivery]).await.expect("memory does not fail").remove(0);

@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use bellhop_core::{
     Reason, Timestamp,
-    accept::accept,
+    accept::{Wanted, accept},
     channel::{Outgoing, Params, Reply},
     deliver::{LEASE, work},
     model::{Delivery, Registration, State},
@@ -57,7 +57,7 @@ impl House {
 
     async fn accept(&self, count: usize) {
         for _ in 0..count {
-            accept(&self.ports, &account(), draft("text"), "send_to", None).await.expect("it is accepted");
+            accept(&self.ports, &account(), draft("text"), Wanted::Event, None).await.expect("it is accepted");
         }
     }
 

@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use bellhop_core::{
     StoreError, Timestamp,
-    accept::accept,
+    accept::{Wanted, accept},
     deliver::{Disposition, deliver, work},
     model::{Draft, Job, Picture, State},
     ports::{Acceptance, Accepted, IdempotencyKey, Ledger, MOST_RECEIVES, Ports, Wake},
@@ -40,7 +40,7 @@ async fn receive(ports: &Ports) -> Vec<Wake> {
 async fn what_is_busy_on_its_last_receive_gets_a_fresh_wake_up() {
     // given a claim whose worker has died, and the last receive of the message that shall take over
     let rig = rig().await;
-    accept(&rig.ports, &account(), draft("text"), "send_to", None).await.expect("it is accepted");
+    accept(&rig.ports, &account(), draft("text"), Wanted::Event, None).await.expect("it is accepted");
     let wake = receive(&rig.ports).await.remove(0);
     let claim = Claim { token: 7, now: rig.ports.clock.now(), lease: LEASE, last_receive: false };
     rig.ports.ledger.claim(&wake.job, &claim).await.expect("memory does not fail");
@@ -77,12 +77,12 @@ async fn a_repeated_request_is_queued_even_if_its_registration_is_gone_by_then()
     let rig = rig().await;
     let ports = rig.memory.ports_with(Arc::clone(&rig.sim) as _, Arc::new(FirstMessageFails(AtomicBool::new(true))));
     let key = key("k", "hash", ports.clock.now());
-    accept(&ports, &account(), draft("text"), "send_to", Some(key.clone())).await.expect_err("the queue failed");
+    accept(&ports, &account(), draft("text"), Wanted::Event, Some(key.clone())).await.expect_err("the queue failed");
     assert_eq!(receive(&ports).await.len(), 0);
 
     // when the registration is deleted, and the client asks again
     assert!(ports.registrations.delete(&account(), &name("phone")).await.expect("memory does not fail"));
-    let answer = accept(&ports, &account(), draft("text"), "send_to", Some(key)).await.expect("it was kept");
+    let answer = accept(&ports, &account(), draft("text"), Wanted::Event, Some(key)).await.expect("it was kept");
 
     // then what it is answered for has been queued
     let queued: Vec<_> = receive(&ports).await.into_iter().map(|wake| wake.job.delivery).collect();
@@ -133,7 +133,7 @@ async fn a_request_that_meets_its_own_event_keeps_its_picture() {
     let rig = rig().await;
     let ports = Ports { ledger: Arc::new(WritesTwice(Arc::clone(&rig.ports.ledger))), ..rig.ports };
     let draft = Draft { screenshot: Some(Picture([1, 2, 3].into())), ..draft("text") };
-    let answer = accept(&ports, &account(), draft, "send_to", None).await.expect("it is accepted");
+    let answer = accept(&ports, &account(), draft, Wanted::Event, None).await.expect("it is accepted");
     let stored = ports.events.get(&account(), answer.event).await.expect("memory does not fail").expect("it was kept");
     let id = stored.event.screenshot.expect("it has a picture");
     assert!(ports.attachments.get(&account(), id).await.expect("memory does not fail").is_some());

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bellhop_core::{
     Reason, StoreError,
-    accept::accept,
+    accept::{Wanted, accept},
     deliver::work,
     model::{AccountId, ChannelId, Disabled, Name, Registration, State},
     ports::{Freshness, Ports, Registrations},
@@ -69,7 +69,7 @@ fn disabled() -> Registration {
 
 /// What becomes of a message to `phone`.
 async fn fate(ports: &Ports) -> (State, Option<Reason>) {
-    let answer = accept(ports, &account(), draft("text"), "send_to", None).await.expect("it is accepted");
+    let answer = accept(ports, &account(), draft("text"), Wanted::Event, None).await.expect("it is accepted");
     assert_eq!(answer.dropped, []);
     let wake = ports.queue.receive(&channel(), 1).await.expect("memory does not fail").remove(0);
     work(ports, &wake, LEASE).await.expect("memory does not fail");
@@ -102,7 +102,7 @@ async fn an_old_address_that_is_dead_does_not_disable_the_new_one() {
 async fn what_was_planned_for_another_channel_is_dropped_and_says_so() {
     let elsewhere = Registration { channel: ChannelId::new("other"), ..registration("phone") };
     let ports = world(elsewhere.clone(), Some(registration("phone")), &[]).await;
-    let answer = accept(&ports, &account(), draft("text"), "send_to", None).await.expect("it is accepted");
+    let answer = accept(&ports, &account(), draft("text"), Wanted::Event, None).await.expect("it is accepted");
     let wake = ports.queue.receive(&channel(), 1).await.expect("memory does not fail").remove(0);
     let fresh = Stale { cached: Some(elsewhere), inner: Arc::clone(&ports.registrations) };
     let ports = Ports { registrations: Arc::new(fresh), ..ports };

@@ -19,6 +19,8 @@
 //! | `pace/{account}` | `{name}` | up to when its slots are taken, and how long it pauses; likewise |
 //! | `secret/{channel}/{account}` | `{name}` | its parameters, sealed; readable by that channel's sender and `manage` |
 //! | `secret/{channel}` | `key` | the channel's data key, wrapped by KMS |
+//! | `rule/{account}`, `source/{account}` | `{name}` | what the account says |
+//! | `counter/{account}/{rule}/{source}` | `counter` | failures in a row; apart from each other, since they are hot |
 //! | `group/{account}/{group}` | `{name}` | a member |
 //! | `default/{account}` | `{name}` | takes raw addresses |
 //! | `account/{account}` | `account` | an account's settings |
@@ -31,7 +33,7 @@
 use bellhop_core::{
     Timestamp,
     model::{AccountId, ChannelId, DeliveryId, EventId, Key as ApiKey, KeyId, Name, State},
-    ports::IdempotencyKey,
+    ports::{IdempotencyKey, Kind},
 };
 
 /// The index over rare states: [`RARE_PK`] and [`RARE_SK`], keys only.
@@ -60,6 +62,19 @@ pub(crate) struct Key {
 
 fn key(pk: impl Into<String>, sk: impl Into<String>) -> Key {
     Key { pk: pk.into(), sk: sk.into() }
+}
+
+/// A record.
+pub(crate) fn record(account: &AccountId, kind: Kind, name: &str) -> Key {
+    match kind {
+        Kind::Rule | Kind::Source => key(records(account, kind), name),
+        Kind::Counter => key(format!("{}/{name}", records(account, kind)), "counter"),
+    }
+}
+
+/// The partition of all records of a kind.
+pub(crate) fn records(account: &AccountId, kind: Kind) -> String {
+    format!("{}/{}", kind.as_str(), account.as_str())
 }
 
 /// When a registration may be sent to.

@@ -7,6 +7,7 @@ pub(crate) mod keys;
 mod ledger;
 mod pace;
 mod pages;
+mod records;
 mod registrations;
 mod seen;
 pub(crate) mod table;

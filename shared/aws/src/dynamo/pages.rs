@@ -128,10 +128,11 @@ impl Pages {
         }
         let mut whole = Plan::default();
         for page in texts(&self.plan, read)? {
-            let Plan { deliveries, collected, dropped } = parse("a page of a plan", page)?;
+            let Plan { deliveries, collected, dropped, decisions } = parse("a page of a plan", page)?;
             whole.deliveries.extend(deliveries);
             whole.collected.extend(collected);
             whole.dropped.extend(dropped);
+            whole.decisions.extend(decisions);
         }
         Ok(whole)
     }
@@ -142,7 +143,7 @@ fn texts<'a>(keys: &[Key], read: &'a HashMap<Key, Row>) -> Result<Vec<&'a str>, 
 }
 
 fn entries(plan: &Plan) -> usize {
-    plan.deliveries.len() + plan.collected.len() + plan.dropped.len()
+    plan.deliveries.len() + plan.collected.len() + plan.dropped.len() + plan.decisions.len()
 }
 
 /// A plan in pages, none of which has more than [`ENTRIES`] of a kind.
@@ -150,7 +151,8 @@ fn cut(plan: &Plan) -> Vec<Plan> {
     let deliveries = plan.deliveries.chunks(ENTRIES).map(|part| Plan { deliveries: part.to_vec(), ..Plan::default() });
     let collected = plan.collected.chunks(ENTRIES).map(|part| Plan { collected: part.to_vec(), ..Plan::default() });
     let dropped = plan.dropped.chunks(ENTRIES).map(|part| Plan { dropped: part.to_vec(), ..Plan::default() });
-    deliveries.chain(collected).chain(dropped).collect()
+    let decisions = plan.decisions.chunks(ENTRIES).map(|part| Plan { decisions: part.to_vec(), ..Plan::default() });
+    deliveries.chain(collected).chain(dropped).chain(decisions).collect()
 }
 
 /// A text in pieces that each fit into a row.
@@ -178,7 +180,9 @@ mod tests {
         let why = Reason::RegistrationDisabled;
         Plan {
             deliveries: (0..deliveries).map(|number| planned(&format!("r{number}"), &channel())).collect(),
-            dropped: (0..dropped).map(|number| Dropped { registration: name(&format!("d{number}")), why }).collect(),
+            dropped: (0..dropped)
+                .map(|number| Dropped::Registration { registration: name(&format!("d{number}")), why })
+                .collect(),
             ..Plan::default()
         }
     }

@@ -35,7 +35,7 @@ const BATCHES: usize = 8;
 
 /// Says which write made a row.
 const MARK: &str = "mark";
-const BODY: &str = "body";
+pub(crate) const BODY: &str = "body";
 
 /// The table.
 #[derive(Debug, Clone)]

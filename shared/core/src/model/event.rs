@@ -60,9 +60,34 @@ pub struct Event {
     /// Per-message parameters by channel.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<ChannelId, Map<String, Value>>,
+    /// What rules say of it to some, in words of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wordings: Vec<Wording>,
+}
+
+/// What some recipients are told, instead of the event's title and message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Wording {
+    /// The rule whose words they are.
+    pub rule: Name,
+    /// One line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The text.
+    pub message: String,
+    /// For which deliveries: [`super::DeliveryId::tail`].
+    pub tails: Vec<u64>,
 }
 
 impl Event {
+    /// The title and text of one of its deliveries.
+    pub fn said_to(&self, delivery: super::DeliveryId) -> (Option<&str>, &str) {
+        match self.wordings.iter().find(|wording| wording.tails.contains(&delivery.tail)) {
+            Some(wording) => (wording.title.as_deref(), &wording.message),
+            None => (self.title.as_deref(), &self.message),
+        }
+    }
+
     /// The same event under the id that an earlier, unfinished try gave it. A picture keeps the id it was stored under.
     #[must_use]
     pub fn adopt(self, id: EventId) -> Self {
@@ -151,6 +176,7 @@ impl Draft {
             is_final: self.is_final,
             data: self.data,
             options: self.options,
+            wordings: Vec::new(),
         }
     }
 }
@@ -179,6 +205,16 @@ impl Source {
     /// All of it.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What stands before the last `/`; nothing if there is none.
+    pub fn site(&self) -> &str {
+        self.0.rsplit_once('/').map_or("", |(site, _)| site)
+    }
+
+    /// What stands behind the last `/`.
+    pub fn task(&self) -> &str {
+        self.0.rsplit_once('/').map_or(&self.0, |(_, task)| task)
     }
 }
 
@@ -228,6 +264,16 @@ pub enum Trigger {
     Auto,
     /// A person.
     Manual,
+}
+
+impl Trigger {
+    /// The word in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Manual => "manual",
+        }
+    }
 }
 
 /// How a run went.

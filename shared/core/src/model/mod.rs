@@ -7,11 +7,13 @@ mod id;
 mod name;
 mod recipient;
 mod registration;
+mod rule;
 
 pub use account::{Account, Key, Rate, Scope};
 pub use delivery::{Attempt, Delivery, Job, Lease, Outcome, State};
-pub use event::{Draft, Event, EventType, Format, Picture, RunResult, Source, Trigger};
+pub use event::{Draft, Event, EventType, Format, Picture, RunResult, Source, Trigger, Wording};
 pub use id::{AttachmentId, DeliveryId, EventId, KeyId, ParseIdError};
 pub use name::{AccountId, ChannelId, Name, NameError};
 pub use recipient::{Address, AddressKind, Recipient, RecipientError};
 pub use registration::{Disabled, Registration, Serves};
+pub use rule::{AfterFailures, Audience, Matching, Notify, Pattern, Rule, SourceSetting, Tell};

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bellhop_core::{
     Code, Problem,
-    accept::{Answer as Accepted, accept},
+    accept::{Answer as Accepted, Wanted, accept},
     deliver::{deliver, work},
     model::{Draft, Picture, Recipient, State},
     ports::{Freshness, Ports, StoredEvent, Wake},
@@ -133,7 +133,7 @@ impl<W: World> Run<'_, W> {
             let draft = self.draft();
             let asked = self.alive(async |ports| {
                 let key = key("k", "hash", ports.clock.now());
-                accept(ports, &account(), draft, "send_to", Some(key)).await
+                accept(ports, &account(), draft, Wanted::Event, Some(key)).await
             });
             match asked.await {
                 Some(Ok(answer)) => return Ok(Some(answer)),

@@ -7,7 +7,7 @@ use bellhop_core::{
     StoreError, Timestamp,
     model::{Account, AccountId, AttachmentId, Disabled, Key, KeyId, Name, Picture, Registration},
     pace::SendRate,
-    ports::{Accounts, Attachments, Freshness, Keys, Pace, Registrations},
+    ports::{Accounts, Attachments, Freshness, Keys, Kind, Pace, Record, Records, Registrations},
 };
 
 use super::{Worker, tables::Tables};
@@ -103,6 +103,43 @@ impl Pace for Worker {
             taken.paused_until = taken.paused_until.max(Some(until));
         })
         .await
+    }
+}
+
+#[async_trait]
+impl Records for Worker {
+    async fn get(&self, account: &AccountId, kind: Kind, name: &str) -> Result<Option<Record>, StoreError> {
+        Ok(self.read(|tables| tables.records.get(&(account.clone(), kind, name.to_owned())).cloned()))
+    }
+
+    async fn all(&self, account: &AccountId, kind: Kind) -> Result<Arc<Vec<Record>>, StoreError> {
+        Ok(Arc::new(Records::list(self, account, kind, None, usize::MAX).await?))
+    }
+
+    async fn list(&self, account: &AccountId, kind: Kind, after: Option<&str>, most: usize) -> Result<Vec<Record>, StoreError> {
+        let is_after = |name: &String| after.is_none_or(|after| name.as_str() > after);
+        Ok(self.read(|tables| {
+            let of_kind =
+                tables.records.iter().filter(|((owner, of, name), _)| owner == account && *of == kind && is_after(name));
+            of_kind.map(|(_, record)| record.clone()).take(most).collect()
+        }))
+    }
+
+    async fn put(&self, account: &AccountId, kind: Kind, record: &Record) -> Result<bool, StoreError> {
+        self.effect("record", |tables| {
+            let place = (account.clone(), kind, record.name.clone());
+            let fits = tables.records.get(&place).map_or(0, |stored| stored.version) + 1 == record.version;
+            if fits {
+                tables.records.insert(place, record.clone());
+            }
+            fits
+        })
+        .await
+    }
+
+    async fn delete(&self, account: &AccountId, kind: Kind, name: &str) -> Result<bool, StoreError> {
+        let place = (account.clone(), kind, name.to_owned());
+        self.effect("record gone", |tables| tables.records.remove(&place).is_some()).await
     }
 }
 

@@ -57,6 +57,7 @@ impl Memory {
             deliveries: Arc::clone(&worker) as _,
             registrations: Arc::clone(&worker) as _,
             pace: Arc::clone(&worker) as _,
+            records: Arc::clone(&worker) as _,
             accounts: Arc::clone(&worker) as _,
             keys: Arc::clone(&worker) as _,
             attachments: worker,

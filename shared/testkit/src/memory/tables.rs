@@ -8,7 +8,7 @@ use std::{
 use bellhop_core::{
     Timestamp,
     model::{Account, AccountId, ChannelId, Delivery, DeliveryId, EventId, Job, Key, KeyId, Name, Picture, Registration},
-    ports::{IdempotencyKey, StoredEvent},
+    ports::{IdempotencyKey, Kind, Record, StoredEvent},
 };
 
 use super::queue::Messages;
@@ -25,6 +25,7 @@ pub(super) struct Tables {
     pub(super) messages_sent: u64,
     pub(super) registrations: BTreeMap<(AccountId, Name), Arc<Registration>>,
     pub(super) pace: BTreeMap<(AccountId, Name), Taken>,
+    pub(super) records: BTreeMap<(AccountId, Kind, String), Record>,
     pub(super) accounts: BTreeMap<AccountId, Arc<Account>>,
     pub(super) keys: BTreeMap<KeyId, Arc<Key>>,
     pub(super) attachments: BTreeMap<(AccountId, EventId), Picture>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bellhop_core::{
     Code,
-    accept::accept,
+    accept::{Wanted, accept},
     deliver::work,
     model::{DeliveryId, Recipient, State},
     ports::{Clock, Ports},
@@ -70,7 +70,7 @@ async fn client(world: &World, rig: &Rig<'_>, who: String, key_word: Option<Stri
         let send_to = NAMES[..to].iter().map(|called| Recipient::Registration(name(called))).collect();
         let draft = bellhop_core::model::Draft { send_to, ..draft("text") };
         let key = key_word.as_deref().map(|word| key(word, "hash", ports.clock.now()));
-        match fate.live(accept(&ports, &account(), draft, "send_to", key)).await {
+        match fate.live(accept(&ports, &account(), draft, Wanted::Event, key)).await {
             Some(Ok(answer)) => {
                 luck.note(|| format!("{who} is answered {}", answer.event));
                 let mut promises = world.promises();

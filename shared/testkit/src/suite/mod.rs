@@ -11,6 +11,7 @@ pub mod pace;
 pub mod protocol;
 pub mod queue;
 pub mod readers;
+pub mod records;
 
 use std::time::Duration;
 
@@ -83,6 +84,13 @@ macro_rules! port_suite {
                 a_pause_is_seen_on_the_registration_and_only_grows,
                 slots_begin_after_a_pause,
                 a_save_ends_a_pause,
+            }
+            records {
+                a_record_is_read_as_it_was_saved,
+                a_record_is_saved_over_the_version_before_alone,
+                of_two_saves_of_a_record_at_once_one_wins,
+                all_of_a_kind_follow_the_latest_save,
+                records_are_listed_by_name_page_by_page,
             }
             queue {
                 an_empty_queue_gives_nothing,
@@ -257,6 +265,7 @@ mod tests {
             include_str!("protocol.rs"),
             include_str!("queue.rs"),
             include_str!("readers.rs"),
+            include_str!("records.rs"),
         ];
         let cases = modules.iter().flat_map(|module| module.lines()).filter_map(|line| line.strip_prefix("pub async fn "));
         let cases: Vec<_> = cases.filter_map(|line| line.split_once('(')).map(|(case, _)| case).collect();

@@ -1,0 +1,160 @@
+//! Rules, from the API to the receiver: what is told, what is not, and that it says why.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use acceptance::{Bellhop, Sink};
+use serde_json::{Value, json};
+
+/// The binary with registrations that lead to the sink under their own names.
+async fn house(data: &tempfile::TempDir, sink: &Sink, registrations: &[&str]) -> Bellhop {
+    let bellhop = Bellhop::start(data.path());
+    for name in registrations {
+        let params = json!({ "url": format!("{}/{name}", sink.url) });
+        bellhop.client.put(&format!("/v1/registrations/{name}"), json!({ "channel": "webhook", "params": params })).await;
+    }
+    bellhop
+}
+
+async fn report(bellhop: &Bellhop, event: Value) -> Value {
+    let (status, answer) = bellhop.client.call("POST", "/v1/events", Some(event)).await;
+    assert_eq!(status, 202, "{answer}");
+    answer
+}
+
+fn run(result: &str, message: &str) -> Value {
+    json!({ "source": "QD/Example/main", "type": "task.end", "result": result, "message": message })
+}
+
+fn reached(answer: &Value) -> Vec<&str> {
+    answer["deliveries"].as_array().unwrap().iter().map(|delivery| delivery["registration"].as_str().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_tells_what_it_looks_at_and_says_why_it_is_silent() {
+    let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
+    let bellhop = house(&data, &sink, &["phone"]).await;
+    let rule = json!({
+        "match": { "sources": ["qd/*"] }, "notify": { "auto_failure": true }, "to": ["phone"],
+        "title": "{{ task }}: {{ result }}", "body": "[{log}]",
+    });
+    bellhop.client.put("/v1/rules/failures", rule).await;
+
+    let told = report(&bellhop, run("failure", "签到失败: 403")).await;
+    assert_eq!((reached(&told), &told["dropped"]), (vec!["phone"], &json!([])));
+    let arrival = sink.until(1).await.remove(0);
+    assert_eq!(
+        (arrival.json()["title"].as_str(), arrival.json()["message"].as_str()),
+        (Some("main: failure"), Some("[签到失败: 403]"))
+    );
+
+    let silent = report(&bellhop, run("success", "ok")).await;
+    assert_eq!(silent["deliveries"], json!([]));
+    assert_eq!(silent["dropped"], json!([{ "rule": "failures", "why": "notify_switched_off" }]));
+    let event = bellhop.client.get(&format!("/v1/events/{}", silent["event"].as_str().unwrap())).await;
+    assert_eq!(event["decisions"], json!([{ "rule": "failures", "decided": "drop", "why": "notify_switched_off" }]));
+    let other = report(&bellhop, json!({ "source": "other", "result": "failure", "message": "x" })).await;
+    assert_eq!((&other["deliveries"], &other["dropped"]), (&json!([]), &json!([])));
+    bellhop.stop();
+    assert_eq!(sink.arrivals().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_third_failure_in_a_row_is_told_and_the_recovery() {
+    let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
+    let bellhop = house(&data, &sink, &["phone"]).await;
+    let rule = json!({ "after_failures": 3, "tell_recovery": true, "notify": { "auto_failure": true }, "to": ["phone"] });
+    bellhop.client.put("/v1/rules/third", rule).await;
+
+    for count in [1, 2] {
+        let below = report(&bellhop, run("failure", "no")).await;
+        let why = json!([{ "rule": "third", "why": "below_failure_threshold", "count": count, "needed": 3 }]);
+        assert_eq!(below["dropped"], why);
+    }
+    // a person's run neither counts nor resets
+    let by_hand = json!({ "source": "QD/Example/main", "trigger": "manual", "result": "success", "message": "by hand" });
+    assert_eq!(report(&bellhop, by_hand).await["dropped"][0]["why"], "notify_switched_off");
+    assert_eq!(reached(&report(&bellhop, run("failure", "no")).await), ["phone"]);
+    assert_eq!(reached(&report(&bellhop, run("success", "yes")).await), ["phone"]);
+    let arrivals = sink.until(2).await;
+    let titles: Vec<_> = arrivals.iter().map(|arrival| arrival.json()["title"].as_str().map(str::to_owned)).collect();
+    assert_eq!(titles, [None, Some("QD/Example/main: recovered after 3 failures".to_owned())]);
+    bellhop.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_hears_of_one_event_twice_and_who_is_gone_costs_nobody_else() {
+    let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
+    let bellhop = house(&data, &sink, &["phone", "desk"]).await;
+    bellhop.client.put("/v1/rules/a", json!({ "to": ["phone", "gone"], "body": "from a" })).await;
+    bellhop.client.put("/v1/rules/b", json!({ "to": ["phone", "event.send_to"], "body": "from b" })).await;
+
+    let answer = report(&bellhop, json!({ "message": "x", "send_to": ["desk"] })).await;
+
+    assert_eq!(reached(&answer), ["desk", "phone"]);
+    assert_eq!(answer["dropped"], json!([{ "recipient": "gone", "rule": "a", "why": "unknown_recipient" }]));
+    let mut said: Vec<_> = sink.until(2).await.iter().map(|at| (at.path.clone(), at.json()["message"].clone())).collect();
+    said.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(said, [("/desk".to_owned(), json!("x")), ("/phone".to_owned(), json!("from a"))]);
+    bellhop.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_is_switched_off_for_all_rules_and_on_again() {
+    let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
+    let bellhop = house(&data, &sink, &["phone"]).await;
+    bellhop.client.put("/v1/rules/all", json!({ "to": ["phone"] })).await;
+    bellhop.client.put("/v1/sources", json!({ "source": "QD/Example/main", "enabled": false })).await;
+
+    assert_eq!(report(&bellhop, run("failure", "x")).await["dropped"][0]["why"], "source_switched_off");
+    assert_eq!(bellhop.client.get("/v1/sources").await["items"], json!([{ "source": "QD/Example/main", "enabled": false }]));
+    let (status, _) = bellhop.client.call("DELETE", "/v1/sources?source=QD%2FExample%2Fmain", None).await;
+    assert_eq!(status, 204);
+    assert_eq!(reached(&report(&bellhop, run("failure", "x")).await), ["phone"]);
+    bellhop.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_that_fails_leaves_the_events_own_words_and_says_so() {
+    let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
+    let bellhop = house(&data, &sink, &["phone"]).await;
+    bellhop.client.put("/v1/rules/broken", json!({ "to": ["phone"], "body": "{{ message | no_such_filter }}" })).await;
+
+    let answer = report(&bellhop, json!({ "message": "as it was" })).await;
+
+    assert_eq!(sink.until(1).await[0].json()["message"], "as it was");
+    let event = bellhop.client.get(&format!("/v1/events/{}", answer["event"].as_str().unwrap())).await;
+    assert!(event["decisions"][0]["template_error"].as_str().unwrap().contains("filter"), "{event}");
+    bellhop.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_are_saved_changed_listed_and_refused_with_the_field() {
+    let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
+    let bellhop = house(&data, &sink, &["phone"]).await;
+    bellhop.client.put("/v1/rules/night", json!({ "to": ["phone"], "match": { "types": ["a.*"] }, "after_failures": 2 })).await;
+
+    let (status, patched) = bellhop
+        .client
+        .call("PATCH", "/v1/rules/night", Some(json!({ "match": { "sources": ["b"] }, "after_failures": null })))
+        .await;
+    assert_eq!(
+        (status, &patched["match"], &patched["after_failures"]),
+        (200, &json!({ "sources": ["b"], "types": ["a.*"] }), &json!(0))
+    );
+    assert_eq!(bellhop.client.get("/v1/rules").await["items"], json!([patched]));
+
+    for (body, field) in [
+        (json!({}), "to"),
+        (json!({ "to": [] }), "to"),
+        (json!({ "to": ["phone"], "after_failures": 101 }), "after_failures"),
+        (json!({ "to": ["phone"], "notify": { "always": true } }), "notify.always"),
+        (json!({ "to": ["phone"], "body": "{% if %}" }), "body"),
+        (json!({ "to": ["a b"] }), "to[0]"),
+    ] {
+        let (status, problem) = bellhop.client.call("PUT", "/v1/rules/night", Some(body.clone())).await;
+        assert_eq!((status, problem["field"].as_str()), (422, Some(field)), "{body} {problem}");
+    }
+    let (status, _) = bellhop.client.call("DELETE", "/v1/rules/night", None).await;
+    assert_eq!((status, bellhop.client.get("/v1/rules").await["items"].as_array().unwrap().len()), (204, 0));
+    bellhop.stop();
+}
