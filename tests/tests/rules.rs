@@ -77,7 +77,7 @@ async fn the_third_failure_in_a_row_is_told_and_the_recovery() {
     assert_eq!(reached(&report(&bellhop, run("success", "yes")).await), ["phone"]);
     let arrivals = sink.until(2).await;
     let titles: Vec<_> = arrivals.iter().map(|arrival| arrival.json()["title"].as_str().map(str::to_owned)).collect();
-    assert_eq!(titles, [None, Some("QD/Example/main: recovered after 3 failures".to_owned())]);
+    assert_eq!(titles, [Some(String::new()), Some("QD/Example/main: recovered after 3 failures".to_owned())]);
     bellhop.stop();
 }
 
