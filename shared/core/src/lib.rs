@@ -19,6 +19,8 @@ pub mod plan;
 pub mod ports;
 pub mod render;
 pub mod report;
+pub mod ses;
+pub mod socket;
 pub mod tick;
 pub mod transition;
 pub mod view;
