@@ -30,11 +30,13 @@ mod mailbox;
 mod mailgun;
 mod matrix;
 mod ntfy;
+mod onebot;
 mod param;
 mod pushdeer;
 mod pushplus;
 mod request;
 mod serverchan;
+mod ses;
 mod sign;
 mod slack;
 mod teams;
@@ -42,6 +44,7 @@ mod telegram;
 mod template;
 mod verdict;
 mod webhook;
+mod websocket;
 mod wecom_bot;
 mod wxpusher;
 mod xxtui;
@@ -65,12 +68,15 @@ pub const ALL: Catalog = Catalog(&[
     &mailgun::Mailgun,
     &matrix::Matrix,
     &ntfy::Ntfy,
+    &onebot::OneBot,
     &pushdeer::PushDeer,
     &pushplus::PushPlus,
     &serverchan::ServerChan,
+    &ses::Ses,
     &slack::Slack,
     &teams::Teams,
     &telegram::Telegram,
+    &websocket::WebSocket,
     &wecom_bot::WecomBot,
     &wxpusher::WxPusher,
     &xxtui::Xxtui,
