@@ -320,6 +320,23 @@ fn a_sender_reaches_the_queues_of_its_own_channel_alone() {
 }
 
 #[test]
+fn only_the_sender_of_ses_may_send_through_ses() {
+    let template = Template::read();
+    assert_eq!(template.0["Mappings"]["ThroughSes"], json!({ "ses": { "Effect": "Allow" } }));
+    for function in template.functions() {
+        let mails = template.statements(&function).into_iter().filter(|it| strings(&it["Action"])[0].starts_with("ses:"));
+        let effects: Vec<_> = mails.map(|it| it["Effect"].clone()).collect();
+        match function.name.strip_prefix("Sender") {
+            Some(channel) => {
+                let found = json!({ "Fn::FindInMap": ["ThroughSes", channel, "Effect", { "DefaultValue": "Deny" }] });
+                assert_eq!(effects, [found]);
+            }
+            None => assert!(effects.is_empty(), "{}", function.name),
+        }
+    }
+}
+
+#[test]
 fn the_tick_comes_every_minute_under_the_stacks_own_name() {
     let template = Template::read();
     let tick = &template.resource("Batch")["Events"]["Tick"]["Properties"];

@@ -9,6 +9,8 @@ use bellhop_core::{
     Code, Problem, Reason, Retry, Timestamp,
     channel::{Body, Outgoing, Reply},
     mail::{Mail, Mailed, SmtpReply, Tls},
+    ses::SesMail,
+    socket::{Frame, Framed},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
@@ -37,6 +39,8 @@ pub(crate) struct Response {
     body: Option<Value>,
     /// Bytes that are no text.
     body_b64url: Option<String>,
+    /// The code that a WebSocket server closed with after the frame; 0 = it just hung up.
+    close: Option<u16>,
     /// The time of this answer, where it matters.
     pub(crate) now_unix: Option<f64>,
 }
@@ -79,18 +83,51 @@ impl Response {
     }
 }
 
+impl Response {
+    /// How a WebSocket server that took the frame took its leave, if that is what it did.
+    pub(crate) fn framed(&self) -> Option<Framed> {
+        let code = self.close.filter(|_| self.status == 101)?;
+        Some(Framed::Closed(Some(code).filter(|code| *code != 0)))
+    }
+}
+
 /// A mail as the cases write it: what is said to the server and heard, the message's headers, the types of its parts, and
 /// the message.
 pub(crate) fn mail(mail: &Mail) -> Value {
-    let text = String::from_utf8_lossy(&mail.message);
+    let mut shown = json!({ "server": format!("{}:{}", mail.server.host, mail.server.port), "smtp": dialog(mail) });
+    show_message(&mut shown, &mail.message);
+    shown
+}
+
+/// A mail for SES as the cases write it: the envelope, and the message as [`mail`] shows it.
+pub(crate) fn ses(mail: &SesMail) -> Value {
+    let mut shown = json!({
+        "region": mail.region, "configuration_set": mail.configuration_set, "tags": pairs(&mail.tags),
+        "from": mail.from, "to": mail.to,
+    });
+    show_message(&mut shown, &mail.message);
+    json!({ "ses": shown })
+}
+
+/// A frame as the cases write it; its text once more as what it is, if it is JSON.
+pub(crate) fn frame(frame: &Frame) -> Value {
+    let mut shown = json!({ "url": frame.url, "headers": pairs(&frame.headers), "text": frame.text });
+    if let Ok(json) = serde_json::from_str::<Value>(&frame.text) {
+        shown["json"] = json;
+    }
+    json!({ "websocket": shown })
+}
+
+/// The message's headers, the types of its parts, and all of it.
+fn show_message(shown: &mut Value, message: &[u8]) {
+    let text = String::from_utf8_lossy(message);
     let (head, _) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let unfolded = head.replace("\r\n ", " ").replace("\r\n\t", " ");
-    let headers: Map<_, _> =
-        unfolded.lines().filter_map(|line| line.split_once(": ")).map(|(name, value)| (name.to_owned(), value.into())).collect();
-    json!({
-        "server": format!("{}:{}", mail.server.host, mail.server.port), "smtp": dialog(mail), "headers": headers,
-        "parts": parts(&text), "body_kind": "raw", "body": text,
-    })
+    let headers = unfolded.lines().filter_map(|line| line.split_once(": "));
+    shown["headers"] = headers.map(|(name, value)| (name.to_owned(), Value::from(value))).collect::<Map<_, _>>().into();
+    shown["parts"] = parts(&text).into();
+    shown["body_kind"] = "raw".into();
+    shown["body"] = text.into();
 }
 
 /// The session with a server that says yes to everything.

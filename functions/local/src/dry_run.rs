@@ -19,13 +19,13 @@ use bellhop_core::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::case::{Response, UNANSWERED, at, mail, read, request, word};
+use crate::case::{Response, UNANSWERED, at, frame, mail, read, request, ses, word};
 
 /// A channel that asks for more calls than this is going round in circles.
 pub(crate) const MOST_CALLS: usize = 32;
 
 /// How providers say yes; a message of several requests goes on only after one of them.
-const YES: [&str; 3] = ["", r#"{"ok":true,"code":0,"errcode":0,"success":true}"#, r#"{"code":200}"#];
+const YES: [&str; 3] = ["", r#"{"ok":true,"code":0,"errcode":0,"success":true,"status":"ok","retcode":0}"#, r#"{"code":200}"#];
 
 /// Reads a case object with `channel` and answers `{"preflight":[…],"requests":[…]}` or `{"error":{…}}`. `now` is used where
 /// the case has no `now_unix`. Fails if the input is no case of a channel that we have.
@@ -196,9 +196,17 @@ fn step_through(
                 run.requests.push(mail(&outgoing));
                 break;
             }
+            Step::Socket(outgoing) => {
+                run.requests.push(frame(&outgoing));
+                break;
+            }
+            Step::Ses(outgoing) => {
+                run.requests.push(ses(&outgoing));
+                break;
+            }
             Step::Fail(error) if run.requests.is_empty() => return Err(Refused::ByTheProvider(error)),
             // the answer that we made up was not to the channel's taste: its request is what was asked for
-            Step::Fail(_) | Step::Done => break,
+            Step::Fail(_) | Step::Done | Step::DoneExcept(_) => break,
         }
     }
     Ok(run)

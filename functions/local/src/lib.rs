@@ -12,4 +12,5 @@ pub mod dry_run;
 mod first_start;
 mod metrics;
 mod serve;
+mod ses;
 pub mod verdict;

@@ -8,7 +8,7 @@ use std::{fs, io::Write, panic, sync::Arc, time::Duration};
 use anyhow::{Context, Result, bail};
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use bellhop_core::{model::ChannelId, ports::Transport};
-use bellhop_egress::{HttpEgress, Settings, SmtpEgress};
+use bellhop_egress::{HttpEgress, Settings, SmtpEgress, SocketEgress};
 use bellhop_embedded::{Durability, MOST_IN_CHANNEL, Options, Store, SystemClock};
 use bellhop_http::Api;
 use tokio::{
@@ -20,15 +20,18 @@ use tokio::{
 use tracing::Level;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::{cli, first_start, metrics::Metrics};
+use crate::{cli, first_start, metrics::Metrics, ses};
 
 /// How long a stop waits for what is in flight: more than a send may take.
 const GRACE: Duration = Duration::from_secs(30);
 
+/// What other crates may say, whatever the filter: h2 tells the paths of requests, and the clients of AWS their bodies.
+const NOT_THEIRS: &str = "h2=off,aws_runtime=info,aws_sdk_ses=info,aws_sigv4=info,aws_smithy_http_client=info,\
+    aws_smithy_runtime=info,aws_smithy_runtime_api=info";
+
 /// Runs until a signal says stop.
 pub(crate) fn run(options: cli::Serve) -> Result<()> {
-    // h2 tells the paths of requests, and a path may be a secret.
-    let filter: Targets = format!("{},h2=off", options.log).parse().context("--log is not a log filter")?;
+    let filter: Targets = format!("{},{NOT_THEIRS}", options.log).parse().context("--log is not a log filter")?;
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
@@ -51,7 +54,10 @@ async fn serve(options: cli::Serve) -> Result<()> {
     let store = Store::open(&options.data, Options { durability }, Arc::new(SystemClock))
         .with_context(|| format!("cannot open the data directory `{}`", options.data.display()))?;
     let metrics = Arc::new(Metrics::default());
-    let ports = store.ports(transport(&options)?, metrics.clone(), bellhop_channels::ALL);
+    let way_to_ses = ses::from_environment();
+    let channels = ses::channels(bellhop_channels::ALL, way_to_ses.as_ref().err());
+    let transport = Transport { ses: way_to_ses.ok(), ..transport(&options)? };
+    let ports = store.ports(transport, metrics.clone(), channels);
     if let Some(key) = first_start::prepare(&ports, &options.data, options.admin_key.as_deref()).await? {
         say(&format!("first start: your key is {key} (kept in {})", options.data.join("admin-key").display()))?;
     }
@@ -117,7 +123,8 @@ fn transport(options: &cli::Serve) -> Result<Transport> {
         ..Settings::default()
     };
     let http = Arc::new(HttpEgress::new(settings.clone())?);
-    Ok(Transport { http, smtp: Arc::new(SmtpEgress::new(settings)?) })
+    let smtp = Arc::new(SmtpEgress::new(settings.clone())?);
+    Ok(Transport { http, smtp, sockets: Arc::new(SocketEgress::new(settings)?), ses: None })
 }
 
 /// What people and programs read first goes to standard output; the log goes to standard error.

@@ -8,6 +8,7 @@ use bellhop_core::{
     mail::Mailed,
     model::{ChannelId, Draft},
     render,
+    socket::Framed,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -17,10 +18,12 @@ use crate::{
     dry_run::{MOST_CALLS, context, job, registered},
 };
 
-/// Reads `{"channel","registration"?,"now_unix"?,"response"}` and answers `{"verdict","retry_after_s"?,"per_recipient"?,"reason"}`;
-/// `reason` is `null` for what is delivered. Which request was answered (`at`) is not read: no channel makes one before the message
-/// yet. A channel that tries another way after it (without formatting, say) is given the same answer again. `now` is used
-/// where the input has no `now_unix`. An empty registration is none. Fails if the input is no answer to a channel that we have.
+/// Reads `{"channel","registration"?,"now_unix"?,"response"}` and answers
+/// `{"verdict","retry_after_s"?,"per_recipient"?,"reason"}`; `reason` is `null` for what is delivered. Which request was
+/// answered (`at`) is not read: no channel makes one before the message yet. A channel that tries another way after it (without
+/// formatting, say) is given the same answer again. `now` is used where the input has no `now_unix`. What a WebSocket server
+/// closed with stands in the response, as `close`. An empty registration is none. Fails if the input is no answer to a channel
+/// that we have.
 pub fn verdict(input: &str, channels: Catalog, now: Timestamp) -> Result<Value, Problem> {
     let question: Question = read(input)?;
     let channel = channels.speaker(&question.channel)?;
@@ -35,6 +38,9 @@ pub fn verdict(input: &str, channels: Catalog, now: Timestamp) -> Result<Value, 
         }
         return Ok(verdict);
     }
+    if let Some(Framed::Closed(code)) = question.response.framed() {
+        return Ok(channel.closed(code).map_or_else(|error| refused(&error), |_| delivered()));
+    }
     let params = match registered(channel.spec(), &registration) {
         _ if registration.is_empty() => Params::default(),
         Ok(params) => params,
@@ -46,8 +52,9 @@ pub fn verdict(input: &str, channels: Catalog, now: Timestamp) -> Result<Value, 
     let mut steps = (1..=MOST_CALLS).filter_map(|tries| Some(channel.step(&cx, &message, &params, replies.get(..tries)?)));
     let last = steps.find(|step| !matches!(step, Step::Call(_))).unwrap_or(Step::Done);
     Ok(match last {
-        Step::Done | Step::Call(_) => delivered(),
-        Step::Mail(_) => unanswered(), // that was no mail server's reply
+        Step::Done | Step::DoneExcept(_) | Step::Call(_) => delivered(),
+        // that was no mail server's reply, no answer to a handshake, none of SES's
+        Step::Mail(_) | Step::Socket(_) | Step::Ses(_) => unanswered(),
         Step::Fail(error) => refused(&error),
     })
 }

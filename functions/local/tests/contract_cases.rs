@@ -67,6 +67,13 @@ fn assert_mail(request: &Value, case: &Value) {
     assert_eq!(request.get("parts"), case.get("parts"), "{name}");
 }
 
+/// A part of what is shown, with everything in it that the case names.
+fn assert_names(shown: &Value, expected: &Value, case: &str) {
+    for (name, value) in expected.as_object().unwrap() {
+        assert_eq!(&shown[name], value, "{case}: {name}");
+    }
+}
+
 fn assert_request(request: &Value, expected: &Value, case: &str) {
     assert_eq!(request["method"], expected["method"], "{case}");
     if expected["url_exact"] == true {
@@ -103,6 +110,13 @@ fn what_is_sent_is_what_the_case_expects() {
         let sent = sent(&case);
         if let Some(verdict) = case.get("expect_error") {
             assert_eq!(&sent["error"]["verdict"], verdict, "{name}: {sent}");
+        } else if let Some(expected) = case.get("expect_websocket") {
+            let [request] = sent["requests"].as_array().unwrap().as_slice() else { panic!("{name}: {sent}") };
+            assert_names(&request["websocket"], expected, name);
+        } else if let Some(expected) = case.get("expect_ses") {
+            let [request] = sent["requests"].as_array().unwrap().as_slice() else { panic!("{name}: {sent}") };
+            assert_names(&request["ses"], expected, name);
+            assert_mail(&request["ses"], &case);
         } else if case.get("parts").is_some() {
             let [request] = sent["requests"].as_array().unwrap().as_slice() else { panic!("{name}: {sent}") };
             assert_mail(request, &case);

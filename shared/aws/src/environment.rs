@@ -33,6 +33,13 @@ const OPERATION: Duration = Duration::from_secs(12);
 #[error("the environment variable `{0}` is missing; Lambda sets it")]
 pub struct Missing(&'static str);
 
+impl Missing {
+    /// Its name.
+    pub fn variable(&self) -> &'static str {
+        self.0
+    }
+}
+
 /// What clients are built from, by this process's environment.
 #[expect(clippy::disallowed_methods, reason = "Lambda says here where a function is, and who")]
 pub(crate) fn sdk() -> Result<(SdkConfig, SharedHttpConnector), Missing> {

@@ -1,4 +1,4 @@
-//! Every port on DynamoDB, SQS, KMS and S3: the only place with `aws_*` crates.
+//! Every port on DynamoDB, SQS, KMS and S3, and mail through SES: the only place with `aws_*` crates.
 //!
 //! Promises: every transition of the ledger is a sequence of conditional writes of which any beginning is finished by the
 //! next call; no call scans, and no query is without a bound; nothing that is secret reaches a log line or an error.
@@ -15,6 +15,7 @@ mod outbox;
 mod queue;
 mod s3;
 mod seal;
+mod ses;
 mod sqs;
 mod store;
 
@@ -23,4 +24,5 @@ pub use dynamo::keys::{EXPIRES, RARE, RARE_PK, RARE_SK};
 pub use environment::{Missing, connector};
 pub use letter::{Arrived, Poison, Reference, wake_from};
 pub use queue::RETENTION;
+pub use ses::SesEgress;
 pub use store::{Config, Store, connect};

@@ -20,6 +20,7 @@ use crate::{
     outbox::Outbox,
     s3::Bucket,
     seal::Seal,
+    ses::SesEgress,
     sqs::Queues,
 };
 
@@ -55,6 +56,7 @@ pub struct Store {
     pub(crate) known: Known,
     pub(crate) claims: Claims,
     pub(crate) seen: Seen,
+    sdk: SdkConfig,
 }
 
 /// What was read lately.
@@ -96,6 +98,7 @@ impl Store {
             known: Known::default(),
             claims: Claims::default(),
             seen: Seen::default(),
+            sdk: sdk.clone(),
         })
     }
 
@@ -117,6 +120,11 @@ impl Store {
             transport: transport.into(),
             channels,
         }
+    }
+
+    /// The way to SES, over the same connector.
+    pub fn ses(&self) -> Arc<SesEgress> {
+        Arc::new(SesEgress::new(&self.sdk))
     }
 
     /// One cheap call to each service: a denied one opens the connection, too.

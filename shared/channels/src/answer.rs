@@ -88,6 +88,16 @@ pub(crate) fn unknown_code(code: i64, reply: &Reply, now: Timestamp) -> Step {
     }
 }
 
+/// The error of a step that is a failure.
+pub(crate) fn as_error(step: Step) -> SendError {
+    match step {
+        Step::Fail(error) => error,
+        Step::Call(_) | Step::Mail(_) | Step::Socket(_) | Step::Ses(_) | Step::Done | Step::DoneExcept(_) => {
+            SendError::new(Reason::Bug, Retry::Never, "a refusal was taken for a success")
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

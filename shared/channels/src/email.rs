@@ -20,7 +20,7 @@ use bellhop_core::{
     channel::{Channel, Context, Message, Param, Params, Reply, Spec, Step},
     mail::{Login, Mail, Mailed, Receipt, Server, Tls, Trust},
 };
-pub(crate) use mime::{picture_type, subject};
+pub(crate) use mime::{picture_type, subject, write};
 use presets::{Preset, Security};
 pub(crate) use spec::SPEC;
 use url::Host;

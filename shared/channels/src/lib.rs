@@ -32,11 +32,13 @@ mod mailbox;
 mod mailgun;
 mod matrix;
 mod ntfy;
+mod onebot;
 mod param;
 mod pushdeer;
 mod pushplus;
 mod request;
 mod serverchan;
+mod ses;
 mod sign;
 mod slack;
 mod teams;
@@ -44,6 +46,7 @@ mod telegram;
 mod template;
 mod verdict;
 mod webhook;
+mod websocket;
 mod wecom_bot;
 mod wxpusher;
 mod xxtui;
@@ -68,12 +71,15 @@ pub const SPECS: Catalog = Catalog {
         &mailgun::SPEC,
         &matrix::SPEC,
         &ntfy::SPEC,
+        &onebot::SPEC,
         &pushdeer::SPEC,
         &pushplus::SPEC,
         &serverchan::SPEC,
+        &ses::SPEC,
         &slack::SPEC,
         &teams::SPEC,
         &telegram::SPEC,
+        &websocket::SPEC,
         &wecom_bot::SPEC,
         &wxpusher::SPEC,
         &xxtui::SPEC,
@@ -96,12 +102,15 @@ pub const ALL: Catalog = Catalog {
         &mailgun::SPEAKER,
         &matrix::SPEAKER,
         &ntfy::SPEAKER,
+        &onebot::OneBot,
         &pushdeer::SPEAKER,
         &pushplus::SPEAKER,
         &serverchan::SPEAKER,
+        &ses::Ses,
         &slack::SPEAKER,
         &teams::SPEAKER,
         &telegram::Telegram,
+        &websocket::WebSocket,
         &wecom_bot::WecomBot,
         &wxpusher::SPEAKER,
         &xxtui::SPEAKER,

@@ -6,7 +6,7 @@
 //!
 //! Left to others: what the statuses mean ([`crate::verdict`]), how signatures are made ([`crate::sign`]).
 
-mod body;
+pub(crate) mod body;
 mod spec;
 
 use bellhop_core::{

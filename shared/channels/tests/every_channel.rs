@@ -61,6 +61,11 @@ fn example(channel: &dyn Channel) -> Map<String, Value> {
         "mailgun" => {
             json!({"domain": "mg.example.com", "api_key": "key-S3cr3t", "from": "bot@mg.example.com", "to": ["a@example.org"]})
         }
+        "onebot" => json!({"endpoint": "http://bot.example.com/", "token": "S3cr3t", "user_ids": [10001]}),
+        "ses" => {
+            json!({"region": "eu-west-1", "from": "Bellhop <bot@example.com>", "to": ["a@example.org"], "configuration_set": "cs"})
+        }
+        "websocket" => json!({"url": "wss://ws.example.com/in?key=S3cr3t", "headers": {"authorization": "Bearer S3cr3t"}}),
         "ntfy" => json!({"base_url": "https://ntfy.example.com/sub", "topic": "S3cr3t", "token": "tk_S3cr3t"}),
         "gotify" => json!({"base_url": "https://gotify.example.com/sub/", "app_token": "S3cr3t"}),
         "slack" => json!({"webhook": "https://hooks.slack.com/services/T1/B1/S3cr3t"}),
@@ -265,18 +270,24 @@ fn no_secret_and_no_text_is_shown_even_if_it_is_echoed() {
         let job = job(channel, "a private title", "private line 1\nprivate \"line 2\"");
         let picture = picture();
         let message = render::message(&job, channel.spec(), Some(&picture));
-        let outgoing = match step(channel, &message, &[]) {
-            Step::Call(outgoing) => outgoing,
+        let (outgoing, echoed) = match step(channel, &message, &[]) {
+            Step::Call(outgoing) => (format!("{outgoing:?}"), echo(&outgoing)),
+            Step::Socket(frame) => {
+                (format!("{frame:?}"), format!("{} {:?} {}", frame.url, frame.headers, frame.text).into_bytes())
+            }
+            Step::Ses(mail) => {
+                (format!("{mail:?}"), json!({ "message": String::from_utf8_lossy(&mail.message) }).to_string().into_bytes())
+            }
             Step::Mail(mail) => {
                 a_mail_server_that_echoes_it_makes_nothing_shown(channel, &message, &mail);
                 continue;
             }
             step => panic!("{}: no request but {step:?}", channel.spec().id),
         };
-        let shown = [format!("{outgoing:?}"), format!("{:?}", params(channel))];
+        let shown = [outgoing, format!("{:?}", params(channel))];
         assert!(shown.iter().all(|shown| !shown.contains(PLANTED)), "{}", channel.spec().id);
         for status in 300..=599 {
-            let Step::Fail(error) = step(channel, &message, &[reply(status, &echo(&outgoing))]) else { continue };
+            let Step::Fail(error) = step(channel, &message, &[reply(status, &echoed)]) else { continue };
             let shown = format!("{error:?}");
             assert!(!shown.contains(PLANTED) && !shown.contains("private"), "{}: {shown}", channel.spec().id);
         }
@@ -325,7 +336,11 @@ fn a_text_of_any_length_makes_a_request() {
             let text = "👨‍👩‍👧测\u{7}".chars().cycle().take(length).collect::<String>();
             let job = job(channel, &text, &text);
             let step = step(channel, &render::message(&job, spec, None), &[]);
-            assert!(matches!(step, Step::Call(_) | Step::Mail(_)), "{}: {length}: {step:?}", spec.id);
+            assert!(
+                matches!(step, Step::Call(_) | Step::Mail(_) | Step::Socket(_) | Step::Ses(_)),
+                "{}: {length}: {step:?}",
+                spec.id
+            );
         }
     }
 }

@@ -14,6 +14,8 @@ use crate::{
     mail::{Mail, Mailed, Receipt},
     model::{Address, AddressKind, ChannelId, Event, Format, Picture},
     pace::SendRate,
+    ses::SesMail,
+    socket::Frame,
 };
 
 /// Every channel there is, and those that this program can speak: who only checks what is registered has no use for the rest,
@@ -77,6 +79,11 @@ pub trait Channel: Send + Sync {
     /// What becomes of a [`Step::Mail`] to which the server said this.
     fn mailed(&self, _message: &Message, _answer: &Mailed) -> Result<Receipt, SendError> {
         Err(SendError::new(Reason::Bug, Retry::Never, "this channel sends no mail"))
+    }
+
+    /// What becomes of a [`Step::Socket`] whose frame was written, where the server then closed with this code.
+    fn closed(&self, _code: Option<u16>) -> Result<Receipt, SendError> {
+        Err(SendError::new(Reason::Bug, Retry::Never, "this channel opens no WebSocket"))
     }
 }
 
@@ -427,8 +434,15 @@ pub enum Step {
     Call(Outgoing),
     /// This mail is to be sent; [`Channel::mailed`] judges what is said to it.
     Mail(Box<Mail>),
+    /// This frame is to be sent; [`Channel::closed`] judges how the server takes its leave, and the next step an answer that
+    /// opens no WebSocket.
+    Socket(Box<Frame>),
+    /// This mail is to be sent through SES; the answer is handed to the next step.
+    Ses(Box<SesMail>),
     /// The provider has it.
     Done,
+    /// The provider has it, but not for everybody: for whom not, and why, without an address.
+    DoneExcept(String),
     /// The provider refuses it.
     Fail(SendError),
 }

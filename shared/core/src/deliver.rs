@@ -17,6 +17,7 @@ use crate::{
     model::{Account, Attempt, Delivery, Disabled, Job, Outcome, Picture, Registration, State},
     ports::{Freshness, MOST_RECEIVES, Ports, Sent, Transport, TransportError, Wake},
     render, report,
+    socket::Framed,
     transition::{Claim, Claimed, Next, Settlement, is_repeated, next_number},
 };
 
@@ -358,7 +359,32 @@ async fn drive(
                     Err(error) => Tried::unanswered(error),
                 };
             }
+            Step::Socket(frame) => {
+                called.sent = true;
+                let answer = transport.sockets.send(&frame).await;
+                called.status = answer.as_ref().ok().map(Framed::status);
+                match answer {
+                    Ok(Framed::Refused(reply)) => replies.push(reply),
+                    Ok(Framed::Closed(code)) => return channel.closed(code).map_or_else(Tried::failed, Tried::delivered),
+                    Err(error) => return Tried::unanswered(error),
+                }
+            }
+            Step::Ses(mail) => {
+                let Some(ses) = &transport.ses else {
+                    let detail = "there is no way to Amazon SES from here; use the channel `email` with SES's SMTP interface";
+                    return Tried::failed(SendError::new(Reason::InvalidParams, Retry::Never, detail));
+                };
+                called.sent = true;
+                match ses.send(&mail).await {
+                    Ok(reply) => {
+                        called.status = Some(reply.status);
+                        replies.push(reply);
+                    }
+                    Err(error) => return Tried::unanswered(error),
+                }
+            }
             Step::Done => return Tried::delivered(Receipt::All),
+            Step::DoneExcept(whom) => return Tried::delivered(Receipt::Except(whom)),
             Step::Fail(error) => return Tried::failed(error),
         }
     }

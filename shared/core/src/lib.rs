@@ -21,6 +21,8 @@ pub mod ports;
 pub mod render;
 pub mod report;
 pub mod rules;
+pub mod ses;
+pub mod socket;
 pub mod tick;
 pub mod transition;
 pub mod view;

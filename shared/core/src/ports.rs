@@ -16,6 +16,8 @@ use crate::{
     pace::SendRate,
     plan::Plan,
     report::Telemetry,
+    ses::SesMail,
+    socket::{Frame, Framed},
     transition::{Claim, Claimed, Settlement},
 };
 
@@ -359,6 +361,22 @@ pub trait Smtp: Send + Sync {
     async fn send(&self, mail: &Mail) -> Result<Mailed, TransportError>;
 }
 
+/// The way out for WebSockets, under the same rules.
+#[async_trait]
+pub trait Sockets: Send + Sync {
+    /// Sends one frame: one connection, one text, and a farewell that the server answers. An error with [`Sent::No`] means
+    /// that not a byte of the text has left.
+    async fn send(&self, frame: &Frame) -> Result<Framed, TransportError>;
+}
+
+/// The way out for mail through Amazon SES, with the operator's own credentials.
+#[async_trait]
+pub trait Ses: Send + Sync {
+    /// Sends one mail, and once: trying again is the core's business. The answer is written as SES's JSON API writes it,
+    /// whichever API was called: a 200 with `MessageId`, or the error's name in `x-amzn-errortype` and its `message`.
+    async fn send(&self, mail: &SesMail) -> Result<Reply, TransportError>;
+}
+
 /// Every way out.
 #[derive(Clone)]
 pub struct Transport {
@@ -366,11 +384,15 @@ pub struct Transport {
     pub http: Arc<dyn Http>,
     /// For mail.
     pub smtp: Arc<dyn Smtp>,
+    /// For WebSockets.
+    pub sockets: Arc<dyn Sockets>,
+    /// For mail through Amazon SES. `None`: this program has no way there.
+    pub ses: Option<Arc<dyn Ses>>,
 }
 
-impl<T: Http + Smtp + 'static> From<Arc<T>> for Transport {
-    fn from(both: Arc<T>) -> Self {
-        Self { http: Arc::clone(&both) as _, smtp: both }
+impl<T: Http + Smtp + Sockets + Ses + 'static> From<Arc<T>> for Transport {
+    fn from(all: Arc<T>) -> Self {
+        Self { http: Arc::clone(&all) as _, smtp: Arc::clone(&all) as _, sockets: Arc::clone(&all) as _, ses: Some(all) }
     }
 }
 

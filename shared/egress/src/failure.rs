@@ -10,6 +10,7 @@ use bellhop_core::{
     ports::{Sent, TransportError},
 };
 use rustls::CertificateError;
+use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
 
 use crate::resolve::NoAddress;
 
@@ -128,6 +129,39 @@ pub(crate) fn out_of_order() -> TransportError {
 /// A mail server that took longer than a whole session may.
 pub(crate) fn too_slow() -> TransportError {
     unsent(Reason::Timeout, "the mail server did not answer in time")
+}
+
+/// No TCP connection came about, or no TLS on it.
+pub(crate) fn not_dialled(error: &io::Error) -> TransportError {
+    if let Some(tls) = find::<rustls::Error>(error) {
+        return unsent(Reason::TlsFailed, format!("the TLS handshake failed: {}", tls_fault(tls)));
+    }
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => unsent(Reason::TlsFailed, "the TLS handshake failed: the server closed the connection"),
+        kind => unsent(Reason::ConnectFailed, format!("the host cannot be reached: {kind}")),
+    }
+}
+
+/// TLS cannot be had at all.
+pub(crate) fn no_tls() -> TransportError {
+    unsent(Reason::TlsFailed, "TLS cannot be set up; the operator has to see that CA certificates are installed")
+}
+
+/// What it means that a WebSocket was lost. How far the frame came is for the caller to say.
+pub(crate) fn socket_broken(error: &tungstenite::Error) -> TransportError {
+    match error {
+        tungstenite::Error::Io(_)
+        | tungstenite::Error::ConnectionClosed
+        | tungstenite::Error::Protocol(ProtocolError::HandshakeIncomplete | ProtocolError::ResetWithoutClosingHandshake) => {
+            unsent(Reason::ConnectionLost, "the connection broke before the server had taken its leave")
+        }
+        _ => unsent(Reason::UnexpectedAnswer, "the server does not speak WebSocket as it is documented; look at `url`"),
+    }
+}
+
+/// A WebSocket that took longer than a whole session may.
+pub(crate) fn socket_too_slow() -> TransportError {
+    unsent(Reason::Timeout, "the server did not open the WebSocket, or did not take its leave, in time")
 }
 
 fn tls_fault(error: &rustls::Error) -> &'static str {

@@ -35,7 +35,8 @@ const MOST_PROXIES: usize = 64;
 /// nobody knows.
 const IDLE: Duration = Duration::from_secs(30);
 
-const USER_AGENT: &str = concat!("Bellhop/", env!("CARGO_PKG_VERSION"));
+/// Who we are.
+pub(crate) const USER_AGENT: &str = concat!("Bellhop/", env!("CARGO_PKG_VERSION"));
 
 /// The way out for HTTP.
 pub struct HttpEgress {

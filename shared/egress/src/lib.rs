@@ -13,10 +13,12 @@ mod request;
 mod resolve;
 mod settings;
 mod smtp;
+mod websocket;
 
 pub use crate::{
     guard::{Cidr, Guard},
     http::HttpEgress,
     settings::{Settings, SettingsError, parse_resolve},
     smtp::SmtpEgress,
+    websocket::SocketEgress,
 };

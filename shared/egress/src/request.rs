@@ -54,7 +54,8 @@ fn url(text: &str) -> Result<Url, TransportError> {
     Ok(url)
 }
 
-fn headers(pairs: &[(String, String)]) -> Result<HeaderMap, TransportError> {
+/// The tenant's headers, without those that say where a message ends.
+pub(crate) fn headers(pairs: &[(String, String)]) -> Result<HeaderMap, TransportError> {
     let mut headers = HeaderMap::with_capacity(pairs.len());
     for (name, value) in pairs {
         let name = HeaderName::try_from(name).map_err(|_| invalid("a header's name has characters that names do not have"))?;

@@ -2,7 +2,7 @@
 //!
 //! Promise: no address leaves this module that was not judged, or named by the operator. What is dialled is what was
 //! judged, so a name that answers differently the next time (DNS rebinding) gains nothing. `dial(host, port)` for other
-//! protocols is: [`Resolver::addresses`], then connect to one of them.
+//! protocols is: [`Resolver::targets`], then connect to one of them.
 
 use std::{
     collections::HashMap,
@@ -70,6 +70,15 @@ impl Resolver {
         }
         let found = self.0.lookup.lookup(host).await.map_err(|_| NoAddress::Unknown)?;
         self.judged(found)
+    }
+
+    /// The same for a protocol whose own port is known.
+    pub(crate) async fn targets(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, NoAddress> {
+        let mut addresses = self.addresses(host).await?;
+        for address in addresses.iter_mut().filter(|address| address.port() == 0) {
+            address.set_port(port);
+        }
+        Ok(addresses)
     }
 
     /// Judges a host that is an address; names pass. HTTP clients dial addresses without asking a resolver.

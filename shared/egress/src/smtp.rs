@@ -5,7 +5,7 @@
 //! that its command documents, so replies that somebody slipped in before TLS began make the session fail, and never a
 //! success. Left to others: judging addresses ([`crate::resolve`]), naming failures ([`crate::failure`]).
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bellhop_core::{
@@ -51,15 +51,6 @@ impl SmtpEgress {
         Ok(Self { resolver, extra_ca, connect_timeout, total_timeout })
     }
 
-    /// What may be dialled for a server.
-    async fn addresses(&self, server: &Server) -> Result<Vec<SocketAddr>, TransportError> {
-        let mut addresses = self.resolver.addresses(&server.host).await?;
-        for address in addresses.iter_mut().filter(|address| address.port() == 0) {
-            address.set_port(server.port);
-        }
-        Ok(addresses)
-    }
-
     fn tls(&self, server: &Server, trust: Trust) -> Result<TlsParameters, TransportError> {
         let builder = TlsParametersBuilder::new(server.host.clone()).dangerous_accept_invalid_certs(trust == Trust::Anyone);
         let builder = self.extra_ca.iter().cloned().fold(builder, TlsParametersBuilder::add_root_certificate);
@@ -68,7 +59,7 @@ impl SmtpEgress {
 
     /// A connection that is as private as the mail asks for, after the greeting.
     async fn connect(&self, server: &Server) -> Result<AsyncSmtpConnection, Ended> {
-        let addresses = self.addresses(server).await?;
+        let addresses = self.resolver.targets(&server.host, server.port).await.map_err(TransportError::from)?;
         let (implicit, starttls) = match server.tls {
             Tls::Implicit(trust) => (Some(self.tls(server, trust)?), None),
             Tls::StartTls(trust) => (None, Some(self.tls(server, trust)?)),

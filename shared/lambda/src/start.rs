@@ -11,7 +11,7 @@ use bellhop_core::{
     model::ChannelId,
     ports::{Http, Ports, Transport},
 };
-use bellhop_egress::{HttpEgress, Settings, SmtpEgress};
+use bellhop_egress::{HttpEgress, Settings, SmtpEgress, SocketEgress};
 use tracing::Level;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -46,11 +46,15 @@ pub async fn sender() -> Result<(Arc<Store>, Ports), Error> {
     let networks = allow_private.split(',').map(str::trim).filter(|text| !text.is_empty());
     let allow_private = networks.map(str::parse).collect::<Result<Vec<_>, _>>()?;
     let settings = Settings { allow_private, ..Settings::default() };
-    // a mail has a connection of its own, which no gap can make stale
+    // mails and frames have connections of their own, which no gap can make stale
     let smtp = Arc::new(SmtpEgress::new(settings.clone())?);
+    let sockets = Arc::new(SocketEgress::new(settings.clone())?);
     let make = move || Ok(Arc::new(HttpEgress::new(settings.clone())?) as Arc<dyn Http>);
     let http = Arc::new(Thawing::new(Arc::new(SystemClock), make)?);
-    start(bellhop_channels::ALL, Transport { http, smtp }, Some(env::read(env::SEAL)?)).await
+    let transport = Transport { http, smtp, sockets, ses: None };
+    let (store, ports) = start(bellhop_channels::ALL, transport, Some(env::read(env::SEAL)?)).await?;
+    let transport = Transport { ses: Some(store.ses()), ..ports.transport };
+    Ok((store, Ports { transport, ..ports }))
 }
 
 /// The ports of the tick.
@@ -82,7 +86,7 @@ async fn start(
 /// What other crates may say, whatever the filter: below that they tell paths, headers and bodies, and those hold secrets.
 const NOT_THEIRS: &str = "h2=off,hyper=info,hyper_util=info,reqwest=info,rustls=info,lambda_http=info,lambda_runtime=info,\
     lambda_runtime_api_client=info,aws_credential_types=info,aws_runtime=info,aws_sdk_dynamodb=info,\
-    aws_sdk_kms=info,aws_sdk_sqs=info,aws_sigv4=info,aws_smithy_http_client=info,aws_smithy_runtime=info,\
+    aws_sdk_kms=info,aws_sdk_ses=info,aws_sdk_sqs=info,aws_sigv4=info,aws_smithy_http_client=info,aws_smithy_runtime=info,\
     aws_smithy_runtime_api=info";
 
 /// JSON on standard output, which Lambda brings to the log group.

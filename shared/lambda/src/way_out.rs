@@ -14,7 +14,9 @@ use bellhop_core::{
     Reason, Timestamp,
     channel::{Outgoing, Reply},
     mail::{Mail, Mailed},
-    ports::{Clock, Http, Sent, Smtp, TransportError},
+    ports::{Clock, Http, Sent, Ses, Smtp, Sockets, TransportError},
+    ses::SesMail,
+    socket::{Frame, Framed},
 };
 use bellhop_egress::SettingsError;
 
@@ -84,6 +86,20 @@ impl Http for Closed {
 #[async_trait]
 impl Smtp for Closed {
     async fn send(&self, _mail: &Mail) -> Result<Mailed, TransportError> {
+        Err(closed())
+    }
+}
+
+#[async_trait]
+impl Sockets for Closed {
+    async fn send(&self, _frame: &Frame) -> Result<Framed, TransportError> {
+        Err(closed())
+    }
+}
+
+#[async_trait]
+impl Ses for Closed {
+    async fn send(&self, _mail: &SesMail) -> Result<Reply, TransportError> {
         Err(closed())
     }
 }

@@ -69,6 +69,9 @@ pub fn transport_between_points(transport: &Transport, effects: &Arc<dyn Effects
     Transport {
         http: Arc::new(Between { inner: Arc::clone(&transport.http), effects: Arc::clone(effects) }),
         smtp: Arc::new(Between { inner: Arc::clone(&transport.smtp), effects: Arc::clone(effects) }),
+        // no story of the crash points goes these ways: what surrounds a send is the same on all of them
+        sockets: Arc::clone(&transport.sockets),
+        ses: transport.ses.clone(),
     }
 }
 

@@ -12,7 +12,9 @@ use bellhop_core::{
     channel::{Outgoing, Reply},
     mail::{Mail, Mailed, SmtpReply},
     model::DeliveryId,
-    ports::{Http, Sent, Smtp, TransportError},
+    ports::{Http, Sent, Ses, Smtp, Sockets, TransportError},
+    ses::SesMail,
+    socket::{Frame, Framed},
 };
 
 /// What the provider does with a request.
@@ -45,7 +47,7 @@ impl Answer {
 
 type Script = dyn Fn(Option<DeliveryId>) -> Vec<Answer> + Send + Sync;
 
-/// The far end of [`Http`] and [`Smtp`].
+/// The far end of every way out.
 pub struct Provider {
     script: Box<Script>,
     seen: Mutex<Seen>,
@@ -57,6 +59,8 @@ struct Seen {
     answers: BTreeMap<Option<DeliveryId>, Vec<Answer>>,
     requests: Vec<Outgoing>,
     mails: Vec<Mail>,
+    frames: Vec<Frame>,
+    ses_mails: Vec<SesMail>,
 }
 
 impl Provider {
@@ -89,6 +93,16 @@ impl Provider {
     /// Every mail that arrived, in order.
     pub fn mails(&self) -> Vec<Mail> {
         self.seen().mails.clone()
+    }
+
+    /// Every frame that arrived, in order.
+    pub fn frames(&self) -> Vec<Frame> {
+        self.seen().frames.clone()
+    }
+
+    /// Every mail that arrived through SES, in order.
+    pub fn ses_mails(&self) -> Vec<SesMail> {
+        self.seen().ses_mails.clone()
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -143,6 +157,40 @@ impl Smtp for Provider {
             Answer::Taken => Ok(answered(250)),
             Answer::Status(code) => Ok(answered(code)),
             Answer::Later(code, _) => Ok(Mailed::HeldBack(vec![reply(code); mail.to.len()])),
+            Answer::TimesOut => error(Reason::Timeout, Sent::Maybe),
+            Answer::Refused => error(Reason::ConnectFailed, Sent::No),
+            Answer::Panics => resume_unwind(Box::new("as the script says")),
+        }
+    }
+}
+
+/// The delivery's id stands in a header; a status refuses the handshake, and above 999 it is the code that the server closes
+/// with.
+#[async_trait]
+impl Sockets for Provider {
+    async fn send(&self, frame: &Frame) -> Result<Framed, TransportError> {
+        let refused = |status| Ok(Framed::Refused(Reply { status, headers: Vec::new(), body: Vec::new() }));
+        let delivery = frame.headers.iter().find_map(|(_, value)| value.parse().ok());
+        match self.answer(delivery, |seen| seen.frames.push(frame.clone())) {
+            Answer::Taken => Ok(Framed::Closed(Some(1000))),
+            Answer::Status(code @ 1000..) => Ok(Framed::Closed(Some(code))),
+            Answer::Status(status) | Answer::Later(status, _) => refused(status),
+            Answer::TimesOut => error(Reason::Timeout, Sent::Maybe),
+            Answer::Refused => error(Reason::ConnectFailed, Sent::No),
+            Answer::Panics => resume_unwind(Box::new("as the script says")),
+        }
+    }
+}
+
+/// The delivery's id stands in a tag.
+#[async_trait]
+impl Ses for Provider {
+    async fn send(&self, mail: &SesMail) -> Result<Reply, TransportError> {
+        let reply = |status| Ok(Reply { status, headers: Vec::new(), body: br#"{"MessageId":"1"}"#.to_vec() });
+        let delivery = mail.tags.iter().find_map(|(_, value)| value.parse().ok());
+        match self.answer(delivery, |seen| seen.ses_mails.push(mail.clone())) {
+            Answer::Taken => reply(200),
+            Answer::Status(status) | Answer::Later(status, _) => reply(status),
             Answer::TimesOut => error(Reason::Timeout, Sent::Maybe),
             Answer::Refused => error(Reason::ConnectFailed, Sent::No),
             Answer::Panics => resume_unwind(Box::new("as the script says")),

@@ -40,7 +40,7 @@ pub(crate) fn write<const N: usize>(cx: &Context, message: &Message, params: &Pa
     match params.text("template") {
         Some(template) if is_json(template) => (JSON, Body::Json(texts.json(template))),
         Some(template) => (TEXT, Body::Raw(texts.plain(template).into_bytes())),
-        None if is_bettergi(params) => (JSON, Body::Json(bettergi(cx, message, params).to_string())),
+        None if is_bettergi(params) => (JSON, Body::Json(addressed(bettergi(cx, message, params), message, params).to_string())),
         None => (JSON, Body::Json(envelope(message, params))),
     }
 }
@@ -51,7 +51,8 @@ pub(crate) fn holds_token(params: &Params) -> bool {
     is_bettergi(params) && !own && params.text("method") != Some("GET")
 }
 
-fn is_bettergi(params: &Params) -> bool {
+/// Whether it is BetterGI's format that is wanted.
+pub(crate) fn is_bettergi(params: &Params) -> bool {
     params.text("format") == Some("bettergi")
 }
 
@@ -87,7 +88,8 @@ struct Envelope<'a> {
     data: Option<&'a Value>,
 }
 
-fn envelope(message: &Message, params: &Params) -> String {
+/// The whole event, as JSON.
+pub(crate) fn envelope(message: &Message, params: &Params) -> String {
     let event = message.event;
     let send_to = match params.text("send_to") {
         Some(own) => vec![own.to_owned()],
@@ -115,7 +117,8 @@ fn envelope(message: &Message, params: &Params) -> String {
     serde_json::to_string(&envelope).unwrap_or_default()
 }
 
-fn bettergi(cx: &Context, message: &Message, params: &Params) -> Value {
+/// What BetterGI itself tells of an event.
+pub(crate) fn bettergi(cx: &Context, message: &Message, params: &Params) -> Value {
     let event = message.event;
     let at = event.occurred_at.unwrap_or(event.accepted_at).to_zoned(cx.time_zone.clone());
     let result = event.result.map(|result| match result {
@@ -123,17 +126,21 @@ fn bettergi(cx: &Context, message: &Message, params: &Params) -> Value {
         RunResult::Failure => "Fail",
         RunResult::Partial => "PartialSuccess",
     });
-    let mut body = json!({
+    json!({
         "event": event.event_type.as_ref().map_or_else(|| event.source.as_str(), |event_type| event_type.as_str()),
         "result": result,
         "timestamp": at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
         "screenshot": screenshot(message, params),
         "message": render::join(&message.title, &message.body, message.format), // the body has no place for a title
         "data": event.data,
-        "send_to": params.text("send_to").map_or_else(|| receivers(message), Value::from),
-    });
-    if let (Value::Object(body), Some(token)) = (&mut body, params.text("token")) {
-        body.insert("token".to_owned(), token.into());
+    })
+}
+
+/// BetterGI's body with whom its receiver is to tell.
+fn addressed(mut body: Value, message: &Message, params: &Params) -> Value {
+    body["send_to"] = params.text("send_to").map_or_else(|| receivers(message), Value::from);
+    if let Some(token) = params.text("token") {
+        body["token"] = token.into();
     }
     body
 }

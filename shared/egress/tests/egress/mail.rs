@@ -76,12 +76,12 @@ impl Drop for MailServer {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test is told by its environment")]
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let venv = env::var("BELLHOP_VENV").map(PathBuf::from);
     venv.unwrap_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.venv")).join("bin/python")
 }
 
-fn tempdir() -> PathBuf {
+pub(crate) fn tempdir() -> PathBuf {
     use std::sync::atomic::{AtomicU32, Ordering};
     static MADE: AtomicU32 = AtomicU32::new(0);
     let number = MADE.fetch_add(1, Ordering::Relaxed);

@@ -9,6 +9,7 @@ mod mail;
 mod proxies;
 mod servers;
 mod tls;
+mod websocket;
 
 use std::net::SocketAddr;
 
