@@ -1,7 +1,7 @@
 //! The shape of a channel: what it declares about itself and the one pure function by which it speaks.
 //!
 //! A channel does no I/O and knows no clock. [`Channel::step`] is asked what to do next, is given every answer so far, and
-//! says: call this, done, or failed. `core` carries the call out ([`crate::deliver`]), `dry-run` prints it.
+//! says: call this, get me a token, done, or failed. `core` carries the call out ([`crate::deliver`]), `dry-run` prints it.
 
 mod params;
 
@@ -14,6 +14,7 @@ use crate::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
     mail::{Mail, Mailed, Receipt},
     model::{Address, AddressKind, ChannelId, Event, Format, Picture},
+    token::{Secret, Token, TokenRequest},
 };
 
 pub use params::{Kind, Param, Params};
@@ -57,6 +58,11 @@ pub trait Channel: Send + Sync {
 
     /// What to do next, after these answers.
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step;
+
+    /// The token in the answer to a [`Step::Token`].
+    fn token(&self, _cx: &Context, _reply: &Reply) -> Result<Token, SendError> {
+        Err(SendError::new(Reason::Bug, Retry::Never, "this channel needs no token"))
+    }
 
     /// What becomes of a [`Step::Mail`] to which the server said this.
     fn mailed(&self, _message: &Message, _answer: &Mailed) -> Result<Receipt, SendError> {
@@ -135,6 +141,8 @@ pub struct Context {
     pub locale: String,
     /// Nonces by name, where somebody wants to see the same bytes again; nothing but for dry runs.
     pub fixed: Vec<(String, String)>,
+    /// What [`Step::Token`] asked for, once it is there.
+    pub token: Option<Secret>,
 }
 
 impl Context {
@@ -184,12 +192,19 @@ pub struct Message<'a> {
 /// What a channel wants next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
+    /// This token is needed first; the next step has it in its [`Context`].
+    Token(Box<TokenRequest>),
+    /// The token was refused, and with it the last request: another one is needed, once. Where that is refused as well, this
+    /// is the failure.
+    Renew(SendError),
     /// This request is to be made; its answer is handed to the next step.
     Call(Outgoing),
     /// This mail is to be sent; [`Channel::mailed`] judges what is said to it.
     Mail(Box<Mail>),
     /// The provider has it.
     Done,
+    /// The provider has it, but not for everybody: for whom not, and why, without an address.
+    Partly(String),
     /// The provider refuses it.
     Fail(SendError),
 }
@@ -295,7 +310,14 @@ mod tests {
 
     fn context(chance: u128) -> Context {
         let fixed = vec![("iv".to_owned(), "1111".to_owned())];
-        Context { now: Timestamp::UNIX_EPOCH, chance, time_zone: jiff::tz::TimeZone::UTC, locale: "en".to_owned(), fixed }
+        Context {
+            now: Timestamp::UNIX_EPOCH,
+            chance,
+            time_zone: jiff::tz::TimeZone::UTC,
+            locale: "en".to_owned(),
+            fixed,
+            token: None,
+        }
     }
 
     #[test]

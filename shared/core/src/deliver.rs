@@ -13,8 +13,9 @@ use crate::{
     channel::{Channel, Context, Message, Params, Reply, Step},
     mail::Receipt,
     model::{Account, Attempt, Delivery, Disabled, Job, Outcome, Picture, Registration, State},
-    ports::{Freshness, MOST_RECEIVES, Ports, Sent, Transport, TransportError, Wake},
+    ports::{Freshness, MOST_RECEIVES, Ports, Sent, TransportError, Wake},
     render, report,
+    token::{Secret, flights},
     transition::{Claim, Claimed, Next, Settlement, is_repeated, next_number},
 };
 
@@ -234,8 +235,7 @@ impl Tried {
 
     /// No answer came.
     fn unanswered(error: TransportError) -> Self {
-        let hopeless = matches!(error.reason, Reason::BlockedAddress | Reason::InvalidParams);
-        let retry = if hopeless { Retry::Never } else { Retry::Later };
+        let retry = error.retry();
         let tried = Self::failed(SendError::new(error.reason, retry, error.detail));
         match error.sent {
             Sent::No => tried,
@@ -273,6 +273,7 @@ async fn try_once(
         time_zone: account.map_or(jiff::tz::TimeZone::UTC, Account::time_zone),
         locale: account.map_or_else(|| "en".to_owned(), |account| account.locale.clone()),
         fixed: Vec::new(),
+        token: None,
     };
     let mut called = Called::default();
     let sending = async {
@@ -282,7 +283,7 @@ async fn try_once(
         };
         let params = registration.params.with_options(job.event.options.get(&registration.channel));
         let message = render::message(job, channel.spec(), picture);
-        drive(&ports.transport, channel, &cx, &message, &params, &mut called).await
+        drive(ports, channel, cx, &message, &params, &mut called).await
     };
     let tried = AssertUnwindSafe(sending).catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!(delivery = %job.delivery, attempt = next_number(row), "a panic while sending");
@@ -302,16 +303,32 @@ struct Called {
 
 /// Steps through the channel until it is done.
 async fn drive(
-    transport: &Transport,
-    channel: &dyn Channel,
-    cx: &Context,
+    ports: &Ports,
+    channel: &'static dyn Channel,
+    mut cx: Context,
     message: &Message<'_>,
     params: &Params,
     called: &mut Called,
 ) -> Tried {
+    let transport = &ports.transport;
     let mut replies: Vec<Reply> = Vec::new();
+    let mut refused: Option<Secret> = None;
     for _ in 0..MOST_CALLS {
-        match channel.step(cx, message, params, &replies) {
+        match channel.step(&cx, message, params, &replies) {
+            Step::Token(request) => {
+                let account = &message.event.account;
+                match flights::obtain(ports, channel, &cx, account, &request, refused.as_ref()).await {
+                    Ok(token) => cx.token = Some(token),
+                    Err(error) => return Tried::failed(error),
+                }
+            }
+            Step::Renew(error) => {
+                let again = cx.token.take().filter(|_| refused.is_none());
+                if again.is_none() || replies.pop().is_none() {
+                    return Tried::failed(SendError { retry: Retry::Never, ..error });
+                }
+                refused = again;
+            }
             Step::Call(outgoing) => {
                 called.sent = true;
                 match transport.http.call(&outgoing).await {
@@ -333,6 +350,7 @@ async fn drive(
                 };
             }
             Step::Done => return Tried::delivered(Receipt::All),
+            Step::Partly(whom) => return Tried::delivered(Receipt::Except(whom)),
             Step::Fail(error) => return Tried::failed(error),
         }
     }

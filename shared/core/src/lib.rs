@@ -20,6 +20,7 @@ pub mod ports;
 pub mod render;
 pub mod report;
 pub mod tick;
+pub mod token;
 pub mod transition;
 pub mod view;
 
