@@ -7,7 +7,8 @@
 use rusqlite::{Connection, OptionalExtension, Result, TransactionBehavior};
 
 /// Step i leads from version i to version i + 1.
-pub(crate) const STEPS: &[&str] = &["
+pub(crate) const STEPS: &[&str] = &[
+    "
     CREATE TABLE accounts (
         id TEXT NOT NULL PRIMARY KEY,
         body TEXT NOT NULL
@@ -108,7 +109,20 @@ pub(crate) const STEPS: &[&str] = &["
         reason TEXT NOT NULL,
         PRIMARY KEY (lane, seq)
     ) WITHOUT ROWID, STRICT;
-"];
+",
+    "
+    -- of providers; secret like the parameters of registrations
+    CREATE TABLE tokens (
+        account TEXT NOT NULL,
+        channel TEXT NOT NULL,
+        credential TEXT NOT NULL,
+        slot TEXT NOT NULL,
+        until INTEGER NOT NULL,
+        PRIMARY KEY (account, channel, credential)
+    ) WITHOUT ROWID, STRICT;
+    CREATE INDEX tokens_by_end ON tokens (until);
+",
+];
 
 /// The version that this program writes.
 pub(crate) fn current() -> i64 {
