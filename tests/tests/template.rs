@@ -296,8 +296,20 @@ fn a_sender_reads_its_own_channels_secrets_and_writes_no_registration() {
     for (function, channel) in senders.iter().zip(template.channels()) {
         let secrets: Vec<_> = rows(&template, function, &READS).into_iter().filter(|rows| rows.starts_with("secret")).collect();
         assert_eq!(secrets, [format!("secret/{channel}"), format!("secret/{channel}/*")]);
+        let tokens = format!("token/{channel}/*");
         let written = rows(&template, function, &WRITES);
-        assert_eq!(written, ["delivery/*", "due", "due/*", "standing/*"].map(str::to_owned).into());
+        assert_eq!(written, ["delivery/*", "due", "due/*", "standing/*", &tokens].map(str::to_owned).into());
+    }
+}
+
+#[test]
+fn tokens_of_providers_are_read_and_written_by_the_sender_of_their_channel_alone() {
+    let template = Template::read();
+    for function in template.functions() {
+        let reached = [READS, WRITES].into_iter().flat_map(|actions| rows(&template, &function, &actions));
+        let tokens: BTreeSet<_> = reached.filter(|rows| rows.starts_with("token")).collect();
+        let own = function.name.strip_prefix("Sender").map(|channel| format!("token/{channel}/*"));
+        assert_eq!(tokens, own.into_iter().collect(), "{}", function.name);
     }
 }
 

@@ -18,6 +18,7 @@
 //! | `standing/{account}` | `{name}` | what a provider's answer said of it; all that a sender may write of it |
 //! | `secret/{channel}/{account}` | `{name}` | its parameters, sealed; readable by that channel's sender and `manage` |
 //! | `secret/{channel}` | `key` | the channel's data key, wrapped by KMS |
+//! | `token/{channel}/{account}` | `{hash}` | a provider's token for a credential, sealed; that channel's sender alone has it |
 //! | `group/{account}/{group}` | `{name}` | a member |
 //! | `default/{account}` | `{name}` | takes raw addresses |
 //! | `account/{account}` | `account` | an account's settings |
@@ -31,6 +32,7 @@ use bellhop_core::{
     Timestamp,
     model::{AccountId, ChannelId, DeliveryId, EventId, Key as ApiKey, KeyId, Name, State},
     ports::IdempotencyKey,
+    token::TokenKey,
 };
 
 /// The index over rare states: [`RARE_PK`] and [`RARE_SK`], keys only.
@@ -159,6 +161,10 @@ pub(crate) fn secret(channel: &ChannelId, account: &AccountId, name: &Name) -> K
 
 pub(crate) fn data_key(channel: &ChannelId) -> Key {
     key(format!("secret/{channel}"), "key")
+}
+
+pub(crate) fn token(kept: &TokenKey) -> Key {
+    key(format!("token/{}/{}", kept.channel, kept.account.as_str()), kept.credential.to_string())
 }
 
 pub(crate) fn members(account: &AccountId, group: &Name) -> String {
