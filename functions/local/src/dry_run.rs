@@ -1,7 +1,7 @@
 //! What would be sent: a case in, the requests out, without a connection.
 //!
 //! Everything is done as the product does it (parameters and options are checked, the message is rendered, the channel is
-//! stepped through), only that answers come from the case. Promise: the same case gives the same output, secrets and all.
+//! stepped through), only that answers come from the case, those to requests for tokens first. Promise: the same case gives the same output, secrets and all.
 //! Left to others: printing it (the binary), carrying requests out ([`bellhop_core::deliver`]).
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -15,17 +15,18 @@ use bellhop_core::{
         Trigger,
     },
     render,
+    token::Secret,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::case::{Response, UNANSWERED, at, mail, read, request, word};
+use crate::case::{A_TOKEN, FOUND, Response, UNANSWERED, at, mail, read, request, word};
 
 /// A channel that asks for more calls than this is going round in circles.
 pub(crate) const MOST_CALLS: usize = 32;
 
 /// How providers say yes; a message of several requests goes on only after one of them.
-const YES: [&str; 3] = ["", r#"{"ok":true,"code":0,"errcode":0,"success":true}"#, r#"{"code":200}"#];
+const YES: [&str; 4] = ["", r#"{"ok":true,"code":0,"errcode":0,"success":true}"#, r#"{"code":200}"#, FOUND];
 
 /// Reads a case object with `channel` and answers `{"preflight":[…],"requests":[…]}` or `{"error":{…}}`. `now` is used where
 /// the case has no `now_unix`. Fails if the input is no case of a channel that we have.
@@ -172,11 +173,19 @@ fn step_through(
     params: &Params,
     answers: &[&Response],
 ) -> Result<Run, Refused> {
-    let mut run = Run::default();
+    let (mut run, mut cx) = (Run::default(), cx.clone());
     let mut replies = Vec::new();
     let mut answers = answers.iter();
     for _ in 0..MOST_CALLS {
-        match channel.step(cx, message, params, &replies) {
+        match channel.step(&cx, message, params, &replies) {
+            Step::Token(wanted) => {
+                run.preflight.push(request(&wanted.outgoing));
+                cx.token = Some(match answers.next().map(|answer| answer.reply()) {
+                    Some(Some(reply)) => channel.token(&cx, &reply).map_err(Refused::ByTheProvider)?.value,
+                    Some(None) => return Err(Refused::Unanswered),
+                    None => Secret::new(A_TOKEN),
+                });
+            }
             Step::Call(outgoing) => {
                 let reply = if let Some(answer) = answers.next() {
                     run.preflight.push(request(&outgoing));
@@ -186,7 +195,7 @@ fn step_through(
                     let yes = |body: &str| Reply { status: 200, headers: Vec::new(), body: body.into() };
                     let agrees = |reply: &Reply| {
                         let so_far = [replies.as_slice(), std::slice::from_ref(reply)].concat();
-                        !matches!(channel.step(cx, message, params, &so_far), Step::Fail(_))
+                        !matches!(channel.step(&cx, message, params, &so_far), Step::Fail(_))
                     };
                     YES.into_iter().map(yes).find(agrees).unwrap_or_else(|| yes(""))
                 };
@@ -196,9 +205,9 @@ fn step_through(
                 run.requests.push(mail(&outgoing));
                 break;
             }
-            Step::Fail(error) if run.requests.is_empty() => return Err(Refused::ByTheProvider(error)),
+            Step::Fail(error) | Step::Renew(error) if run.requests.is_empty() => return Err(Refused::ByTheProvider(error)),
             // the answer that we made up was not to the channel's taste: its request is what was asked for
-            Step::Fail(_) | Step::Done => break,
+            Step::Fail(_) | Step::Renew(_) | Step::Done | Step::Partly(_) => break,
         }
     }
     Ok(run)
@@ -223,5 +232,5 @@ pub(crate) fn job(channel: &ChannelId, draft: Draft, now: Timestamp) -> Result<J
 }
 
 pub(crate) fn context(now: Timestamp) -> Context {
-    Context { now, chance: 0, time_zone: jiff::tz::TimeZone::UTC, locale: "en".to_owned(), fixed: Vec::new() }
+    Context { now, chance: 0, time_zone: jiff::tz::TimeZone::UTC, locale: "en".to_owned(), fixed: Vec::new(), token: None }
 }

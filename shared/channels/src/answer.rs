@@ -27,6 +27,11 @@ impl Answer {
         self.0.get(name).and_then(Value::as_i64)
     }
 
+    /// How long something lasts, in whole seconds.
+    pub(crate) fn seconds(&self, name: &str) -> Option<Duration> {
+        self.number(name).and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs)
+    }
+
     /// A text; empty if it is not there.
     pub(crate) fn text(&self, name: &str) -> &str {
         self.0.get(name).and_then(Value::as_str).unwrap_or_default()
@@ -85,6 +90,16 @@ pub(crate) fn unknown_code(code: i64, reply: &Reply, now: Timestamp) -> Step {
     match reply.status {
         429 | 500..=599 => verdict::by_status(reply, now),
         _ => refused(code, &Fault::Message, "look the code up on the provider's page"),
+    }
+}
+
+/// The error of a step that is a failure.
+pub(crate) fn as_error(step: Step) -> SendError {
+    match step {
+        Step::Fail(error) | Step::Renew(error) => error,
+        Step::Token(_) | Step::Call(_) | Step::Mail(_) | Step::Done | Step::Partly(_) => {
+            SendError::new(Reason::Bug, Retry::Never, "a refusal was taken for a success")
+        }
     }
 }
 

@@ -21,6 +21,8 @@ mod custom;
 mod dingtalk;
 mod discord;
 mod email;
+mod fcm;
+mod feishu_app;
 mod feishu_bot;
 mod gotify;
 mod header;
@@ -42,6 +44,7 @@ mod telegram;
 mod template;
 mod verdict;
 mod webhook;
+mod wecom_app;
 mod wecom_bot;
 mod wxpusher;
 mod xxtui;
@@ -60,6 +63,8 @@ pub const ALL: Catalog = Catalog(&[
     &dingtalk::DingTalk,
     &discord::Discord,
     &email::Email,
+    &fcm::Fcm,
+    &feishu_app::FeishuApp,
     &feishu_bot::FeishuBot,
     &gotify::Gotify,
     &mailgun::Mailgun,
@@ -71,6 +76,7 @@ pub const ALL: Catalog = Catalog(&[
     &slack::Slack,
     &teams::Teams,
     &telegram::Telegram,
+    &wecom_app::WecomApp,
     &wecom_bot::WecomBot,
     &wxpusher::WxPusher,
     &xxtui::Xxtui,

@@ -21,7 +21,7 @@ use text::{Markup, Part, split};
 
 use crate::{
     address,
-    answer::{Answer, Fault, refused, undocumented, unknown_code},
+    answer::{Answer, Fault, as_error, refused, undocumented, unknown_code},
     param::{PROXY, required, with_picture},
     request::post_json,
     template::percent_encoded,
@@ -234,16 +234,6 @@ fn judge(reply: &Reply, now: Timestamp) -> Judged {
 
 fn refusal(step: Step) -> Judged {
     Judged::Refused(as_error(step))
-}
-
-/// The error of a step that is a failure.
-fn as_error(step: Step) -> SendError {
-    match step {
-        Step::Fail(error) => error,
-        Step::Call(_) | Step::Mail(_) | Step::Done => {
-            SendError::new(Reason::Bug, Retry::Never, "a refusal was taken for a success")
-        }
-    }
 }
 
 #[cfg(test)]
