@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
-use bellhop_core::deliver::LEASE;
+use bellhop_core::{deliver::LEASE, token::FETCH};
 use bellhop_egress::Settings;
 use bellhop_lambda::env::{self, Function};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
@@ -168,6 +168,7 @@ fn a_claim_ends_before_its_message_comes_again_and_a_request_before_its_function
         assert!(LEASE < hidden);
         assert!(LEASE >= function, "whoever is killed at the deadline sends nothing after its claim is over");
     }
+    assert!(FETCH > request, "nobody else fetches a token while its request is under way");
 }
 
 #[test]

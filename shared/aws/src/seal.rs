@@ -164,6 +164,8 @@ fn open_with(key: &RandomizedNonceKey, bound_to: &[u8], sealed: &[u8]) -> Result
 
 #[cfg(test)]
 mod tests {
+    use bellhop_core::{model::AccountId, token::Credential};
+
     use super::*;
 
     fn key() -> RandomizedNonceKey {
@@ -176,6 +178,21 @@ mod tests {
         let sealed = seal_with(&key(), &bound_to("phone"), b"{}".to_vec()).unwrap();
         assert_eq!(open_with(&key(), &bound_to("phone"), &sealed).unwrap(), b"{}");
         assert!(matches!(open_with(&key(), &bound_to("desk"), &sealed), Err(StoreError::Corrupt(_))));
+    }
+
+    #[test]
+    fn a_token_opens_for_its_own_account_channel_and_credential_alone() {
+        let key_of = |account, channel, secret| TokenKey {
+            account: AccountId::parse(account).unwrap(),
+            channel: ChannelId::new(channel),
+            credential: Credential::of(&[secret]),
+        };
+        let bound_to = |key| Owner::token(&key).bound_to;
+        let sealed = seal_with(&key(), &bound_to(key_of("main", "fcm", "a")), b"t0k".to_vec()).unwrap();
+        assert_eq!(open_with(&key(), &bound_to(key_of("main", "fcm", "a")), &sealed).unwrap(), b"t0k");
+        for other in [key_of("other", "fcm", "a"), key_of("main", "feishu_app", "a"), key_of("main", "fcm", "b")] {
+            assert!(open_with(&key(), &bound_to(other), &sealed).is_err());
+        }
     }
 
     #[test]

@@ -72,6 +72,8 @@ impl Flights {
         if let Some(flight) = inner.under_way.get(key).and_then(WeakShared::upgrade) {
             return Seat::Joined(flight);
         }
+        // what is known is over or refused: whoever comes now waits for the next one
+        inner.known.remove(key);
         let flight = begin().shared();
         if let Some(weak) = flight.downgrade() {
             inner.under_way.insert(key.clone(), weak);
@@ -86,9 +88,8 @@ impl Flights {
         if inner.known.len() >= MOST_KNOWN {
             inner.known.clear();
         }
-        match result {
-            Ok(good) => drop(inner.known.insert(key.clone(), good.clone())),
-            Err(_) => drop(inner.known.remove(key)),
+        if let Ok(good) = result {
+            inner.known.insert(key.clone(), good.clone());
         }
     }
 }

@@ -5,7 +5,8 @@ use std::{fs, os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
 use bellhop_core::{
     Reason,
     model::{AttachmentId, EventId, Outcome, Picture, State},
-    ports::{Attachments, Clock, Deliveries, Events, Freshness, Keys, Ledger, Queue, Registrations},
+    ports::{Attachments, Clock, Deliveries, Events, Freshness, Keys, Ledger, Queue, Registrations, Tokens},
+    token::{Credential, Held, TokenKey, Wish},
     transition::Next,
 };
 use bellhop_testkit::{Sim, account, channel, name};
@@ -104,6 +105,9 @@ async fn data_of_version_1_can_be_read() {
     let wakes = store.receive(&channel(), 10).await.unwrap();
     assert_eq!(wakes.iter().map(|wake| wake.job.event.message.as_str()).collect::<Vec<_>>(), ["second"]);
     assert_eq!(store.dead_letters().await.unwrap(), [(channel(), 1)]);
+    let key = TokenKey { account: account(), channel: channel(), credential: Credential::of(&["s3cret"]) };
+    let wish = Wish { by: 7, refused: None, now: Sim::new(1).now() };
+    assert!(matches!(store.ask(&key, &wish).await.unwrap(), Held::Yours { .. }), "tables that came later are there");
 }
 
 #[tokio::test]
