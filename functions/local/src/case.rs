@@ -17,8 +17,8 @@ use url::Url;
 /// The reason where there was no answer: nobody knows whether the request arrived.
 pub(crate) const UNANSWERED: Reason = Reason::OutcomeUnknown;
 
-/// An answer to whoever looks somebody up: found.
-pub(crate) const FOUND: &str = r#"{"code":0,"data":{"user_list":[{"user_id":"someone"}]}}"#;
+/// An answer to what goes before a message: somebody is found, something is kept.
+pub(crate) const FOUND: &str = r#"{"code":0,"data":{"user_list":[{"user_id":"someone"}]},"errcode":0,"media_id":"something"}"#;
 
 /// A token where a case names none.
 pub(crate) const A_TOKEN: &str = "TOKEN";

@@ -1,7 +1,7 @@
 //! What would be sent: a case in, the requests out, without a connection.
 //!
 //! Everything is done as the product does it (parameters and options are checked, the message is rendered, the channel is
-//! stepped through), only that answers come from the case, those to requests for tokens first. Promise: the same case gives the same output, secrets and all.
+//! stepped through), only that answers to what goes before the message come from the case. Promise: the same case gives the same output, secrets and all.
 //! Left to others: printing it (the binary), carrying requests out ([`bellhop_core::deliver`]).
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -26,7 +26,7 @@ use crate::case::{A_TOKEN, FOUND, Response, UNANSWERED, at, mail, read, request,
 pub(crate) const MOST_CALLS: usize = 32;
 
 /// How providers say yes; a message of several requests goes on only after one of them.
-const YES: [&str; 4] = ["", r#"{"ok":true,"code":0,"errcode":0,"success":true}"#, r#"{"code":200}"#, FOUND];
+const YES: [&str; 3] = ["", r#"{"ok":true,"code":0,"errcode":0,"success":true}"#, r#"{"code":200}"#];
 
 /// Reads a case object with `channel` and answers `{"preflight":[…],"requests":[…]}` or `{"error":{…}}`. `now` is used where
 /// the case has no `now_unix`. Fails if the input is no case of a channel that we have.
@@ -165,7 +165,7 @@ fn run(channel: &dyn Channel, case: &Case, now: Timestamp, answers: &[&Response]
     step_through(channel, &cx, &message, &params, answers)
 }
 
-/// The first requests get the case's answers; those of the message itself are answered as if all were well.
+/// What goes before the message gets the case's answers; the message itself is answered as if all were well.
 fn step_through(
     channel: &dyn Channel,
     cx: &Context,
@@ -186,19 +186,18 @@ fn step_through(
                     None => Secret::new(A_TOKEN),
                 });
             }
+            Step::Ask(outgoing) => {
+                run.preflight.push(request(&outgoing));
+                let found = || Some(yes(FOUND));
+                replies.push(answers.next().map_or_else(found, |answer| answer.reply()).ok_or(Refused::Unanswered)?);
+            }
             Step::Call(outgoing) => {
-                let reply = if let Some(answer) = answers.next() {
-                    run.preflight.push(request(&outgoing));
-                    answer.reply().ok_or(Refused::Unanswered)?
-                } else {
-                    run.requests.push(request(&outgoing));
-                    let yes = |body: &str| Reply { status: 200, headers: Vec::new(), body: body.into() };
-                    let agrees = |reply: &Reply| {
-                        let so_far = [replies.as_slice(), std::slice::from_ref(reply)].concat();
-                        !matches!(channel.step(&cx, message, params, &so_far), Step::Fail(_))
-                    };
-                    YES.into_iter().map(yes).find(agrees).unwrap_or_else(|| yes(""))
+                run.requests.push(request(&outgoing));
+                let agrees = |reply: &Reply| {
+                    let so_far = [replies.as_slice(), std::slice::from_ref(reply)].concat();
+                    !matches!(channel.step(&cx, message, params, &so_far), Step::Fail(_))
                 };
+                let reply = YES.into_iter().map(yes).find(agrees).unwrap_or_else(|| yes(""));
                 replies.push(reply);
             }
             Step::Mail(outgoing) => {
@@ -207,10 +206,14 @@ fn step_through(
             }
             Step::Fail(error) | Step::Renew(error) if run.requests.is_empty() => return Err(Refused::ByTheProvider(error)),
             // the answer that we made up was not to the channel's taste: its request is what was asked for
-            Step::Fail(_) | Step::Renew(_) | Step::Done | Step::Partly(_) => break,
+            Step::Fail(_) | Step::Renew(_) | Step::Done | Step::DoneExcept(_) => break,
         }
     }
     Ok(run)
+}
+
+fn yes(body: &str) -> Reply {
+    Reply { status: 200, headers: Vec::new(), body: body.into() }
 }
 
 /// A registration's parameters, checked as when it is saved.

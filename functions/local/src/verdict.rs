@@ -55,12 +55,12 @@ pub fn verdict(input: &str, channels: Catalog, now: Timestamp) -> Result<Value, 
     for _ in 0..MOST_CALLS {
         so_far.push(reply.clone());
         let verdict = match step(&so_far) {
-            Step::Call(_) | Step::Token(_) => continue,
+            Step::Ask(_) | Step::Call(_) | Step::Token(_) => continue,
             Step::Mail(_) => unanswered(), // that was no mail server's reply
             Step::Renew(error) => json!({ "verdict": "refresh_token_then_retry", "reason": error.reason }),
             Step::Fail(error) => refused(&error),
             Step::Done => delivered(),
-            Step::Partly(_) => {
+            Step::DoneExcept(_) => {
                 let mut verdict = delivered();
                 verdict["per_recipient"] = per_user(&registration, &reply);
                 verdict
@@ -71,11 +71,13 @@ pub fn verdict(input: &str, channels: Catalog, now: Timestamp) -> Result<Value, 
     Ok(delivered())
 }
 
-/// The answers before the one to the message itself, as if all went well: a channel that looks its recipient up goes on when
-/// somebody is found.
+/// The answers to what goes before the message, as if all went well.
 fn before_the_message(step: impl Fn(&[Reply]) -> Step) -> Vec<Reply> {
-    let found = vec![Reply { status: 200, headers: Vec::new(), body: FOUND.into() }];
-    if matches!(step(&found), Step::Call(_)) { found } else { Vec::new() }
+    let mut so_far = Vec::new();
+    while so_far.len() < MOST_CALLS && matches!(step(&so_far), Step::Ask(_)) {
+        so_far.push(Reply { status: 200, headers: Vec::new(), body: FOUND.into() });
+    }
+    so_far
 }
 
 /// By user, as WeCom tells who does not have it. <https://developer.work.weixin.qq.com/document/path/90236>

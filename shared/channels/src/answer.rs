@@ -97,7 +97,7 @@ pub(crate) fn unknown_code(code: i64, reply: &Reply, now: Timestamp) -> Step {
 pub(crate) fn as_error(step: Step) -> SendError {
     match step {
         Step::Fail(error) | Step::Renew(error) => error,
-        Step::Token(_) | Step::Call(_) | Step::Mail(_) | Step::Done | Step::Partly(_) => {
+        Step::Token(_) | Step::Ask(_) | Step::Call(_) | Step::Mail(_) | Step::Done | Step::DoneExcept(_) => {
             SendError::new(Reason::Bug, Retry::Never, "a refusal was taken for a success")
         }
     }

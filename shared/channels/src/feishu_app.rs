@@ -104,7 +104,7 @@ fn next(cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> R
     let recipient = Recipient::of(message, params);
     let (kind, id, so_far) = match (recipient, so_far) {
         (Ok(Recipient::Id(kind, id)), so_far) => (kind, id.to_owned(), so_far),
-        (Ok(who @ (Recipient::Email(_) | Recipient::Mobile(_))), []) => return Ok(Step::Call(lookup(&who, params, token))),
+        (Ok(who @ (Recipient::Email(_) | Recipient::Mobile(_))), []) => return Ok(Step::Ask(lookup(&who, params, token))),
         (Ok(Recipient::Email(_) | Recipient::Mobile(_)), [first, rest @ ..]) => match found(first, cx.now) {
             Ok(id) => ("open_id", id, rest),
             Err(step) => return Ok(step),

@@ -92,7 +92,7 @@ fn next(cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> R
     let Some(token) = &cx.token else { return token_request(params).map(|wanted| Step::Token(Box::new(wanted))) };
     let upload = upload(cx, message, params, token);
     let (media, so_far) = match (upload, so_far) {
-        (Some(upload), []) => return Ok(Step::Call(upload)),
+        (Some(upload), []) => return Ok(Step::Ask(upload)),
         (Some(_), [first, rest @ ..]) => match uploaded(first, cx.now) {
             Ok(media) => (media, rest),
             Err(step) => return Ok(step),
@@ -349,7 +349,7 @@ fn judge(reply: &Reply, now: Timestamp) -> Step {
         ("unlicenseduser", "without a license for the app"),
     ];
     let left_out: Vec<_> = left_out.into_iter().filter_map(count).collect();
-    if left_out.is_empty() { Step::Done } else { Step::Partly(format!("not for all recipients: {}", left_out.join(", "))) }
+    if left_out.is_empty() { Step::Done } else { Step::DoneExcept(format!("not for all recipients: {}", left_out.join(", "))) }
 }
 
 #[cfg(test)]

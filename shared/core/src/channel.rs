@@ -197,14 +197,17 @@ pub enum Step {
     /// The token was refused, and with it the last request: another one is needed, once. Where that is refused as well, this
     /// is the failure.
     Renew(SendError),
-    /// This request is to be made; its answer is handed to the next step.
+    /// This is to be asked, or handed over, before the message can go; the answer is handed to the next step. Where there is
+    /// none, nothing was sent.
+    Ask(Outgoing),
+    /// This request is to be made, and sends the message or a part of it; its answer is handed to the next step.
     Call(Outgoing),
     /// This mail is to be sent; [`Channel::mailed`] judges what is said to it.
     Mail(Box<Mail>),
     /// The provider has it.
     Done,
     /// The provider has it, but not for everybody: for whom not, and why, without an address.
-    Partly(String),
+    DoneExcept(String),
     /// The provider refuses it.
     Fail(SendError),
 }

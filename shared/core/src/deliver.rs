@@ -329,6 +329,13 @@ async fn drive(
                 }
                 refused = again;
             }
+            Step::Ask(outgoing) => match transport.http.call(&outgoing).await {
+                Ok(reply) => {
+                    called.status = Some(reply.status);
+                    replies.push(reply);
+                }
+                Err(error) => return Tried::unanswered(TransportError { sent: Sent::No, ..error }),
+            },
             Step::Call(outgoing) => {
                 called.sent = true;
                 match transport.http.call(&outgoing).await {
@@ -350,7 +357,7 @@ async fn drive(
                 };
             }
             Step::Done => return Tried::delivered(Receipt::All),
-            Step::Partly(whom) => return Tried::delivered(Receipt::Except(whom)),
+            Step::DoneExcept(whom) => return Tried::delivered(Receipt::Except(whom)),
             Step::Fail(error) => return Tried::failed(error),
         }
     }

@@ -17,8 +17,10 @@ fn reply(status: u16, body: &Value) -> Reply {
     Reply { status, headers: Vec::new(), body: body.to_string().into_bytes() }
 }
 
+/// What is asked or sent.
 fn sent(step: Step) -> (String, Value) {
-    let Step::Call(Outgoing { url, body: Body::Json(body), .. }) = step else { panic!("no request but {step:?}") };
+    let (Step::Ask(outgoing) | Step::Call(outgoing)) = step else { panic!("no request but {step:?}") };
+    let Outgoing { url, body: Body::Json(body), .. } = outgoing else { panic!("not JSON") };
     (url, serde_json::from_str(&body).unwrap())
 }
 
