@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
-use bellhop_core::deliver::LEASE;
+use bellhop_core::{deliver::LEASE, token::FETCH};
 use bellhop_egress::Settings;
 use bellhop_lambda::env::{self, Function};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
@@ -168,6 +168,7 @@ fn a_claim_ends_before_its_message_comes_again_and_a_request_before_its_function
         assert!(LEASE < hidden);
         assert!(LEASE >= function, "whoever is killed at the deadline sends nothing after its claim is over");
     }
+    assert!(FETCH > request, "nobody else fetches a token while its request is under way");
 }
 
 #[test]
@@ -296,8 +297,20 @@ fn a_sender_reads_its_own_channels_secrets_and_writes_no_registration() {
     for (function, channel) in senders.iter().zip(template.channels()) {
         let secrets: Vec<_> = rows(&template, function, &READS).into_iter().filter(|rows| rows.starts_with("secret")).collect();
         assert_eq!(secrets, [format!("secret/{channel}"), format!("secret/{channel}/*")]);
+        let tokens = format!("token/{channel}/*");
         let written = rows(&template, function, &WRITES);
-        assert_eq!(written, ["delivery/*", "due", "due/*", "standing/*"].map(str::to_owned).into());
+        assert_eq!(written, ["delivery/*", "due", "due/*", "standing/*", &tokens].map(str::to_owned).into());
+    }
+}
+
+#[test]
+fn tokens_of_providers_are_read_and_written_by_the_sender_of_their_channel_alone() {
+    let template = Template::read();
+    for function in template.functions() {
+        let reached = [READS, WRITES].into_iter().flat_map(|actions| rows(&template, &function, &actions));
+        let tokens: BTreeSet<_> = reached.filter(|rows| rows.starts_with("token")).collect();
+        let own = function.name.strip_prefix("Sender").map(|channel| format!("token/{channel}/*"));
+        assert_eq!(tokens, own.into_iter().collect(), "{}", function.name);
     }
 }
 

@@ -19,6 +19,12 @@ use url::Url;
 /// The reason where there was no answer: nobody knows whether the request arrived.
 pub(crate) const UNANSWERED: Reason = Reason::OutcomeUnknown;
 
+/// An answer to what goes before a message: somebody is found, something is kept.
+pub(crate) const FOUND: &str = r#"{"code":0,"data":{"user_list":[{"user_id":"someone"}]},"errcode":0,"media_id":"something"}"#;
+
+/// A token where a case names none.
+pub(crate) const A_TOKEN: &str = "TOKEN";
+
 /// The cases' word for what the sender does next.
 pub(crate) fn word(retry: Retry) -> &'static str {
     match retry {
@@ -28,9 +34,25 @@ pub(crate) fn word(retry: Retry) -> &'static str {
     }
 }
 
+/// Which request an answer is to, where it is not the message's own.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum At {
+    /// WeCom's token.
+    Gettoken,
+    /// Feishu's.
+    TenantAccessToken,
+    /// Google's.
+    Oauth,
+    /// Whom Feishu finds by an address.
+    BatchGetId,
+}
+
 /// A provider's answer, as the cases write it.
 #[derive(Deserialize)]
 pub(crate) struct Response {
+    /// None: the message's own.
+    pub(crate) at: Option<At>,
     /// 0 = there was none.
     status: u16,
     #[serde(default)]

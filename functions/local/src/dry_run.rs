@@ -1,7 +1,7 @@
 //! What would be sent: a case in, the requests out, without a connection.
 //!
 //! Everything is done as the product does it (parameters and options are checked, the message is rendered, the channel is
-//! stepped through), only that answers come from the case. Promise: the same case gives the same output, secrets and all.
+//! stepped through), only that answers to what goes before the message come from the case. Promise: the same case gives the same output, secrets and all.
 //! Left to others: printing it (the binary), carrying requests out ([`bellhop_core::deliver`]).
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -15,11 +15,12 @@ use bellhop_core::{
         Trigger,
     },
     render,
+    token::Secret,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::case::{Response, UNANSWERED, at, frame, mail, read, request, ses, word};
+use crate::case::{A_TOKEN, FOUND, Response, UNANSWERED, at, frame, mail, read, request, ses, word};
 
 /// A channel that asks for more calls than this is going round in circles.
 pub(crate) const MOST_CALLS: usize = 32;
@@ -164,7 +165,7 @@ fn run(channel: &dyn Channel, case: &Case, now: Timestamp, answers: &[&Response]
     step_through(channel, &cx, &message, &params, answers)
 }
 
-/// The first requests get the case's answers; those of the message itself are answered as if all were well.
+/// What goes before the message gets the case's answers; the message itself is answered as if all were well.
 fn step_through(
     channel: &dyn Channel,
     cx: &Context,
@@ -172,24 +173,31 @@ fn step_through(
     params: &Params,
     answers: &[&Response],
 ) -> Result<Run, Refused> {
-    let mut run = Run::default();
+    let (mut run, mut cx) = (Run::default(), cx.clone());
     let mut replies = Vec::new();
     let mut answers = answers.iter();
     for _ in 0..MOST_CALLS {
-        match channel.step(cx, message, params, &replies) {
+        match channel.step(&cx, message, params, &replies) {
+            Step::Token(wanted) => {
+                run.preflight.push(request(&wanted.outgoing));
+                cx.token = Some(match answers.next().map(|answer| answer.reply()) {
+                    Some(Some(reply)) => channel.token(&cx, &reply).map_err(Refused::ByTheProvider)?.value,
+                    Some(None) => return Err(Refused::Unanswered),
+                    None => Secret::new(A_TOKEN),
+                });
+            }
+            Step::Ask(outgoing) => {
+                run.preflight.push(request(&outgoing));
+                let found = || Some(yes(FOUND));
+                replies.push(answers.next().map_or_else(found, |answer| answer.reply()).ok_or(Refused::Unanswered)?);
+            }
             Step::Call(outgoing) => {
-                let reply = if let Some(answer) = answers.next() {
-                    run.preflight.push(request(&outgoing));
-                    answer.reply().ok_or(Refused::Unanswered)?
-                } else {
-                    run.requests.push(request(&outgoing));
-                    let yes = |body: &str| Reply { status: 200, headers: Vec::new(), body: body.into() };
-                    let agrees = |reply: &Reply| {
-                        let so_far = [replies.as_slice(), std::slice::from_ref(reply)].concat();
-                        !matches!(channel.step(cx, message, params, &so_far), Step::Fail(_))
-                    };
-                    YES.into_iter().map(yes).find(agrees).unwrap_or_else(|| yes(""))
+                run.requests.push(request(&outgoing));
+                let agrees = |reply: &Reply| {
+                    let so_far = [replies.as_slice(), std::slice::from_ref(reply)].concat();
+                    !matches!(channel.step(&cx, message, params, &so_far), Step::Fail(_))
                 };
+                let reply = YES.into_iter().map(yes).find(agrees).unwrap_or_else(|| yes(""));
                 replies.push(reply);
             }
             Step::Mail(outgoing) => {
@@ -204,12 +212,16 @@ fn step_through(
                 run.requests.push(ses(&outgoing));
                 break;
             }
-            Step::Fail(error) if run.requests.is_empty() => return Err(Refused::ByTheProvider(error)),
+            Step::Fail(error) | Step::Renew(error) if run.requests.is_empty() => return Err(Refused::ByTheProvider(error)),
             // the answer that we made up was not to the channel's taste: its request is what was asked for
-            Step::Fail(_) | Step::Done | Step::DoneExcept(_) => break,
+            Step::Fail(_) | Step::Renew(_) | Step::Done | Step::DoneExcept(_) => break,
         }
     }
     Ok(run)
+}
+
+fn yes(body: &str) -> Reply {
+    Reply { status: 200, headers: Vec::new(), body: body.into() }
 }
 
 /// A registration's parameters, checked as when it is saved.
@@ -231,5 +243,13 @@ pub(crate) fn job(channel: &ChannelId, draft: Draft, now: Timestamp) -> Result<J
 }
 
 pub(crate) fn context(now: Timestamp) -> Context {
-    Context { now, chance: 0, time_zone: jiff::tz::TimeZone::UTC, locale: "en".to_owned(), done: 0, fixed: Vec::new() }
+    Context {
+        now,
+        chance: 0,
+        time_zone: jiff::tz::TimeZone::UTC,
+        locale: "en".to_owned(),
+        done: 0,
+        fixed: Vec::new(),
+        token: None,
+    }
 }

@@ -1,29 +1,31 @@
-//! What would become of a delivery after an answer: `delivered`, `retry`, `retry_after` or `permanent`.
+//! What would become of a delivery after an answer: `delivered`, `retry`, `retry_after`, `refresh_token_then_retry` or
+//! `permanent`.
 //!
 //! The channel judges the answer as it does in the product; this module puts its judgement into the words of the cases.
 
 use bellhop_core::{
     Problem, Retry, SendError, Timestamp,
-    channel::{Catalog, Params, Step},
+    channel::{Catalog, Context, Params, Reply, Step},
     mail::Mailed,
     model::{ChannelId, Draft},
     render,
     socket::Framed,
+    token::Secret,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    case::{Response, UNANSWERED, at, read, word},
+    case::{A_TOKEN, At, FOUND, Response, UNANSWERED, at, read, word},
     dry_run::{MOST_CALLS, context, job, registered},
 };
 
 /// Reads `{"channel","registration"?,"now_unix"?,"response"}` and answers
-/// `{"verdict","retry_after_s"?,"per_recipient"?,"reason"}`; `reason` is `null` for what is delivered. Which request was
-/// answered (`at`) is not read: no channel makes one before the message yet. A channel that tries another way after it (without
-/// formatting, say) is given the same answer again. `now` is used where the input has no `now_unix`. What a WebSocket server
-/// closed with stands in the response, as `close`. An empty registration is none. Fails if the input is no answer to a channel
-/// that we have.
+/// `{"verdict","retry_after_s"?,"per_recipient"?,"reason"}`; `reason` is `null` for what is delivered. `at` in the response says
+/// that it answers a request before the message: one for a token, or one that looks somebody up. A channel that tries another
+/// way after it (without formatting, say) is given the same answer again. `now` is used where the input has no `now_unix`. What
+/// a WebSocket server closed with stands in the response, as `close`. An empty registration is none. Fails if the input is no
+/// answer to a channel that we have.
 pub fn verdict(input: &str, channels: Catalog, now: Timestamp) -> Result<Value, Problem> {
     let question: Question = read(input)?;
     let channel = channels.speaker(&question.channel)?;
@@ -47,16 +49,52 @@ pub fn verdict(input: &str, channels: Catalog, now: Timestamp) -> Result<Value, 
         Err(problem) => return Ok(json!({ "verdict": "permanent", "reason": problem.code })),
     };
     let Some(reply) = question.response.reply() else { return Ok(unanswered()) };
-    let cx = context(now);
-    let replies = vec![reply; MOST_CALLS];
-    let mut steps = (1..=MOST_CALLS).filter_map(|tries| Some(channel.step(&cx, &message, &params, replies.get(..tries)?)));
-    let last = steps.find(|step| !matches!(step, Step::Call(_))).unwrap_or(Step::Done);
-    Ok(match last {
-        Step::Done | Step::DoneExcept(_) | Step::Call(_) => delivered(),
-        // that was no mail server's reply, no answer to a handshake, none of SES's
-        Step::Mail(_) | Step::Socket(_) | Step::Ses(_) => unanswered(),
-        Step::Fail(error) => refused(&error),
-    })
+    let cx = Context { token: Some(Secret::new(A_TOKEN)), ..context(now) };
+    let step = |so_far: &[Reply]| channel.step(&cx, &message, &params, so_far);
+    let mut so_far = match question.response.at {
+        Some(At::Gettoken | At::TenantAccessToken | At::Oauth) => {
+            return Ok(channel.token(&cx, &reply).map_or_else(|error| refused(&error), |_| delivered()));
+        }
+        Some(At::BatchGetId) => Vec::new(),
+        None => before_the_message(step),
+    };
+    for _ in 0..MOST_CALLS {
+        so_far.push(reply.clone());
+        let verdict = match step(&so_far) {
+            Step::Ask(_) | Step::Call(_) | Step::Token(_) => continue,
+            // that was no mail server's reply, no answer to a handshake, none of SES's
+            Step::Mail(_) | Step::Socket(_) | Step::Ses(_) => unanswered(),
+            Step::Renew(error) => json!({ "verdict": "refresh_token_then_retry", "reason": error.reason }),
+            Step::Fail(error) => refused(&error),
+            Step::Done => delivered(),
+            Step::DoneExcept(_) => {
+                let mut verdict = delivered();
+                verdict["per_recipient"] = per_user(&registration, &reply);
+                verdict
+            }
+        };
+        return Ok(verdict);
+    }
+    Ok(delivered())
+}
+
+/// The answers to what goes before the message, as if all went well.
+fn before_the_message(step: impl Fn(&[Reply]) -> Step) -> Vec<Reply> {
+    let mut so_far = Vec::new();
+    while so_far.len() < MOST_CALLS && matches!(step(&so_far), Step::Ask(_)) {
+        so_far.push(Reply { status: 200, headers: Vec::new(), body: FOUND.into() });
+    }
+    so_far
+}
+
+/// By user, as WeCom tells who does not have it. <https://developer.work.weixin.qq.com/document/path/90236>
+fn per_user(registration: &Map<String, Value>, reply: &Reply) -> Value {
+    let said: Map<String, Value> = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let left_out = ["invaliduser", "unlicenseduser"].into_iter().filter_map(|field| said.get(field)?.as_str());
+    let left_out: Vec<_> = left_out.flat_map(|users| users.split('|')).collect();
+    let to = registration.get("to_user").and_then(Value::as_str).unwrap_or_default().split('|');
+    let word = |user| if left_out.contains(&user) { "permanent" } else { "delivered" };
+    to.filter(|user| !user.is_empty()).map(|user| (user.to_owned(), word(user).into())).collect::<Map<_, _>>().into()
 }
 
 fn delivered() -> Value {

@@ -91,6 +91,7 @@ fn assert_request(request: &Value, expected: &Value, case: &str) {
     }
     assert_eq!(request["body_kind"], expected["body_kind"], "{case}");
     assert_eq!(request.get("body"), expected.get("body").map(expanded).as_ref(), "{case}");
+    assert_eq!(request.get("body_b64url"), expected.get("body_b64url"), "{case}");
 }
 
 #[test]
@@ -128,6 +129,13 @@ fn what_is_sent_is_what_the_case_expects() {
             for (request, expected) in requests.iter().zip(&expected) {
                 assert_request(request, expected, name);
             }
+            let before = case.get("preflight").and_then(Value::as_array).into_iter().flatten();
+            let before: Vec<_> = before.map(|step| &step["request"]).collect();
+            let sent = sent["preflight"].as_array().unwrap();
+            assert_eq!(sent.len(), before.len(), "{name}: {sent:?}");
+            for (request, expected) in sent.iter().zip(before) {
+                assert_request(request, expected, name);
+            }
         }
     }
 }
@@ -144,7 +152,7 @@ fn what_becomes_of_an_answer_is_what_the_case_expects() {
             let at = format!("{}: {response}", case["name"]);
             assert_eq!(judged["verdict"], response["verdict"], "{at}");
             assert_eq!(judged.get("retry_after_s"), response.get("retry_after_s"), "{at}");
-            if case["channel"] == "email" {
+            if case["channel"] == "email" || case["channel"] == "wecom_app" {
                 assert_eq!(judged.get("per_recipient"), response.get("per_recipient"), "{at}");
             }
             assert_eq!(judged["reason"].is_null(), response["verdict"] == "delivered", "{at}");

@@ -1,8 +1,8 @@
-//! Secret parameters, sealed: AES-256-GCM with a data key per channel, bound to account, registration and channel.
+//! Secret parameters and providers' tokens, sealed: AES-256-GCM with a data key per channel, bound to whose they are.
 //!
 //! The data key lies in the table, wrapped by KMS under the encryption context `{channel}`, so that a role that may unwrap
-//! one channel's key may unwrap no other; it is unwrapped once per environment. Promise: neither keys nor parameters appear
-//! in an error or in `Debug`.
+//! one channel's key may unwrap no other; it is unwrapped once per environment. Promise: neither keys nor what is sealed
+//! appears in an error or in `Debug`.
 //! <https://docs.aws.amazon.com/kms/latest/developerguide/encrypt_context.html>
 
 use std::{collections::HashMap, fmt, sync::Arc};
@@ -12,6 +12,7 @@ use aws_sdk_kms::{Client, operation::decrypt::DecryptError, primitives::Blob, ty
 use bellhop_core::{
     StoreError,
     model::{ChannelId, Registration},
+    token::TokenKey,
 };
 use tokio::sync::Mutex;
 
@@ -20,7 +21,7 @@ use crate::{
         Table, keys,
         table::{Condition, Row, Written},
     },
-    error::{corrupt, json, unavailable, unfinished},
+    error::{corrupt, unavailable, unfinished},
 };
 
 const WRAPPED: &str = "wrapped";
@@ -53,16 +54,16 @@ impl Seal {
         self.data_key(table, channel, None).await.map(drop)
     }
 
-    /// A registration's parameters, sealed. `mark` is random.
-    pub(crate) async fn seal(&self, table: &Table, registration: &Registration, mark: u128) -> Result<Vec<u8>, StoreError> {
-        let key = self.data_key(table, &registration.channel, Some(mark)).await?;
-        seal_with(&key, &bound_to(registration), json(&registration.params)?.into_bytes())
+    /// A text of that owner, sealed. `mark` is random.
+    pub(crate) async fn seal(&self, table: &Table, owner: &Owner, plain: String, mark: u128) -> Result<Vec<u8>, StoreError> {
+        let key = self.data_key(table, &owner.channel, Some(mark)).await?;
+        seal_with(&key, &owner.bound_to, plain.into_bytes())
     }
 
-    /// What was sealed for that registration.
-    pub(crate) async fn open(&self, table: &Table, registration: &Registration, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
-        let key = self.data_key(table, &registration.channel, None).await?;
-        open_with(&key, &bound_to(registration), sealed)
+    /// What was sealed for that owner.
+    pub(crate) async fn open(&self, table: &Table, owner: &Owner, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let key = self.data_key(table, &owner.channel, None).await?;
+        open_with(&key, &owner.bound_to, sealed)
     }
 
     /// The channel's data key. Made if there is none and a mark for its row is given.
@@ -115,10 +116,28 @@ impl Seal {
     }
 }
 
-/// What the seal is good for alone. Names have no NUL.
-fn bound_to(registration: &Registration) -> Vec<u8> {
-    let Registration { account, name, channel, .. } = registration;
-    [account.as_str(), name.as_str(), channel.as_str()].join("\0").into_bytes()
+/// What a seal is good for alone.
+pub(crate) struct Owner {
+    channel: ChannelId,
+    bound_to: Vec<u8>,
+}
+
+impl Owner {
+    /// Names have no NUL, so that no two lists of them are one.
+    fn new(channel: &ChannelId, names: &[&str]) -> Self {
+        Self { channel: channel.clone(), bound_to: names.join("\0").into_bytes() }
+    }
+
+    /// Of a registration's parameters.
+    pub(crate) fn registration(registration: &Registration) -> Self {
+        let Registration { account, name, channel, .. } = registration;
+        Self::new(channel, &[account.as_str(), name.as_str(), channel.as_str()])
+    }
+
+    /// Of a provider's token.
+    pub(crate) fn token(TokenKey { account, channel, credential }: &TokenKey) -> Self {
+        Self::new(channel, &[account.as_str(), "", channel.as_str(), &credential.to_string()])
+    }
 }
 
 fn seal_with(key: &RandomizedNonceKey, bound_to: &[u8], mut plain: Vec<u8>) -> Result<Vec<u8>, StoreError> {
@@ -130,11 +149,11 @@ fn seal_with(key: &RandomizedNonceKey, bound_to: &[u8], mut plain: Vec<u8>) -> R
 }
 
 fn open_with(key: &RandomizedNonceKey, bound_to: &[u8], sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
-    let broken = || corrupt("sealed parameters, which are not what was sealed for this registration");
+    let broken = || corrupt("sealed text, which is not what was sealed for this owner");
     let (format, rest) = sealed.split_first().ok_or_else(broken)?;
     let (nonce, rest) = rest.split_at_checked(NONCE_LEN).ok_or_else(broken)?;
     if *format != FORMAT {
-        return Err(corrupt("sealed parameters of a later program"));
+        return Err(corrupt("sealed text of a later program"));
     }
     let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| broken())?;
     let mut rest = rest.to_vec();
@@ -145,6 +164,8 @@ fn open_with(key: &RandomizedNonceKey, bound_to: &[u8], sealed: &[u8]) -> Result
 
 #[cfg(test)]
 mod tests {
+    use bellhop_core::{model::AccountId, token::Credential};
+
     use super::*;
 
     fn key() -> RandomizedNonceKey {
@@ -153,11 +174,25 @@ mod tests {
 
     #[test]
     fn what_was_sealed_opens_for_its_registration_alone() {
-        let registration = bellhop_testkit::registration("phone");
-        let sealed = seal_with(&key(), &bound_to(&registration), b"{}".to_vec()).unwrap();
-        assert_eq!(open_with(&key(), &bound_to(&registration), &sealed).unwrap(), b"{}");
-        let other = bellhop_testkit::registration("desk");
-        assert!(matches!(open_with(&key(), &bound_to(&other), &sealed), Err(StoreError::Corrupt(_))));
+        let bound_to = |name| Owner::registration(&bellhop_testkit::registration(name)).bound_to;
+        let sealed = seal_with(&key(), &bound_to("phone"), b"{}".to_vec()).unwrap();
+        assert_eq!(open_with(&key(), &bound_to("phone"), &sealed).unwrap(), b"{}");
+        assert!(matches!(open_with(&key(), &bound_to("desk"), &sealed), Err(StoreError::Corrupt(_))));
+    }
+
+    #[test]
+    fn a_token_opens_for_its_own_account_channel_and_credential_alone() {
+        let key_of = |account, channel, secret| TokenKey {
+            account: AccountId::parse(account).unwrap(),
+            channel: ChannelId::new(channel),
+            credential: Credential::of(&[secret]),
+        };
+        let bound_to = |key| Owner::token(&key).bound_to;
+        let sealed = seal_with(&key(), &bound_to(key_of("main", "fcm", "a")), b"t0k".to_vec()).unwrap();
+        assert_eq!(open_with(&key(), &bound_to(key_of("main", "fcm", "a")), &sealed).unwrap(), b"t0k");
+        for other in [key_of("other", "fcm", "a"), key_of("main", "feishu_app", "a"), key_of("main", "fcm", "b")] {
+            assert!(open_with(&key(), &bound_to(other), &sealed).is_err());
+        }
     }
 
     #[test]

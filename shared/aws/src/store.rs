@@ -9,6 +9,7 @@ use bellhop_core::{
     model::{Account, AccountId, ChannelId, Key, KeyId, Name, Registration},
     ports::{Clock, Kind, Ports, Record, Transport},
     report::Telemetry,
+    token::flights::Flights,
 };
 use tokio::time::timeout;
 
@@ -115,6 +116,8 @@ impl Store {
             accounts: Arc::clone(self) as _,
             keys: Arc::clone(self) as _,
             attachments: Arc::clone(self) as _,
+            tokens: Arc::clone(self) as _,
+            flights: Flights::default(),
             clock: Arc::clone(&self.clock),
             telemetry,
             transport: transport.into(),

@@ -27,6 +27,11 @@ impl Answer {
         self.0.get(name).and_then(Value::as_i64)
     }
 
+    /// How long something lasts, in whole seconds.
+    pub(crate) fn seconds(&self, name: &str) -> Option<Duration> {
+        self.number(name).and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs)
+    }
+
     /// A text; empty if it is not there.
     pub(crate) fn text(&self, name: &str) -> &str {
         self.0.get(name).and_then(Value::as_str).unwrap_or_default()
@@ -91,10 +96,15 @@ pub(crate) fn unknown_code(code: i64, reply: &Reply, now: Timestamp) -> Step {
 /// The error of a step that is a failure.
 pub(crate) fn as_error(step: Step) -> SendError {
     match step {
-        Step::Fail(error) => error,
-        Step::Call(_) | Step::Mail(_) | Step::Socket(_) | Step::Ses(_) | Step::Done | Step::DoneExcept(_) => {
-            SendError::new(Reason::Bug, Retry::Never, "a refusal was taken for a success")
-        }
+        Step::Fail(error) | Step::Renew(error) => error,
+        Step::Token(_)
+        | Step::Ask(_)
+        | Step::Call(_)
+        | Step::Mail(_)
+        | Step::Socket(_)
+        | Step::Ses(_)
+        | Step::Done
+        | Step::DoneExcept(_) => SendError::new(Reason::Bug, Retry::Never, "a refusal was taken for a success"),
     }
 }
 

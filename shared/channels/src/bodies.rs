@@ -34,7 +34,7 @@ impl Bodies {
 }
 
 /// <https://spec.commonmark.org/>
-fn from_markdown(text: &str) -> String {
+pub(crate) fn from_markdown(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     pulldown_cmark::html::push_html(&mut html, pulldown_cmark::Parser::new(text));
     html
@@ -42,7 +42,7 @@ fn from_markdown(text: &str) -> String {
 
 /// The text of a page, with its paragraphs, list items and links, from its tags alone: a tree would take quadratic time
 /// where tags are nested deeply.
-fn to_text(html: &str) -> String {
+pub(crate) fn to_text(html: &str) -> String {
     let mut emitter = DefaultEmitter::default();
     emitter.naively_switch_states(true); // what stands in <script>, <style> and <title> is not markup
     let mut page = Page::default();

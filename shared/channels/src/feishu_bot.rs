@@ -161,7 +161,7 @@ fn body(signed: &Map<String, Value>, message: &Message, image_key: Option<&str>)
 
 /// A card of markdown with a button for the link.
 /// <https://open.feishu.cn/document/common-capabilities/message-card/message-cards-content/card-structure/card-content>
-fn card(message: &Message, text: &str) -> Value {
+pub(crate) fn card(message: &Message, text: &str) -> Value {
     let mut card = json!({ "config": { "wide_screen_mode": true } });
     if !message.title.is_empty() {
         let title = json!({ "tag": "plain_text", "content": render::shorten(&message.title, TITLE) });
@@ -182,7 +182,7 @@ fn card(message: &Message, text: &str) -> Value {
 }
 
 /// A text with links and a picture: one paragraph each.
-fn post(message: &Message, text: &str, image_key: Option<&str>) -> Value {
+pub(crate) fn post(message: &Message, text: &str, image_key: Option<&str>) -> Value {
     let link = |url: &str| json!([{ "tag": "a", "text": url, "href": url }]);
     let paragraphs = std::iter::once(json!([{ "tag": "text", "text": text }]))
         .chain([message.image_url, message.url].into_iter().flatten().map(link))

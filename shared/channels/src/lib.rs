@@ -23,6 +23,8 @@ mod custom;
 mod dingtalk;
 mod discord;
 mod email;
+mod fcm;
+mod feishu_app;
 mod feishu_bot;
 mod gotify;
 mod header;
@@ -47,6 +49,7 @@ mod template;
 mod verdict;
 mod webhook;
 mod websocket;
+mod wecom_app;
 mod wecom_bot;
 mod wxpusher;
 mod xxtui;
@@ -66,6 +69,8 @@ pub const SPECS: Catalog = Catalog {
         &dingtalk::SPEC,
         &discord::SPEC,
         &email::SPEC,
+        &fcm::SPEC,
+        &feishu_app::SPEC,
         &feishu_bot::SPEC,
         &gotify::SPEC,
         &mailgun::SPEC,
@@ -80,6 +85,7 @@ pub const SPECS: Catalog = Catalog {
         &teams::SPEC,
         &telegram::SPEC,
         &websocket::SPEC,
+        &wecom_app::SPEC,
         &wecom_bot::SPEC,
         &wxpusher::SPEC,
         &xxtui::SPEC,
@@ -97,6 +103,8 @@ pub const ALL: Catalog = Catalog {
         &dingtalk::SPEAKER,
         &discord::SPEAKER,
         &email::Email,
+        &fcm::Fcm,
+        &feishu_app::FeishuApp,
         &feishu_bot::SPEAKER,
         &gotify::SPEAKER,
         &mailgun::SPEAKER,
@@ -111,6 +119,7 @@ pub const ALL: Catalog = Catalog {
         &teams::SPEAKER,
         &telegram::Telegram,
         &websocket::WebSocket,
+        &wecom_app::WecomApp,
         &wecom_bot::WecomBot,
         &wxpusher::SPEAKER,
         &xxtui::SPEAKER,

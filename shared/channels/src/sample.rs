@@ -8,6 +8,7 @@ use bellhop_core::{
     mail::Mail,
     model::{ChannelId, DeliveryId, Event, EventId, Job, Name},
     render,
+    token::Secret,
 };
 use proptest::{collection::vec, prelude::*};
 use serde_json::{Value, json};
@@ -44,10 +45,12 @@ pub(crate) fn message(job: &Job) -> Message<'_> {
     render::message(job, &crate::webhook::SPEC, None)
 }
 
+/// As for an attempt that has its token, if one is needed.
 pub(crate) fn context() -> Context {
     let now = Timestamp::from_second(NOW).unwrap();
     let time_zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
-    Context { now, chance: 7, time_zone, locale: "en".to_owned(), done: 0, fixed: Vec::new() }
+    let token = Some(Secret::new("t0k"));
+    Context { now, chance: 7, time_zone, locale: "en".to_owned(), done: 0, fixed: Vec::new(), token }
 }
 
 /// The request that `channel` makes of a message.

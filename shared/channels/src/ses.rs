@@ -35,7 +35,7 @@ pub(crate) static SPEC: Spec = Spec {
     ),
     docs: "https://docs.aws.amazon.com/ses/latest/dg/send-email-raw.html",
     // 10 MB in all, which no message comes near
-    limits: Limits { title: None, body: None, rate: None, rate: None },
+    limits: Limits { title: None, body: None, rate: None },
     address: Some(AddressKind::Email),
     params: &[REGION, FROM, TO, CONFIGURATION_SET, HTML, INCLUDE_PICTURE],
     check,

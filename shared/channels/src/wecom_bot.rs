@@ -177,7 +177,7 @@ fn words(message: &Message, params: &Params) -> Value {
 }
 
 /// Whether the robot takes it: a JPEG or PNG that is not too large.
-fn is_sendable(Picture(bytes): &Picture) -> bool {
+pub(crate) fn is_sendable(Picture(bytes): &Picture) -> bool {
     bytes.len() <= MOST_PICTURE_BYTES && (bytes.starts_with(b"\x89PNG") || bytes.starts_with(b"\xff\xd8\xff"))
 }
 

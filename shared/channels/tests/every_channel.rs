@@ -1,7 +1,10 @@
 //! Every channel's free tests: whoever adds a line to [`bellhop_channels::ALL`] adds an example here, and has these.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{Arc, LazyLock},
+};
 
 use bellhop_channels::ALL;
 use bellhop_core::{
@@ -10,6 +13,7 @@ use bellhop_core::{
     mail::{Mail, Mailed, SmtpReply},
     model::{AccountId, ChannelId, DeliveryId, Draft, EventId, Job, Name, Picture},
     render,
+    token::Secret,
 };
 use serde_json::{Map, Value, json};
 
@@ -50,6 +54,24 @@ fn example(channel: &dyn Channel) -> Map<String, Value> {
             "chat_id": "987654321",
             "proxy": "http://user:S3cr3t@proxy.example.com:8080",
         }),
+        "wecom_app" => json!({
+            "corp_id": "ww1",
+            "corp_secret": "S3cr3t",
+            "agent_id": 1_000_002,
+            "to_user": ["zhangsan", "lisi"],
+            "proxy": "http://user:S3cr3t@proxy.example.com:8080",
+        }),
+        "feishu_app" => json!({
+            "app_id": "cli_1",
+            "app_secret": "S3cr3t",
+            "receive_id": "ou_1",
+            "proxy": "http://user:S3cr3t@proxy.example.com:8080",
+        }),
+        "fcm" => json!({
+            "service_account": *SERVICE_ACCOUNT,
+            "token": "S3cr3t",
+            "proxy": "http://user:S3cr3t@proxy.example.com:8080",
+        }),
         "wecom_bot" => json!({"key": "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=S3cr3t"}),
         "email" => json!({
             "host": "smtp.example.com",
@@ -86,6 +108,15 @@ fn example(channel: &dyn Channel) -> Map<String, Value> {
     example.as_object().unwrap().clone()
 }
 
+/// One with a key that was made for the cases.
+static SERVICE_ACCOUNT: LazyLock<String> = LazyLock::new(|| {
+    let case: Value = serde_json::from_str(include_str!("../cases/fcm.json")).unwrap();
+    let account = case["cases"][0]["registration"]["service_account"].as_str().unwrap();
+    let mut account: Value = serde_json::from_str(account).unwrap();
+    account["private_key_id"] = PLANTED.into();
+    account.to_string()
+});
+
 fn channels() -> impl Iterator<Item = &'static dyn Channel> {
     ALL.speakers.iter().copied()
 }
@@ -113,16 +144,33 @@ fn picture() -> Picture {
     Picture(b"\x89PNG\r\n\x1a\n".as_slice().into())
 }
 
-fn step(channel: &dyn Channel, message: &Message, so_far: &[Reply]) -> Step {
-    let cx = Context {
+/// What a channel may know, with a token if there is to be one.
+fn context(token: Option<&str>) -> Context {
+    Context {
         done: 0,
         now: Timestamp::UNIX_EPOCH,
         chance: 7,
         time_zone: jiff::tz::TimeZone::UTC,
         locale: "zh-CN".to_owned(),
         fixed: Vec::new(),
-    };
-    channel.step(&cx, message, &params(channel), so_far)
+        token: token.map(Secret::new),
+    }
+}
+
+fn step(channel: &dyn Channel, message: &Message, so_far: &[Reply]) -> Step {
+    channel.step(&context(Some("S3cr3t token")), message, &params(channel), so_far)
+}
+
+/// The request for a token of each channel that needs one.
+fn token_requests() -> impl Iterator<Item = (&'static dyn Channel, Outgoing)> {
+    channels().filter_map(|channel| {
+        let job = job(channel, "title", "text");
+        let message = render::message(&job, channel.spec(), None);
+        match channel.step(&context(None), &message, &params(channel), &[]) {
+            Step::Token(wanted) => Some((channel, wanted.outgoing)),
+            _ => None,
+        }
+    })
 }
 
 fn reply(status: u16, body: &[u8]) -> Reply {
@@ -228,7 +276,7 @@ fn whatever_is_answered_nothing_panics_and_only_2xx_can_be_delivered() {
         for status in 100..=599 {
             for answer in strange_answers() {
                 let step = step(channel, &message, &[reply(status, &answer)]);
-                let delivered = step == Step::Done;
+                let delivered = matches!(step, Step::Done | Step::DoneExcept(_));
                 assert!(!delivered || (200..300).contains(&status), "{}: {status}", channel.spec().id);
             }
         }
@@ -240,16 +288,10 @@ fn without_its_parameters_a_channel_fails_in_words() {
     for channel in channels() {
         let job = job(channel, "title", "text");
         let message = render::message(&job, channel.spec(), None);
-        let cx = Context {
-            done: 0,
-            now: Timestamp::UNIX_EPOCH,
-            chance: 7,
-            time_zone: jiff::tz::TimeZone::UTC,
-            locale: "en".to_owned(),
-            fixed: Vec::new(),
-        };
-        let step = channel.step(&cx, &message, &Params::default(), &[]);
-        assert!(matches!(step, Step::Fail(_)), "{}: {step:?}", channel.spec().id);
+        for token in [None, Some("token")] {
+            let step = channel.step(&context(token), &message, &Params::default(), &[]);
+            assert!(matches!(step, Step::Fail(_)), "{}: {step:?}", channel.spec().id);
+        }
     }
 }
 
@@ -271,7 +313,7 @@ fn no_secret_and_no_text_is_shown_even_if_it_is_echoed() {
         let picture = picture();
         let message = render::message(&job, channel.spec(), Some(&picture));
         let (outgoing, echoed) = match step(channel, &message, &[]) {
-            Step::Call(outgoing) => (format!("{outgoing:?}"), echo(&outgoing)),
+            Step::Ask(outgoing) | Step::Call(outgoing) => (format!("{outgoing:?}"), echo(&outgoing)),
             Step::Socket(frame) => {
                 (format!("{frame:?}"), format!("{} {:?} {}", frame.url, frame.headers, frame.text).into_bytes())
             }
@@ -287,9 +329,35 @@ fn no_secret_and_no_text_is_shown_even_if_it_is_echoed() {
         let shown = [outgoing, format!("{:?}", params(channel))];
         assert!(shown.iter().all(|shown| !shown.contains(PLANTED)), "{}", channel.spec().id);
         for status in 300..=599 {
-            let Step::Fail(error) = step(channel, &message, &[reply(status, &echoed)]) else { continue };
+            let (Step::Fail(error) | Step::Renew(error)) = step(channel, &message, &[reply(status, &echoed)]) else { continue };
             let shown = format!("{error:?}");
             assert!(!shown.contains(PLANTED) && !shown.contains("private"), "{}: {shown}", channel.spec().id);
+        }
+    }
+}
+
+#[test]
+fn whatever_is_answered_to_who_asks_for_a_token_nothing_panics_and_only_2xx_gives_one() {
+    assert_eq!(token_requests().map(|(channel, _)| channel.spec().id).collect::<Vec<_>>(), ["fcm", "feishu_app", "wecom_app"]);
+    let given = br#"{"errcode":0,"code":0,"access_token":"t","tenant_access_token":"t","expires_in":7200,"expire":7200}"#;
+    for (channel, _) in token_requests() {
+        let token = |status, body: &[u8]| channel.token(&context(None), &reply(status, body));
+        for status in 100..=599 {
+            assert_eq!(token(status, given).is_ok(), (200..300).contains(&status), "{}: {status}", channel.spec().id);
+            for answer in strange_answers() {
+                assert!(token(status, &answer).is_err(), "{}: {status}", channel.spec().id);
+            }
+        }
+    }
+}
+
+#[test]
+fn no_secret_is_shown_if_it_is_echoed_to_who_asks_for_a_token() {
+    for (channel, outgoing) in token_requests() {
+        assert!(!format!("{outgoing:?}").contains(PLANTED), "{}", channel.spec().id);
+        for status in 200..=599 {
+            let shown = format!("{:?}", channel.token(&context(None), &reply(status, &echo(&outgoing))));
+            assert!(!shown.contains(PLANTED), "{}: {shown}", channel.spec().id);
         }
     }
 }
@@ -337,7 +405,7 @@ fn a_text_of_any_length_makes_a_request() {
             let job = job(channel, &text, &text);
             let step = step(channel, &render::message(&job, spec, None), &[]);
             assert!(
-                matches!(step, Step::Call(_) | Step::Mail(_) | Step::Socket(_) | Step::Ses(_)),
+                matches!(step, Step::Ask(_) | Step::Call(_) | Step::Mail(_) | Step::Socket(_) | Step::Ses(_)),
                 "{}: {length}: {step:?}",
                 spec.id
             );

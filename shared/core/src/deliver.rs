@@ -15,9 +15,10 @@ use crate::{
     channel::{Channel, Context, Message, Params, Reply, Step},
     mail::Receipt,
     model::{Account, Attempt, Delivery, Disabled, Job, Outcome, Picture, Registration, State},
-    ports::{Freshness, MOST_RECEIVES, Ports, Sent, Transport, TransportError, Wake},
+    ports::{Freshness, MOST_RECEIVES, Ports, Sent, TransportError, Wake},
     render, report,
     socket::Framed,
+    token::{Secret, flights},
     transition::{Claim, Claimed, Next, Settlement, is_repeated, next_number},
 };
 
@@ -266,8 +267,7 @@ impl Tried {
 
     /// No answer came.
     fn unanswered(error: TransportError) -> Self {
-        let hopeless = matches!(error.reason, Reason::BlockedAddress | Reason::InvalidParams);
-        let retry = if hopeless { Retry::Never } else { Retry::Later };
+        let retry = error.retry();
         let tried = Self::failed(SendError::new(error.reason, retry, error.detail));
         match error.sent {
             Sent::No => tried,
@@ -302,12 +302,13 @@ async fn try_once(ports: &Ports, job: &Job, row: &Delivery, needed: &Needed) -> 
         locale: account.map_or_else(|| "en".to_owned(), |account| account.locale.clone()),
         done: usize::try_from(row.done).unwrap_or(usize::MAX),
         fixed: Vec::new(),
+        token: None,
     };
     let mut called = Called { done: row.done, ..Called::default() };
     let sending = async {
         let params = registration.params.with_options(job.event.options.get(&registration.channel));
         let message = render::message(job, channel.spec(), picture.as_ref());
-        drive(&ports.transport, *channel, &cx, &message, &params, &mut called).await
+        drive(ports, *channel, cx, &message, &params, &mut called).await
     };
     let tried = AssertUnwindSafe(sending).catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!(delivery = %job.delivery, attempt = next_number(row), "a panic while sending");
@@ -328,17 +329,40 @@ struct Called {
 
 /// Steps through the channel until it is done.
 async fn drive(
-    transport: &Transport,
-    channel: &dyn Channel,
-    cx: &Context,
+    ports: &Ports,
+    channel: &'static dyn Channel,
+    mut cx: Context,
     message: &Message<'_>,
     params: &Params,
     called: &mut Called,
 ) -> Tried {
+    let transport = &ports.transport;
     let mut replies: Vec<Reply> = Vec::new();
+    let mut refused: Option<Secret> = None;
     for _ in 0..MOST_CALLS {
         called.done = u32::try_from(cx.done + channel.arrived(&replies)).unwrap_or(u32::MAX);
-        match channel.step(cx, message, params, &replies) {
+        match channel.step(&cx, message, params, &replies) {
+            Step::Token(request) => {
+                let account = &message.event.account;
+                match flights::obtain(ports, channel, &cx, account, &request, refused.as_ref()).await {
+                    Ok(token) => cx.token = Some(token),
+                    Err(error) => return Tried::failed(error),
+                }
+            }
+            Step::Renew(error) => {
+                let again = cx.token.take().filter(|_| refused.is_none());
+                if again.is_none() || replies.pop().is_none() {
+                    return Tried::failed(SendError { retry: Retry::Never, ..error });
+                }
+                refused = again;
+            }
+            Step::Ask(outgoing) => match transport.http.call(&outgoing).await {
+                Ok(reply) => {
+                    called.status = Some(reply.status);
+                    replies.push(reply);
+                }
+                Err(error) => return Tried::unanswered(TransportError { sent: Sent::No, ..error }),
+            },
             Step::Call(outgoing) => {
                 called.sent = true;
                 match transport.http.call(&outgoing).await {

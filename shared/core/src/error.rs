@@ -273,6 +273,8 @@ words! {
         DeadLetter => "dead_letter",
         /// What the message needs could not be read from the store.
         StoreFailed => "store_failed",
+        /// Another sender is fetching the provider's token.
+        TokenPending => "token_pending",
         /// A panic in our own code.
         Bug => "bug",
         /// The registration was deleted in the meantime.

@@ -24,6 +24,7 @@ pub mod rules;
 pub mod ses;
 pub mod socket;
 pub mod tick;
+pub mod token;
 pub mod transition;
 pub mod view;
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Reason, StoreError, Timestamp,
+    Reason, Retry, StoreError, Timestamp,
     channel::{Catalog, Outgoing, Reply},
     mail::{Mail, Mailed},
     model::{
@@ -18,12 +18,13 @@ use crate::{
     report::Telemetry,
     ses::SesMail,
     socket::{Frame, Framed},
+    token::{Held, Slot, TokenKey, Wish, flights::Flights},
     transition::{Claim, Claimed, Settlement},
 };
 
 /// Everything, as the mains put it together.
 #[derive(Clone)]
-#[expect(missing_docs, reason = "each field is its trait, and the trait says it")]
+#[expect(missing_docs, reason = "each field is its trait or type, and that says it")]
 pub struct Ports {
     pub ledger: Arc<dyn Ledger>,
     pub queue: Arc<dyn Queue>,
@@ -35,6 +36,8 @@ pub struct Ports {
     pub accounts: Arc<dyn Accounts>,
     pub keys: Arc<dyn Keys>,
     pub attachments: Arc<dyn Attachments>,
+    pub tokens: Arc<dyn Tokens>,
+    pub flights: Flights,
     pub clock: Arc<dyn Clock>,
     pub telemetry: Arc<dyn Telemetry>,
     pub transport: Transport,
@@ -338,6 +341,19 @@ pub trait Attachments: Send + Sync {
     async fn delete(&self, account: &AccountId, id: AttachmentId) -> Result<(), StoreError>;
 }
 
+/// Providers' tokens, one slot for each credential, shared by all who send; kept as secret as parameters are.
+#[async_trait]
+pub trait Tokens: Send + Sync {
+    /// Applies [`crate::token::ask`]: of all who ask at once, one has the right to fetch.
+    async fn ask(&self, key: &TokenKey, wish: &Wish) -> Result<Held, StoreError>;
+
+    /// Puts what came of a fetch, unless somebody else has taken the right to it from `by`.
+    async fn put(&self, key: &TokenKey, by: u128, slot: &Slot) -> Result<(), StoreError>;
+
+    /// Returns when asking again may be answered otherwise: after a quarter of a second at most.
+    async fn changed(&self, key: &TokenKey);
+}
+
 /// Time and chance: both come from outside, so that a test can have its own.
 pub trait Clock: Send + Sync {
     /// Now, to the millisecond.
@@ -405,6 +421,14 @@ pub struct TransportError {
     pub sent: Sent,
     /// For people; without the URL, which may hold a secret.
     pub detail: String,
+}
+
+impl TransportError {
+    /// Whether the same request may fare better.
+    pub fn retry(&self) -> Retry {
+        let hopeless = matches!(self.reason, Reason::BlockedAddress | Reason::InvalidParams);
+        if hopeless { Retry::Never } else { Retry::Later }
+    }
 }
 
 /// How far a request came.

@@ -28,6 +28,7 @@ mod registrations;
 mod schema;
 mod store;
 mod sync;
+mod tokens;
 mod writer;
 
 pub use clock::SystemClock;

@@ -131,6 +131,18 @@ pub(crate) const STEPS: &[&str] = &[
         PRIMARY KEY (account, kind, name)
     ) WITHOUT ROWID, STRICT;
 ",
+    "
+    -- of providers; secret like the parameters of registrations
+    CREATE TABLE tokens (
+        account TEXT NOT NULL,
+        channel TEXT NOT NULL,
+        credential TEXT NOT NULL,
+        slot TEXT NOT NULL,
+        until INTEGER NOT NULL,
+        PRIMARY KEY (account, channel, credential)
+    ) WITHOUT ROWID, STRICT;
+    CREATE INDEX tokens_by_end ON tokens (until);
+",
 ];
 
 /// The version that this program writes.

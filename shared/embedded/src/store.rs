@@ -14,6 +14,7 @@ use bellhop_core::{
     model::{Account, AccountId, ChannelId, Key, KeyId, Name, Registration},
     ports::{Clock, Kind, Ports, Record, Transport},
     report::Telemetry,
+    token::flights::Flights,
 };
 use rusqlite::Connection;
 use tokio::{
@@ -157,6 +158,8 @@ impl Store {
             accounts: Arc::clone(self) as _,
             keys: Arc::clone(self) as _,
             attachments: Arc::clone(self) as _,
+            tokens: Arc::clone(self) as _,
+            flights: Flights::default(),
             clock: Arc::clone(&self.memory.clock),
             telemetry,
             transport: transport.into(),

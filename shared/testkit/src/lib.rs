@@ -16,6 +16,7 @@ mod rig;
 pub mod schedule;
 mod sim;
 pub mod suite;
+mod tokened;
 
 pub use make::{acceptance, account, channel, draft, event, key, name, one_a_minute, planned, registration};
 pub use memory::Memory;
@@ -23,3 +24,4 @@ pub use probe::{CATALOG, probe_rate};
 pub use provider::{Answer, Provider};
 pub use rig::{Rig, Silent, ports};
 pub use sim::{Dice, Sim};
+pub use tokened::{Fetched, TOKENED, TokenProvider};

@@ -2,8 +2,8 @@
 
 use bellhop_core::{
     Reason, Retry, SendError,
-    accept::accept,
-    channel::{Catalog, Channel, Context, Limits, Message, Params, Reply, Spec, Step, Text},
+    accept::{Wanted, accept},
+    channel::{Catalog, Channel, Context, Limits, Message, Params, Reply, Spec, Step, Text, unchecked},
     deliver::{LEASE, deliver},
     mail::Receipt,
     model::{Attempt, Delivery, Outcome, State},
@@ -22,9 +22,10 @@ static SPEC: Spec = Spec {
     label: text("Way"),
     help: text("For tests"),
     docs: "https://way.invalid/",
-    limits: Limits { title: None, body: None },
+    limits: Limits { title: None, body: None, rate: None },
     address: None,
     params: &[],
+    check: unchecked,
 };
 
 /// Judges answers by their status: 200 is a yes, 207 a yes but for one, 400 final.
@@ -86,7 +87,7 @@ async fn tried_on(rig: &Rig, channels: Catalog, with_ses: bool) -> Delivery {
     let transport = Transport { ses: transport.ses.filter(|_| with_ses), ..transport };
     let ports = Ports { channels, transport, ..rig.ports.clone() };
     assert!(ports.registrations.put(&registration("phone")).await.expect("memory does not fail"));
-    accept(&ports, &account(), draft("text"), "send_to", None).await.expect("it is accepted");
+    accept(&ports, &account(), draft("text"), Wanted::Event, None).await.expect("it is accepted");
     let wake = ports.queue.receive(&channel(), 1).await.expect("memory does not fail").remove(0);
     deliver(&ports, &wake, LEASE).await;
     let row = ports.deliveries.get(&account(), &[wake.job.delivery]).await.expect("memory does not fail").remove(0);
@@ -99,8 +100,8 @@ async fn tried(channels: Catalog, answer: Answer) -> (Rig, Delivery) {
     (rig, row)
 }
 
-const FRAMES: Catalog = Catalog(&[&Caller]);
-const LETTERS: Catalog = Catalog(&[&Letter]);
+const FRAMES: Catalog = Catalog { specs: &[&SPEC], speakers: &[&Caller] };
+const LETTERS: Catalog = Catalog { specs: &[&SPEC], speakers: &[&Letter] };
 
 fn only_attempt(row: &Delivery) -> &Attempt {
     let [attempt] = row.attempts.as_slice() else { panic!("{:?}", row.attempts) };

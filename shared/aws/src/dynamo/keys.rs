@@ -21,6 +21,7 @@
 //! | `secret/{channel}` | `key` | the channel's data key, wrapped by KMS |
 //! | `rule/{account}`, `source/{account}` | `{name}` | what the account says |
 //! | `counter/{account}/{rule}/{source}` | `counter` | failures in a row; apart from each other, since they are hot |
+//! | `token/{channel}/{account}` | `{hash}` | a provider's token for a credential, sealed; that channel's sender alone has it |
 //! | `group/{account}/{group}` | `{name}` | a member |
 //! | `default/{account}` | `{name}` | takes raw addresses |
 //! | `account/{account}` | `account` | an account's settings |
@@ -34,6 +35,7 @@ use bellhop_core::{
     Timestamp,
     model::{AccountId, ChannelId, DeliveryId, EventId, Key as ApiKey, KeyId, Name, State},
     ports::{IdempotencyKey, Kind},
+    token::TokenKey,
 };
 
 /// The index over rare states: [`RARE_PK`] and [`RARE_SK`], keys only.
@@ -180,6 +182,10 @@ pub(crate) fn secret(channel: &ChannelId, account: &AccountId, name: &Name) -> K
 
 pub(crate) fn data_key(channel: &ChannelId) -> Key {
     key(format!("secret/{channel}"), "key")
+}
+
+pub(crate) fn token(kept: &TokenKey) -> Key {
+    key(format!("token/{}/{}", kept.channel, kept.account.as_str()), kept.credential.to_string())
 }
 
 pub(crate) fn members(account: &AccountId, group: &Name) -> String {

@@ -12,6 +12,7 @@ mod registrations;
 mod seen;
 pub(crate) mod table;
 mod tenants;
+mod tokens;
 
 pub(crate) use ledger::Claims;
 pub(crate) use seen::Seen;

@@ -22,8 +22,8 @@ use super::{
 };
 use crate::{
     Store,
-    error::{corrupt, unfinished},
-    seal::Seal,
+    error::{corrupt, json, unfinished},
+    seal::{Owner, Seal},
 };
 
 const VERSION: &str = "version";
@@ -156,7 +156,7 @@ impl Store {
                 let secret = rest.get(&keys::secret(&channel, &account, &name));
                 let Some(secret) = secret.filter(|row| row.number(VERSION) == Ok(version)) else { return Ok(None) };
                 let sealed = secret.bytes(SEALED)?;
-                let opened = seal.open(&self.table, &registration, sealed).await?;
+                let opened = seal.open(&self.table, &Owner::registration(&registration), sealed).await?;
                 registration.params = serde_json::from_slice::<Params>(&opened).map_err(|_| corrupt("parameters"))?;
             }
             whole.push(Arc::new(registration));
@@ -176,7 +176,7 @@ impl Store {
         let Some(seal) = &self.seal else {
             return Err(StoreError::Unavailable("registrations cannot be saved here: no key for their parameters".to_owned()));
         };
-        let sealed = seal.seal(&self.table, new, self.clock.chance()).await?;
+        let sealed = seal.seal(&self.table, &Owner::registration(new), json(&new.params)?, self.clock.chance()).await?;
         let directory = Registration { params: Params::default(), disabled: None, ..new.clone() };
         let is_unchanged = match before {
             None => Condition::IS_FREE,

@@ -5,7 +5,8 @@ use std::{fs, os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
 use bellhop_core::{
     Reason,
     model::{AttachmentId, EventId, Outcome, Picture, State},
-    ports::{Attachments, Clock, Deliveries, Events, Freshness, Keys, Ledger, Queue, Registrations},
+    ports::{Attachments, Clock, Deliveries, Events, Freshness, Keys, Ledger, Queue, Registrations, Tokens},
+    token::{Credential, Held, TokenKey, Wish},
     transition::Next,
 };
 use bellhop_testkit::{Sim, account, channel, name};
@@ -83,7 +84,7 @@ async fn data_of_a_newer_program_is_refused_and_left_alone() {
     house.store.close().await;
     let Err(error) = Store::open(&house.path(), Options::default(), Sim::new(2)) else { panic!("it was opened") };
     assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error}");
-    assert!(error.to_string().contains("schema version 99, and this program knows 3 at most"), "{error}");
+    assert!(error.to_string().contains("schema version 99, and this program knows 4 at most"), "{error}");
     assert_eq!(inspect(&house.path()).unwrap().epoch, 1);
 }
 
@@ -104,6 +105,9 @@ async fn data_of_version_1_can_be_read() {
     let wakes = store.receive(&channel(), 10).await.unwrap();
     assert_eq!(wakes.iter().map(|wake| wake.job.event.message.as_str()).collect::<Vec<_>>(), ["second"]);
     assert_eq!(store.dead_letters().await.unwrap(), [(channel(), 1)]);
+    let key = TokenKey { account: account(), channel: channel(), credential: Credential::of(&["s3cret"]) };
+    let wish = Wish { by: 7, refused: None, now: Sim::new(1).now() };
+    assert!(matches!(store.ask(&key, &wish).await.unwrap(), Held::Yours { .. }), "tables that came later are there");
 }
 
 #[tokio::test]
@@ -138,7 +142,7 @@ async fn an_inspection_tells_without_disturbing() {
     house.settle(&wakes[1].job, Next::Again { at, reason: Reason::Timeout }).await;
 
     let inspection = inspect(&house.path()).unwrap();
-    assert_eq!((inspection.schema, inspection.known_schema, inspection.epoch), (3, 3, 1));
+    assert_eq!((inspection.schema, inspection.known_schema, inspection.epoch), (4, 4, 1));
     assert!(inspection.in_use);
     assert_eq!((inspection.damage.len(), inspection.open_to_others.len()), (0, 0));
     let [backlog] = &inspection.backlog[..] else { panic!("{inspection:?}") };

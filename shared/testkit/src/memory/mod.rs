@@ -8,6 +8,7 @@ mod ledger;
 mod queue;
 mod readers;
 mod tables;
+mod tokens;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -18,6 +19,7 @@ use bellhop_core::{
     StoreError, Timestamp,
     model::{AccountId, Delivery, DeliveryId, Job},
     ports::{Clock, Ports},
+    token::flights::Flights,
 };
 
 use queue::Messages;
@@ -60,7 +62,9 @@ impl Memory {
             records: Arc::clone(&worker) as _,
             accounts: Arc::clone(&worker) as _,
             keys: Arc::clone(&worker) as _,
-            attachments: worker,
+            attachments: Arc::clone(&worker) as _,
+            tokens: worker,
+            flights: Flights::default(),
             clock,
             telemetry: Arc::new(Silent),
             transport: Provider::new(&[]).into(),

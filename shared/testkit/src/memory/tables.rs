@@ -9,6 +9,7 @@ use bellhop_core::{
     Timestamp,
     model::{Account, AccountId, ChannelId, Delivery, DeliveryId, EventId, Job, Key, KeyId, Name, Picture, Registration},
     ports::{IdempotencyKey, Kind, Record, StoredEvent},
+    token::{Slot, TokenKey},
 };
 
 use super::queue::Messages;
@@ -29,6 +30,7 @@ pub(super) struct Tables {
     pub(super) accounts: BTreeMap<AccountId, Arc<Account>>,
     pub(super) keys: BTreeMap<KeyId, Arc<Key>>,
     pub(super) attachments: BTreeMap<(AccountId, EventId), Picture>,
+    pub(super) tokens: BTreeMap<TokenKey, Slot>,
 }
 
 /// Up to when slots of a registration are taken, and how long it pauses.

@@ -12,6 +12,7 @@ pub mod protocol;
 pub mod queue;
 pub mod readers;
 pub mod records;
+pub mod tokens;
 
 use std::time::Duration;
 
@@ -130,6 +131,16 @@ macro_rules! port_suite {
                 a_key_is_revoked_by_its_account_alone,
                 a_picture_is_kept_byte_by_byte_and_forgotten,
                 pictures_of_other_accounts_are_not_there,
+            }
+            tokens {
+                the_first_who_asks_may_fetch_and_others_wait,
+                of_two_who_ask_at_once_one_may_fetch,
+                a_token_that_was_put_is_there_for_all_until_shortly_before_its_end,
+                a_token_is_for_its_own_account_channel_and_credential,
+                a_fetch_that_failed_frees_the_right_at_once,
+                a_right_that_is_over_passes_on_and_what_comes_too_late_is_not_kept,
+                a_refused_token_is_passed_over_and_its_successor_is_not,
+                a_refused_credential_is_refused_to_all_who_ask_within_a_minute,
             }
         }
     };
@@ -266,6 +277,7 @@ mod tests {
             include_str!("queue.rs"),
             include_str!("readers.rs"),
             include_str!("records.rs"),
+            include_str!("tokens.rs"),
         ];
         let cases = modules.iter().flat_map(|module| module.lines()).filter_map(|line| line.strip_prefix("pub async fn "));
         let cases: Vec<_> = cases.filter_map(|line| line.split_once('(')).map(|(case, _)| case).collect();
