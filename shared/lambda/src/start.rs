@@ -88,13 +88,14 @@ fn log(filter: &str) -> Result<()> {
     Ok(())
 }
 
-/// Those of `all` that are deployed: they alone have a queue.
+/// Those of `all` that are deployed: they alone have a queue. Names may lack their `_`, which no logical id of a stack has.
 fn deployed(list: &str, all: Catalog) -> Result<Catalog> {
     let mut found: Vec<&'static dyn Channel> = Vec::new();
-    for id in list.split(',').map(str::trim) {
-        match all.get(id) {
-            Some(channel) => found.push(channel),
-            None => bail!("`{id}` in `BELLHOP_CHANNELS` is not a channel; see the stack's parameter `Channels`"),
+    let bare = |name: &str| name.replace('_', "");
+    for name in list.split(',').map(str::trim) {
+        match all.0.iter().find(|channel| bare(channel.spec().id) == bare(name)) {
+            Some(channel) => found.push(*channel),
+            None => bail!("`{name}` in `BELLHOP_CHANNELS` is not a channel; see the stack's parameter `Channels`"),
         }
     }
     Ok(Catalog(found.leak())) // once per process
@@ -112,6 +113,7 @@ mod tests {
     fn only_deployed_channels_are_known() {
         assert_eq!(ids(deployed("custom", bellhop_channels::ALL).unwrap()), ["custom"]);
         assert_eq!(ids(deployed("webhook, custom", bellhop_channels::ALL).unwrap()), ["webhook", "custom"]);
+        assert_eq!(ids(deployed("wecombot,aliyun_sms", bellhop_channels::ALL).unwrap()), ["wecom_bot", "aliyun_sms"]);
     }
 
     #[test]
