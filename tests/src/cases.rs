@@ -120,20 +120,19 @@ impl Response {
     fn for_a_second(&self) -> Option<Self> {
         let asked = self.0["retry_after_s"].as_u64()?;
         let mut hurried = self.0.clone();
-        let changed = shorten(&mut hurried["headers"], "1".into()) | shorten(&mut hurried["body"], 1.into());
+        let changed = shorten(&mut hurried["headers"], &"1".into()) | shorten(&mut hurried["body"], &1.into());
         (changed || asked <= 5).then_some(Self(hurried))
     }
 }
 
-/// Puts `second` where somebody names the wait, and says whether there was such a place.
-fn shorten(value: &mut Value, second: Value) -> bool {
-    let names = ["retry_after", "retry-after"];
+/// Puts `second` where somebody says how long to wait, and tells whether there was such a place.
+fn shorten(value: &mut Value, second: &Value) -> bool {
     let Value::Object(object) = value else { return false };
     object.iter_mut().fold(false, |changed, (name, value)| {
-        let named = names.contains(&name.to_lowercase().as_str());
-        if named {
+        let is_wait = ["retry_after", "retry-after"].contains(&name.to_lowercase().as_str());
+        if is_wait {
             *value = second.clone();
         }
-        changed | named | shorten(value, second.clone())
+        changed | is_wait | shorten(value, second)
     })
 }

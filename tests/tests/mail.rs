@@ -1,7 +1,5 @@
 //! Mail from the binary to a real server.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 use acceptance::{BODY_SECRET, Bellhop, HEADER_SECRET, MailServer};
 use serde_json::json;
 

@@ -6,6 +6,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+use std::{collections::BTreeSet, fs, path::Path};
+
 use acceptance::{
     Arrival, Bellhop, MailServer, Part, Providers,
     cases::{Case, NOT_YET},
@@ -93,7 +95,7 @@ async fn each_channel_delivers_and_retries_once_when_throttled_and_fails_for_goo
     let providers = Providers::start(PROVIDERS.iter().flat_map(parts).collect()).await;
     let (mail, mut mail_options) = mail_server(data.path());
     let ca = data.path().join("ca.pem");
-    std::fs::write(&ca, &providers.certificate).unwrap();
+    fs::write(&ca, &providers.certificate).unwrap();
     let mut options = vec!["--extra-ca".to_owned(), ca.to_str().unwrap().to_owned()];
     options.append(&mut mail_options);
     for provider in PROVIDERS {
@@ -173,43 +175,60 @@ fn outcomes(delivery: &Value) -> Vec<&str> {
 fn assert_request(arrival: &Arrival, case: &Case, provider: &Provider, delivery: &str) {
     let channel = provider.channel;
     assert_eq!(arrival.method, case.request["method"], "{channel}");
-    let sent: Url = format!("https://{}{}", provider.host, arrival.path).parse().unwrap();
-    let wanted = url(&case.request);
-    let path = case.id().map_or_else(|| wanted.path().to_owned(), |id| wanted.path().replace(id, delivery));
-    assert_eq!(sent.path(), path, "{channel}");
+    let address: Url = format!("https://{}{}", provider.host, arrival.path).parse().unwrap();
+    let path = url(&case.request).path().to_owned();
+    assert_eq!(address.path(), case.id().map_or(path.clone(), |id| path.replace(id, delivery)), "{channel}");
 
-    let mut names = pairs(&case.request["query"]);
-    let mut found: Vec<(String, String)> = sent.query_pairs().into_owned().collect();
-    let mut field = None;
-    match case.request["body_kind"].as_str().unwrap() {
-        "form" => {
-            names.extend(pairs(&case.request["body"]));
-            let form = String::from_utf8(arrival.body.clone()).unwrap();
-            found.extend(Url::parse(&format!("form:?{form}")).unwrap().query_pairs().into_owned());
-        }
-        "none" => assert!(arrival.body.is_empty(), "{channel}"),
-        _ => {
-            let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap();
-            let body = match &case.request["body"] {
-                Value::String(text) => parsed(text),
-                json => json.clone(),
-            };
-            let is_there = |name: &String| arrival.json().get(name).is_some();
-            assert!(body.as_object().unwrap().keys().all(is_there), "{channel}: {}", arrival.json());
-            field = body.pointer(provider.field).map(|value| (value.clone(), arrival.json().pointer(provider.field).cloned()));
+    let (wanted, sent) = (Content::wanted(&case.request), Content::sent(&address, arrival, &case.request));
+    assert!(wanted.names().is_subset(&sent.names()), "{channel}: {:?} are sent, {:?} wanted", sent.names(), wanted.names());
+    assert!(!wanted.field(provider.field).is_empty(), "{channel}: its case has no `{}`", provider.field);
+    assert_eq!(sent.field(provider.field), wanted.field(provider.field), "{channel}");
+}
+
+/// What a request says: names with values in query or form, and a body in JSON.
+struct Content {
+    pairs: Vec<(String, String)>,
+    body: Value,
+}
+
+impl Content {
+    fn wanted(request: &Value) -> Self {
+        let body = &request["body"];
+        match request["body_kind"].as_str().unwrap() {
+            "form" => Self { pairs: [pairs(&request["query"]), pairs(body)].concat(), body: Value::Null },
+            "raw" => Self { pairs: pairs(&request["query"]), body: serde_json::from_str(body.as_str().unwrap()).unwrap() },
+            _ => Self { pairs: pairs(&request["query"]), body: body.clone() },
         }
     }
-    let named = |name: &str, pairs: &[(String, String)]| -> Vec<Value> {
-        pairs.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str().into()).collect()
-    };
-    assert!(names.iter().all(|(name, _)| !named(name, &found).is_empty()), "{channel}: {found:?}");
-    match field {
-        Some((wanted, sent)) => assert_eq!(sent, Some(wanted), "{channel}"),
-        None => {
-            let wanted = named(provider.field, &names);
-            assert!(!wanted.is_empty(), "{channel}: the case has no `{}`", provider.field);
-            assert_eq!(named(provider.field, &found), wanted, "{channel}");
+
+    /// In the kind of body that was wanted.
+    fn sent(address: &Url, arrival: &Arrival, wanted: &Value) -> Self {
+        let mut pairs: Vec<_> = address.query_pairs().into_owned().collect();
+        match wanted["body_kind"].as_str().unwrap() {
+            "form" => {
+                let form = format!("form:?{}", String::from_utf8(arrival.body.clone()).unwrap());
+                pairs.extend(Url::parse(&form).unwrap().query_pairs().into_owned());
+                Self { pairs, body: Value::Null }
+            }
+            "none" => {
+                assert!(arrival.body.is_empty());
+                Self { pairs, body: Value::Null }
+            }
+            _ => Self { pairs, body: arrival.json() },
         }
+    }
+
+    fn names(&self) -> BTreeSet<&str> {
+        let body = self.body.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+        self.pairs.iter().map(|(name, _)| name.as_str()).chain(body).collect()
+    }
+
+    /// The value under a JSON pointer, or those of a name.
+    fn field(&self, field: &str) -> Vec<Value> {
+        if field.starts_with('/') {
+            return self.body.pointer(field).cloned().into_iter().collect();
+        }
+        self.pairs.iter().filter(|(name, _)| name == field).map(|(_, value)| value.as_str().into()).collect()
     }
 }
 
@@ -227,13 +246,13 @@ fn pairs(value: &Value) -> Vec<(String, String)> {
 const NOBODY: &str = "nobody@example.org";
 
 /// A mail server that takes a message, is busy, and takes it again; and the options that lead there.
-fn mail_server(data: &std::path::Path) -> (MailServer, Vec<String>) {
+fn mail_server(data: &Path) -> (MailServer, Vec<String>) {
     let case = Case::first("email");
     let host = case.params["host"].as_str().unwrap();
     let made = rcgen::generate_simple_self_signed([host.to_owned()]).unwrap();
     let (ca, cert) = (data.join("mail-ca.pem"), data.join("mail.pem"));
-    std::fs::write(&ca, made.cert.pem()).unwrap();
-    std::fs::write(&cert, made.cert.pem() + &made.signing_key.serialize_pem()).unwrap();
+    fs::write(&ca, made.cert.pem()).unwrap();
+    fs::write(&cert, made.cert.pem() + &made.signing_key.serialize_pem()).unwrap();
     let said = |text: &str| case.response(0, text).text();
     let (server, address) = MailServer::start(&json!({
         "tls": "implicit", "cert": cert, "user": case.params["user"], "password": case.params["password"],

@@ -1,7 +1,5 @@
 //! `docs/channels.md`: what each channel declares, an example, and what became of the answers in its cases. Pure text.
 
-use std::fmt::Write;
-
 use bellhop_channels::ALL;
 use bellhop_core::channel::{Kind, Limit, Param, Spec, Unit};
 use serde_json::{Value, json};
@@ -34,24 +32,15 @@ pub(crate) fn page(cases: &[Value]) -> String {
     let mut sections = String::new();
     for spec in ALL.0.iter().map(|channel| channel.spec()) {
         let own: Vec<_> = cases.iter().filter(|case| case["channel"] == spec.id).collect();
-        own.iter().for_each(|case| assert_sent(case));
+        for case in &own {
+            assert_sent(case);
+        }
         let judged: Vec<_> = own.iter().flat_map(|case| assert_judged(case)).collect();
         let rules: Vec<_> = judged.iter().map(|(response, judged)| Rule::of(response, judged)).collect();
-        let _ = writeln!(
-            table,
-            "| [`{id}`](#{id}) | {} | {} | {} | {} | {} |",
-            own.len(),
-            judged.len(),
-            limits(spec),
-            listed(&rules, |follows| matches!(follows, Follows::After(_))),
-            listed(&rules, |follows| *follows == Follows::Later),
-            id = spec.id,
-        );
+        table += &row(spec, own.len(), &rules);
         sections += &section(spec, own[0], &rules);
     }
-    format!(
-        "{HEAD}\n| channel | cases passed | answers judged | limits kept | sent again after the wait that the provider asks for | sent again by the schedule |\n|---|---|---|---|---|---|\n{table}\n{FOOT}{sections}"
-    )
+    format!("{HEAD}{table}\n{FOOT}{sections}")
 }
 
 const HEAD: &str = "\
@@ -61,7 +50,10 @@ const HEAD: &str = "\
 
 Made by `cargo xtask docs` from what the channels declare (`GET /v1/channels` says the same as JSON) and from their cases in
 `shared/channels/cases`, which are run for it: requests are compared with the expected ones, answers are judged. The words of
-`reason` are in [errors.md](errors.md); what is sent when, in [operating.md](operating.md).
+`reason` are in [errors.md](errors.md).
+
+| channel | cases passed | answers judged | limits kept | sent again after the wait that the provider asks for | sent again by the schedule |
+|---|---|---|---|---|---|
 ";
 
 const FOOT: &str = "\
@@ -69,6 +61,13 @@ An answer that no row below shows is judged by its HTTP status: 408, 409, 425, 4
 2xx without the success that the provider documents is never taken for delivered. A registration is switched off for an address of
 its own, not for one that a message brings. Texts are cut or split at the limit, in its unit, between characters.
 ";
+
+fn row(spec: &Spec, passed: usize, rules: &[Rule]) -> String {
+    let (id, judged, limits) = (spec.id, rules.len(), limits(spec));
+    let asked = listed(rules, |follows| matches!(follows, Follows::After(_)));
+    let later = listed(rules, |follows| *follows == Follows::Later);
+    format!("| [`{id}`](#{id}) | {passed} | {judged} | {limits} | {asked} | {later} |\n")
+}
 
 fn section(spec: &Spec, case: &Value, rules: &[Rule]) -> String {
     let example = json!({ "channel": spec.id, "params": case["registration"] });
@@ -161,7 +160,8 @@ impl Rule {
             Some("delivered") => Follows::Delivered,
             Some("retry") => Follows::Later,
             Some("retry_after") => Follows::After(judged["retry_after_s"].as_u64().unwrap()),
-            _ => Follows::Ends,
+            Some("permanent") => Follows::Ends,
+            word => panic!("say here what `{word:?}` means for people"),
         };
         let status = response["status"].as_u64().unwrap();
         let body = match &response["body"] {
