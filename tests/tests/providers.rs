@@ -14,6 +14,7 @@ use acceptance::{
     eventually, find_planted,
 };
 use bellhop_channels::ALL;
+use bellhop_core::channel::Spec;
 use futures_util::future::join_all;
 use reqwest::Url;
 use serde_json::{Value, json};
@@ -59,11 +60,16 @@ const PROVIDERS: &[Provider] = &[
 /// Channels that have a test of their own here, since they do not speak HTTP.
 const OTHERS: &[&str] = &["email"];
 
+/// Every channel that is to be played.
+fn specs() -> impl Iterator<Item = &'static Spec> {
+    ALL.0.iter().map(|channel| channel.spec()).filter(|spec| !NOT_YET.contains(&spec.id))
+}
+
 #[test]
 fn every_channel_is_played() {
     let played = |id: &&str| PROVIDERS.iter().any(|provider| provider.channel == *id) || OTHERS.contains(id);
-    for id in ALL.0.iter().map(|channel| channel.spec().id).filter(|id| !NOT_YET.contains(id)) {
-        assert!(played(&id), "nobody plays the provider of `{id}`: write an entry into `PROVIDERS` in tests/tests/providers.rs");
+    for Spec { id, .. } in specs() {
+        assert!(played(id), "nobody plays the provider of `{id}`: write an entry into `PROVIDERS` in tests/tests/providers.rs");
     }
     let both: Vec<_> = NOT_YET.iter().filter(|id| played(id)).collect();
     assert!(both.is_empty(), "{both:?} are played now: take them out of `NOT_YET` in tests/src/cases.rs");
@@ -277,9 +283,9 @@ async fn play_mail(bellhop: &Bellhop) {
 /// Every secret text of every registration.
 fn secrets() -> Vec<String> {
     let mut found = Vec::new();
-    for channel in ALL.0.iter().filter(|channel| !NOT_YET.contains(&channel.spec().id)) {
-        let case = Case::first(channel.spec().id);
-        let secret = channel.spec().params.iter().filter(|param| param.secret);
+    for spec in specs() {
+        let case = Case::first(spec.id);
+        let secret = spec.params.iter().filter(|param| param.secret);
         found.extend(secret.filter_map(|param| Some(case.params[param.name].as_str()?.to_owned())));
     }
     found.retain(|secret| secret.len() > 6); // a shorter one may be a part of something else

@@ -92,6 +92,12 @@ impl Template {
         Self(template)
     }
 
+    /// By the names that they have in logical ids.
+    #[expect(clippy::unused_self, reason = "they are this template's")]
+    fn channels(&self) -> Vec<&'static str> {
+        CHANNELS.split(',').collect()
+    }
+
     /// The ids of all channels by the names that they have in logical ids.
     fn names(&self) -> BTreeMap<String, String> {
         let names = self.0["Mappings"]["Names"].as_object().unwrap().iter();
@@ -157,10 +163,6 @@ fn seconds(value: &Value) -> Duration {
     Duration::from_secs(value.as_u64().unwrap())
 }
 
-fn channels() -> impl Iterator<Item = &'static str> {
-    CHANNELS.split(',')
-}
-
 #[test]
 fn whoever_says_nothing_deploys_three_channels() {
     assert_eq!(Template::read().0["Parameters"]["Channels"]["Default"], "webhook,custom,email");
@@ -224,7 +226,7 @@ fn each_function_is_given_the_variables_that_it_reads_and_no_others() {
 fn a_claim_ends_before_its_message_comes_again_and_a_request_before_its_function() {
     let template = Template::read();
     let request = Settings::default().total_timeout;
-    for channel in channels() {
+    for channel in template.channels() {
         let hidden = seconds(&template.resource(&format!("Queue{channel}"))["VisibilityTimeout"]);
         let function = seconds(&template.resource(&format!("Sender{channel}"))["Timeout"]);
         assert!(hidden >= 6 * function, "https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html");
@@ -248,7 +250,7 @@ fn no_function_that_answers_http_works_longer_than_the_api_waits() {
 fn queues_keep_messages_for_ten_days_and_dead_letters_for_fourteen() {
     let template = Template::read();
     let kept = |name: String| seconds(&template.resource(&name)["MessageRetentionPeriod"]);
-    for channel in channels() {
+    for channel in template.channels() {
         assert_eq!(kept(format!("Queue{channel}")), bellhop_aws::RETENTION);
         assert_eq!(kept(format!("DeadLetters{channel}")), Duration::from_hours(14 * 24));
         let id = &template.names()[channel];
@@ -266,7 +268,7 @@ fn queues_keep_messages_for_ten_days_and_dead_letters_for_fourteen() {
 #[test]
 fn senders_report_failures_one_by_one_and_wait_for_no_batch() {
     let template = Template::read();
-    for channel in channels() {
+    for channel in template.channels() {
         let source = &template.resource(&format!("Sender{channel}"))["Events"]["Queue"]["Properties"];
         assert_eq!(source["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
         assert_eq!(source.get("MaximumBatchingWindowInSeconds"), None);
@@ -362,9 +364,9 @@ fn ingest_reads_no_secret_and_unseals_nothing() {
 fn a_sender_reads_its_own_channels_secrets_and_writes_no_registration() {
     let template = Template::read();
     let senders: Vec<_> = template.functions().into_iter().filter(|function| function.which == Function::Sender).collect();
-    assert_eq!(senders.len(), channels().count());
-    for function in &senders {
-        let id = &template.names()[function.name.strip_prefix("Sender").unwrap()];
+    assert_eq!(senders.len(), template.channels().len());
+    for (function, channel) in senders.iter().zip(template.channels()) {
+        let id = &template.names()[channel];
         let secrets: Vec<_> = rows(&template, function, &READS).into_iter().filter(|rows| rows.starts_with("secret")).collect();
         assert_eq!(secrets, [format!("secret/{id}"), format!("secret/{id}/*")]);
         let written = rows(&template, function, &WRITES);
@@ -407,8 +409,9 @@ fn every_alarm_says_where_its_meaning_is_written() {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operating.md")).unwrap();
     for (name, alarm) in template.of_type("AWS::CloudWatch::Alarm") {
         assert!(text(&alarm["Properties"]["AlarmDescription"]).ends_with("see docs/operating.md"), "{name}");
-        let mut owners = channels().chain(["Ingest", "Manage", "Batch"]);
-        let kind = owners.find_map(|owner| name.strip_suffix(owner)).unwrap_or(name);
+        let mut owners = template.channels();
+        owners.extend(["Ingest", "Manage", "Batch"]);
+        let kind = owners.into_iter().find_map(|owner| name.strip_suffix(owner)).unwrap_or(name);
         assert!(page.contains(&format!("`{kind}`")), "docs/operating.md lacks `{kind}`");
     }
 }

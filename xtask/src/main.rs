@@ -65,7 +65,7 @@ fn test() -> Result<()> {
 
 /// `docs/channels.md`, by the test that compares it.
 fn docs() -> Result<()> {
-    let write = ["test", "--workspace", "--all-features", "--test", "cases", "--", "the_page_of_channels"];
+    let write = ["test", "--workspace", "--all-features", "--test", "contract_cases", "--", "the_page_of_channels"];
     step("docs/channels.md", cargo(write).env("BELLHOP_WRITE_DOCS", "1"))
 }
 

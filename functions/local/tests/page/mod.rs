@@ -4,7 +4,7 @@ use bellhop_channels::ALL;
 use bellhop_core::channel::{Kind, Limit, Param, Spec, Unit};
 use serde_json::{Value, json};
 
-use crate::{assert_judged, assert_sent};
+use crate::{assert_sent, judged_as_expected};
 
 /// The longest part of an answer that is shown.
 const SHOWN: usize = 90;
@@ -31,14 +31,12 @@ pub(crate) fn page(cases: &[Value]) -> String {
     let mut table = String::new();
     let mut sections = String::new();
     for spec in ALL.0.iter().map(|channel| channel.spec()) {
-        let own: Vec<_> = cases.iter().filter(|case| case["channel"] == spec.id).collect();
-        for case in &own {
-            assert_sent(case);
-        }
-        let judged: Vec<_> = own.iter().flat_map(|case| assert_judged(case)).collect();
+        let own: Vec<_> = cases.iter().filter(|case| case["channel"] == spec.id).cloned().collect();
+        assert_sent(own.clone());
+        let judged = judged_as_expected(own.clone());
         let rules: Vec<_> = judged.iter().map(|(response, judged)| Rule::of(response, judged)).collect();
         table += &row(spec, own.len(), &rules);
-        sections += &section(spec, own[0], &rules);
+        sections += &section(spec, &own[0], &rules);
     }
     format!("{HEAD}{table}\n{FOOT}{sections}")
 }
