@@ -1,13 +1,17 @@
 //! What the black-box tests need: the real binary as a process ([`Bellhop`]), a real HTTP server that plays the receiver
-//! ([`Sink`]), a replay of power cuts ([`powercut`]).
+//! ([`Sink`]), one that plays all providers over TLS ([`Providers`]) by the [`cases`], a mail server ([`MailServer`]), a
+//! replay of power cuts ([`powercut`]).
 //!
 //! Every test plants secrets (in URLs, headers, keys and bodies), and every process that ends has its whole output searched
 //! for them.
 
 #![expect(missing_docs, clippy::unwrap_used, reason = "test code: names say it, and a panic is the report")]
 
+pub mod cases;
+mod mail;
 pub mod powercut;
 mod process;
+mod providers;
 mod sink;
 
 use std::{
@@ -17,7 +21,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use mail::MailServer;
 pub use process::{Bellhop, Client, command, find_planted};
+pub use providers::{Part, Providers};
 pub use sink::{Answer, Arrival, Sink};
 
 /// Planted in URLs of registrations.

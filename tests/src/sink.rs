@@ -10,7 +10,7 @@ use axum::{
     Router,
     body::Bytes,
     extract::State,
-    http::{HeaderMap, Method, Response, StatusCode, Uri},
+    http::{HeaderMap, HeaderName, Method, Response, StatusCode, Uri},
 };
 use tokio::{net::TcpListener, sync::watch};
 
@@ -39,18 +39,33 @@ impl Arrival {
 #[derive(Debug, Clone)]
 pub struct Answer {
     status: u16,
-    headers: Vec<(&'static str, String)>,
+    headers: Vec<(String, String)>,
+    body: String,
 }
 
 impl Answer {
     pub fn status(status: u16) -> Self {
-        Self { status, headers: Vec::new() }
+        Self { status, headers: Vec::new(), body: String::new() }
     }
 
     #[must_use]
-    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
         self
+    }
+
+    #[must_use]
+    pub fn body(self, body: impl Into<String>) -> Self {
+        Self { body: body.into(), ..self }
+    }
+
+    pub(crate) fn into_response(self) -> Response<String> {
+        let mut response = Response::new(self.body);
+        *response.status_mut() = StatusCode::from_u16(self.status).unwrap();
+        for (name, value) in self.headers {
+            response.headers_mut().insert(HeaderName::try_from(name).unwrap(), value.parse().unwrap());
+        }
+        response
     }
 }
 
@@ -130,11 +145,5 @@ async fn receive(State(sink): State<Sink>, method: Method, uri: Uri, headers: He
     tokio::time::sleep(delay).await;
     // The sink outlives its answers, so the sender of this cannot be gone.
     drop(sink.inner.holding.subscribe().wait_for(|holding| !holding).await);
-    let answer = answer.unwrap_or_else(|| Answer::status(204));
-    let mut response = Response::new(String::new());
-    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap();
-    for (name, value) in answer.headers {
-        response.headers_mut().insert(name, value.parse().unwrap());
-    }
-    response
+    answer.unwrap_or_else(|| Answer::status(204)).into_response()
 }

@@ -1,50 +1,7 @@
 //! Mail from the binary to a real server.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
-use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-};
-
-use acceptance::{BODY_SECRET, Bellhop, HEADER_SECRET};
-use serde_json::{Value, json};
-
-/// The mail server of the tests of `shared/egress`; it ends with its standard input.
-struct MailServer {
-    process: Child,
-    told: std::io::Lines<BufReader<std::process::ChildStdout>>,
-}
-
-impl MailServer {
-    fn start(options: &Value) -> (Self, String) {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let python = std::env::var_os("BELLHOP_VENV").map_or_else(|| root.join(".venv"), Into::into).join("bin/python");
-        let mut process = Command::new(python)
-            .arg(root.join("shared/egress/tests/egress/mail_server.py"))
-            .arg(options.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null()) // it complains of every client that hangs up
-            .spawn()
-            .expect("aiosmtpd is in `.venv`, or where `BELLHOP_VENV` says");
-        let mut told = BufReader::new(process.stdout.take().unwrap()).lines();
-        let port = told.next().unwrap().unwrap();
-        (Self { process, told }, format!("127.0.0.1:{port}"))
-    }
-
-    fn told(&mut self) -> Value {
-        serde_json::from_str(&self.told.next().unwrap().unwrap()).unwrap()
-    }
-}
-
-impl Drop for MailServer {
-    fn drop(&mut self) {
-        drop(self.process.stdin.take());
-        drop(self.process.wait());
-    }
-}
+use acceptance::{BODY_SECRET, Bellhop, HEADER_SECRET, MailServer};
+use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_arrives_as_mail_through_tls_and_whoever_was_refused_is_told() {

@@ -11,11 +11,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use acceptance::{Answer, BODY_SECRET, Client, Sink, commands, eventually};
+use acceptance::{Answer, BODY_SECRET, Client, MailServer, Sink, commands, eventually};
 use serde_json::{Value, json};
 
 /// The stack's name, of samconfig.toml.
 const STACK: &str = "bellhop";
+
+/// What is deployed: the default, a channel that gets its answer as JSON, and one whose name has a `_`.
+const CHANNELS: &str = "webhook,custom,email,telegram,aliyunsms";
 
 const KEY: &str = "bh_admin_0123456789abcdef0123456789abcdef";
 /// SHA-256 of its secret, as `bellhop new-key` prints it.
@@ -62,7 +65,7 @@ impl Stack {
         let client = Client::new(stack.endpoint.clone(), String::new());
         within(60, "the emulator listens", async || client.try_call("GET", "/_ministack/health", &[], None).await).await;
         stack.sam(&["build"]); // as the README says; `deploy --guided` asks for the same
-        let parameters = format!("AdminKeyHash={HASH} AllowPrivate=127.0.0.0/8");
+        let parameters = format!("AdminKeyHash={HASH} AllowPrivate=127.0.0.0/8 Channels={CHANNELS}");
         stack.sam(&["deploy", "--no-confirm-changeset", "--no-progressbar", "--parameter-overrides", &parameters]);
         stack
     }
@@ -133,6 +136,9 @@ async fn the_deployed_stack_does_what_one_machine_does() {
     }
     a_message_arrives_and_its_fate_is_known(&client, &sink).await;
     a_message_goes_once_under_one_idempotency_key(&client, &sink).await;
+    a_mail_arrives(&client).await;
+    a_channel_that_is_answered_in_json_delivers(&client, &sink).await;
+    a_channel_with_an_underscore_has_a_queue_and_a_sender_of_its_own(&client).await;
     a_refused_message_is_tried_again_and_arrives(&client, &sink).await;
     a_dead_address_is_disabled(&client, &sink).await;
     a_parked_retry_comes_back_by_the_tick(&stack, &client, &sink).await;
@@ -178,6 +184,37 @@ async fn a_message_goes_once_under_one_idempotency_key(client: &Client, sink: &S
     let delivery = first.1["deliveries"][0]["id"].as_str().unwrap();
     assert_eq!(outcomes(&client.until(delivery, &["delivered"]).await), ["delivered"]);
     assert_eq!(sink.arrivals().len(), before + 1);
+}
+
+async fn a_mail_arrives(client: &Client) {
+    let (mut server, address) = MailServer::start(&json!({}));
+    let (host, port) = address.split_once(':').unwrap();
+    let params = json!({ "host": host, "port": port, "tls": "none", "from": "bot@example.com", "to": "a@example.org" });
+    client.put("/v1/registrations/mail", json!({ "channel": "email", "params": params })).await;
+    let delivery = send(client, "mail").await;
+    client.until(&delivery, &["delivered"]).await;
+    assert!(server.told()["message"].as_str().unwrap().contains(BODY_SECRET));
+}
+
+async fn a_channel_that_is_answered_in_json_delivers(client: &Client, sink: &Sink) {
+    let params = json!({ "bot_token": "123456789:stack", "chat_id": "1", "base_url": sink.url });
+    client.put("/v1/registrations/chat", json!({ "channel": "telegram", "params": params })).await;
+    sink.answer([Answer::status(200).body(r#"{"ok":true,"result":{"message_id":1}}"#)]);
+    let delivery = send(client, "chat").await;
+    client.until(&delivery, &["delivered"]).await;
+    let arrival = sink.arrivals().pop().unwrap();
+    assert_eq!(arrival.path, "/bot123456789:stack/sendMessage");
+    assert_eq!(arrival.json()["text"], format!("hello\n\n{BODY_SECRET}"));
+}
+
+/// Its provider's host is not to be reached from here, so what ends the message is that it has no phone number: which
+/// its sender sees once it has the message, the registration and its secrets.
+async fn a_channel_with_an_underscore_has_a_queue_and_a_sender_of_its_own(client: &Client) {
+    let params = json!({ "access_key_id": "LTAI1", "access_key_secret": "stack", "sign_name": "n", "template_code": "SMS_1" });
+    client.put("/v1/registrations/sms", json!({ "channel": "aliyun_sms", "params": params })).await;
+    let failed = client.until(&send(client, "sms").await, &["failed"]).await;
+    assert_eq!((outcomes(&failed), &failed["reason"]), (vec!["failed"], &json!("invalid_params")));
+    assert!(failed["attempts"][0]["detail"].as_str().unwrap().contains("number"), "{failed}");
 }
 
 fn outcomes(delivery: &Value) -> Vec<&str> {

@@ -3,15 +3,25 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use std::{collections::BTreeSet, fs, path::Path, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    process::Command,
+    time::Duration,
+};
 
+use acceptance::cases::NOT_YET;
 use bellhop_core::{deliver::LEASE, token::FETCH};
 use bellhop_egress::Settings;
 use bellhop_lambda::env::{self, Function};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
-/// The template with its loop unrolled. `!Sub x` reads `{"Fn::Sub": "x"}`.
+/// What is deployed here: the default, and a channel whose name has a `_`.
+const CHANNELS: &str = "webhook,custom,email,wecombot";
+
+/// The template with its loops unrolled. `!Sub x` reads `{"Fn::Sub": "x"}`.
 struct Template(Value);
 
 /// A function of the template.
@@ -39,10 +49,28 @@ fn value(yaml: &Yaml<'_>) -> Value {
 }
 
 /// What a loop makes of its body for one item.
-fn turn(variable: &str, body: &Value, item: &str) -> Value {
+fn turn(variable: &str, body: &Value, item: &str, names: &BTreeMap<String, String>) -> Value {
     let reference = format!(r#"{{"Ref":"{variable}"}}"#);
     let text = body.to_string().replace(&format!("${{{variable}}}"), item).replace(&reference, &format!("\"{item}\""));
-    serde_json::from_str(&text).unwrap()
+    resolved(&serde_json::from_str(&text).unwrap(), names)
+}
+
+/// With each look-up of a channel's id done, also where a text is made of it.
+fn resolved(value: &Value, names: &BTreeMap<String, String>) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(|item| resolved(item, names)).collect(),
+        Value::Object(object) => match object.iter().next() {
+            Some((call, Value::Array(arguments))) if call == "Fn::FindInMap" && arguments[0] == "Names" => {
+                json!(names[arguments[1].as_str().unwrap()])
+            }
+            Some((call, Value::Array(arguments))) if call == "Fn::Sub" => {
+                let id = text(&resolved(&arguments[1]["Id"], names));
+                json!({ "Fn::Sub": arguments[0].as_str().unwrap().replace("${Id}", &id) })
+            }
+            _ => Value::Object(object.iter().map(|(name, value)| (name.clone(), resolved(value, names))).collect()),
+        },
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
 }
 
 impl Template {
@@ -50,22 +78,30 @@ impl Template {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
         let text = fs::read_to_string(path).unwrap();
         let mut template = value(&Yaml::load_from_str(&text).unwrap()[0]);
-        let channels = template["Parameters"]["Channels"]["Default"].as_str().unwrap().to_owned();
+        let names = Self(template.clone()).names();
         let resources = template["Resources"].as_object_mut().unwrap();
         let loops: Vec<_> = resources.keys().filter(|name| name.starts_with("Fn::ForEach::")).cloned().collect();
         for looped in loops {
             let parts = resources.remove(&looped).unwrap();
             let over_channels = parts[1] == json!({ "Ref": "Channels" });
-            let items = if over_channels { channels.split(',').map(str::to_owned).collect() } else { strings(&parts[1]) };
+            let items = if over_channels { CHANNELS.split(',').map(str::to_owned).collect() } else { strings(&parts[1]) };
             for item in items {
-                resources.extend(turn(parts[0].as_str().unwrap(), &parts[2], &item).as_object().unwrap().clone());
+                resources.extend(turn(parts[0].as_str().unwrap(), &parts[2], &item, &names).as_object().unwrap().clone());
             }
         }
         Self(template)
     }
 
-    fn channels(&self) -> Vec<&str> {
-        self.0["Parameters"]["Channels"]["Default"].as_str().unwrap().split(',').collect()
+    /// By the names that they have in logical ids.
+    #[expect(clippy::unused_self, reason = "they are this template's")]
+    fn channels(&self) -> Vec<&'static str> {
+        CHANNELS.split(',').collect()
+    }
+
+    /// The ids of all channels by the names that they have in logical ids.
+    fn names(&self) -> BTreeMap<String, String> {
+        let names = self.0["Mappings"]["Names"].as_object().unwrap().iter();
+        names.map(|(name, row)| (name.clone(), text(&row["Id"]))).collect()
     }
 
     fn resource(&self, name: &str) -> &Value {
@@ -128,11 +164,41 @@ fn seconds(value: &Value) -> Duration {
 }
 
 #[test]
-fn only_channels_that_there_are_are_deployed() {
-    let template = Template::read();
+fn whoever_says_nothing_deploys_three_channels() {
+    assert_eq!(Template::read().0["Parameters"]["Channels"]["Default"], "webhook,custom,email");
+}
+
+#[test]
+fn every_channel_can_be_deployed_under_its_name_without_underscores() {
+    let names = Template::read().names();
     let known: Vec<_> = bellhop_channels::SPECS.specs.iter().map(|spec| spec.id).collect();
-    assert_eq!(template.channels(), ["webhook", "custom", "email"]);
-    assert!(template.channels().iter().all(|channel| known.contains(channel)));
+    for id in &known {
+        let name = id.replace('_', "");
+        assert_eq!(
+            names.get(&name).map(String::as_str),
+            Some(*id),
+            "write `{name}: {{ Id: {id} }}` into `Names` of template.yaml"
+        );
+    }
+    let unknown: Vec<_> = names.values().filter(|id| !known.contains(&id.as_str()) && !NOT_YET.contains(&id.as_str())).collect();
+    assert!(unknown.is_empty(), "`Names` of template.yaml has {unknown:?}, which are no channels");
+}
+
+#[test]
+fn all_channels_together_stay_below_400_resources_and_the_docs_say_how_many_there_are() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let python = root.join(".venv-deploy/bin/python");
+    assert!(python.exists(), "{} is missing: run `cargo xtask python`", python.display());
+    let all: Vec<_> = Template::read().names().into_keys().collect();
+    let output = Command::new(python).args(["tests/aws/expand.py", &all.join(",")]).current_dir(root).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let expanded: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let resources = expanded["Resources"].as_object().unwrap();
+    assert!(resources.keys().all(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric())));
+    assert!(resources.len() < 400, "AWS takes 500 in a stack: {}", resources.len());
+    let said = format!("All {} channels make {} resources", all.len(), resources.len());
+    let page = fs::read_to_string(root.join("docs/scale.md")).unwrap();
+    assert!(page.contains(&said), "write into docs/scale.md: {said}");
 }
 
 #[test]
@@ -188,6 +254,12 @@ fn queues_keep_messages_for_ten_days_and_dead_letters_for_fourteen() {
     for channel in template.channels() {
         assert_eq!(kept(format!("Queue{channel}")), bellhop_aws::RETENTION);
         assert_eq!(kept(format!("DeadLetters{channel}")), Duration::from_hours(14 * 24));
+        let id = &template.names()[channel];
+        assert_eq!(text(&template.resource(&format!("Queue{channel}"))["QueueName"]), format!("${{AWS::StackName}}_q_{id}"));
+        assert_eq!(
+            text(&template.resource(&format!("DeadLetters{channel}"))["QueueName"]),
+            format!("${{AWS::StackName}}_dead_{id}")
+        );
         let redrive = &template.resource(&format!("Queue{channel}"))["RedrivePolicy"];
         assert_eq!(redrive["maxReceiveCount"], bellhop_core::ports::MOST_RECEIVES);
         assert_eq!(text(&redrive["deadLetterTargetArn"]), format!("DeadLetters{channel}.Arn"));
@@ -295,9 +367,10 @@ fn a_sender_reads_its_own_channels_secrets_and_writes_no_registration() {
     let senders: Vec<_> = template.functions().into_iter().filter(|function| function.which == Function::Sender).collect();
     assert_eq!(senders.len(), template.channels().len());
     for (function, channel) in senders.iter().zip(template.channels()) {
+        let id = &template.names()[channel];
         let secrets: Vec<_> = rows(&template, function, &READS).into_iter().filter(|rows| rows.starts_with("secret")).collect();
-        assert_eq!(secrets, [format!("secret/{channel}"), format!("secret/{channel}/*")]);
-        let tokens = format!("token/{channel}/*");
+        assert_eq!(secrets, [format!("secret/{id}"), format!("secret/{id}/*")]);
+        let tokens = format!("token/{id}/*");
         let written = rows(&template, function, &WRITES);
         assert_eq!(written, ["delivery/*", "due", "due/*", "standing/*", &tokens].map(str::to_owned).into());
     }
@@ -326,7 +399,10 @@ fn a_sender_reaches_the_queues_of_its_own_channel_alone() {
             }
             if strings(&statement["Action"])[0].starts_with("kms:") {
                 let context = &statement["Condition"]["StringEquals"]["kms:EncryptionContext:channel"];
-                assert_eq!((strings(&statement["Action"]), context), (vec!["kms:Decrypt".to_owned()], &json!(channel)));
+                assert_eq!(
+                    (strings(&statement["Action"]), context),
+                    (vec!["kms:Decrypt".to_owned()], &json!(template.names()[channel]))
+                );
             }
         }
     }

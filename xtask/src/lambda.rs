@@ -68,12 +68,12 @@ fn lay(binary: &Path, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Every channel: each has a file of cases.
+/// Every channel, as `template.yaml` names it: each has a file of cases, and a logical id has no `_`.
 fn channels() -> Result<Vec<String>> {
     let mut channels = Vec::new();
     for file in fs::read_dir("shared/channels/cases")? {
         let name = file?.path();
-        channels.push(name.file_stem().context("a file has a name")?.to_string_lossy().into_owned());
+        channels.push(name.file_stem().context("a file has a name")?.to_string_lossy().replace('_', ""));
     }
     Ok(channels)
 }

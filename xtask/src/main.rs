@@ -24,7 +24,10 @@ fn main() -> Result<()> {
         Some("test") => check().and_then(|()| test()),
         Some("lambda") => lambda::build(),
         Some("emulators") => emulators::start(),
-        Some("python") => tools::TESTING.installed().map(drop),
+        Some("docs") => docs(),
+        Some("python") => {
+            [tools::TESTING, tools::DEPLOYING, tools::PEERS].iter().try_for_each(|python| python.installed().map(drop))
+        }
         Some("cost") => {
             cost::print();
             Ok(())
@@ -34,7 +37,7 @@ fn main() -> Result<()> {
             Ok(())
         }
         Some("bench") => bench::run(env::args().skip(2)),
-        _ => bail!("usage: cargo xtask check | test | lambda | emulators | python | bench | cost | scale"),
+        _ => bail!("usage: cargo xtask check | test | docs | lambda | emulators | python | bench | cost | scale"),
     }
 }
 
@@ -58,6 +61,12 @@ fn test() -> Result<()> {
     let every = ["nextest", "run", "--workspace", "--all-features", "--profile", "ci"];
     step("tests", Command::new(nextest).args(every))?;
     step("examples in the documentation", &mut cargo(["test", "--workspace", "--all-features", "--doc"]))
+}
+
+/// `docs/channels.md`, by the test that compares it.
+fn docs() -> Result<()> {
+    let write = ["test", "--workspace", "--all-features", "--test", "contract_cases", "--", "the_page_of_channels"];
+    step("docs/channels.md", cargo(write).env("BELLHOP_WRITE_DOCS", "1"))
 }
 
 fn step(name: &str, command: &mut Command) -> Result<()> {

@@ -1,5 +1,5 @@
-//! What the commands need and this machine may lack: built or installed once, into `target/tools`, `.venv` and
-//! `.venv-deploy`, and nothing anywhere else.
+//! What the commands need and this machine may lack: built or installed once, into `target/tools`, `.venv`, `.venv-deploy`
+//! and `.venv-peers`, and nothing anywhere else.
 
 use std::{
     env, fs,
@@ -47,6 +47,9 @@ pub(crate) const TESTING: Python = Python { folder: ".venv", requirements: "test
 
 /// What builds and deploys functions: the SAM CLI pins what the emulators need in other versions.
 pub(crate) const DEPLOYING: Python = Python { folder: ".venv-deploy", requirements: "tests/requirements-deploy.txt" };
+
+/// What signs and encrypts as our channels do. Apart from the others, since it pins nothing for anybody.
+pub(crate) const PEERS: Python = Python { folder: ".venv-peers", requirements: "tests/requirements-peers.txt" };
 
 impl Python {
     /// One of its programs, which finds the others on its PATH.

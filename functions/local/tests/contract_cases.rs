@@ -1,5 +1,8 @@
-//! Every case in `shared/channels/cases/*.json`, through the same code as `bellhop dry-run` and `bellhop verdict`.
+//! Every case in `shared/channels/cases/*.json`, through the same code as `bellhop dry-run` and `bellhop verdict`; and
+//! `docs/channels.md`, which tells what came of them.
 #![expect(clippy::unwrap_used, reason = "a test")]
+
+mod page;
 
 use std::{collections::HashSet, fs, path::Path};
 
@@ -24,7 +27,9 @@ fn cases() -> Vec<Value> {
         }
         cases
     };
-    fs::read_dir(CASES).unwrap().flat_map(|file| read(&file.unwrap().path())).collect()
+    let mut files: Vec<_> = fs::read_dir(CASES).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    files.iter().flat_map(|path| read(path)).collect()
 }
 
 fn now() -> Timestamp {
@@ -106,7 +111,11 @@ fn every_channel_has_cases_and_every_case_a_name() {
 
 #[test]
 fn what_is_sent_is_what_the_case_expects() {
-    for case in cases() {
+    assert_sent(cases());
+}
+
+fn assert_sent(cases: Vec<Value>) {
+    for case in cases {
         let name = case["name"].as_str().unwrap();
         let sent = sent(&case);
         if let Some(verdict) = case.get("expect_error") {
@@ -142,7 +151,13 @@ fn what_is_sent_is_what_the_case_expects() {
 
 #[test]
 fn what_becomes_of_an_answer_is_what_the_case_expects() {
-    for case in cases() {
+    assert!(judged_as_expected(cases()).len() > 100);
+}
+
+/// Each answer, and what became of it.
+fn judged_as_expected(cases: Vec<Value>) -> Vec<(Value, Value)> {
+    let mut all = Vec::new();
+    for case in cases {
         for response in case.get("responses").and_then(Value::as_array).into_iter().flatten() {
             let input = json!({
                 "channel": case["channel"], "registration": case["registration"], "now_unix": case.get("now_unix"),
@@ -156,8 +171,22 @@ fn what_becomes_of_an_answer_is_what_the_case_expects() {
                 assert_eq!(judged.get("per_recipient"), response.get("per_recipient"), "{at}");
             }
             assert_eq!(judged["reason"].is_null(), response["verdict"] == "delivered", "{at}");
+            all.push((response.clone(), judged));
         }
     }
+    all
+}
+
+#[test]
+fn the_page_of_channels_is_what_they_declare_and_what_came_of_their_cases() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/channels.md");
+    let page = page::page(&cases());
+    if std::env::var_os("BELLHOP_WRITE_DOCS").is_some() {
+        fs::write(path, &page).unwrap();
+    }
+    let committed = fs::read_to_string(path).unwrap_or_default();
+    let differs = page.lines().zip(committed.lines()).find(|(made, there)| made != there);
+    assert!(page == committed, "docs/channels.md is out of date (run `cargo xtask docs`): {differs:?}");
 }
 
 #[test]

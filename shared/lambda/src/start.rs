@@ -97,13 +97,14 @@ fn log(filter: &str) -> Result<()> {
     Ok(())
 }
 
-/// Those of `all` that are deployed: they alone have a queue.
+/// Those of `all` that are deployed: they alone have a queue. Names may lack their `_`, which no logical id of a stack has.
 fn deployed(list: &str, all: Catalog) -> Result<Catalog> {
     let mut found: Vec<&'static Spec> = Vec::new();
-    for id in list.split(',').map(str::trim) {
-        match all.get(id) {
+    let bare = |name: &str| name.replace('_', "");
+    for name in list.split(',').map(str::trim) {
+        match all.specs.iter().find(|spec| bare(spec.id) == bare(name)) {
             Some(spec) => found.push(spec),
-            None => bail!("`{id}` in `BELLHOP_CHANNELS` is not a channel; see the stack's parameter `Channels`"),
+            None => bail!("`{name}` in `BELLHOP_CHANNELS` is not a channel; see the stack's parameter `Channels`"),
         }
     }
     Ok(Catalog { specs: found.leak(), ..all }) // once per process
@@ -121,6 +122,7 @@ mod tests {
     fn only_deployed_channels_are_known() {
         assert_eq!(ids(deployed("custom", SPECS).unwrap()), ["custom"]);
         assert_eq!(ids(deployed("webhook, custom", SPECS).unwrap()), ["webhook", "custom"]);
+        assert_eq!(ids(deployed("wecombot,aliyun_sms", SPECS).unwrap()), ["wecom_bot", "aliyun_sms"]);
     }
 
     #[test]

@@ -1,0 +1,34 @@
+//! `docs/channels.md` against the running binary: what stands there works.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::{collections::BTreeSet, fs};
+
+use acceptance::Bellhop;
+use serde_json::Value;
+
+/// Each section's channel with its example.
+fn examples() -> Vec<(String, Value)> {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/channels.md")).unwrap();
+    let example = |section: &str| {
+        let (id, rest) = section.split_once('\n').unwrap();
+        let json = rest.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+        (id.to_owned(), serde_json::from_str(json).unwrap())
+    };
+    page.split("\n## ").skip(1).map(example).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_example_in_the_docs_can_be_registered_and_every_channel_has_one() {
+    let data = tempfile::tempdir().unwrap();
+    let bellhop = Bellhop::start(data.path());
+    for (id, example) in examples() {
+        assert_eq!(example["channel"], id.as_str());
+        let (status, answer) = bellhop.client.call("PUT", &format!("/v1/registrations/{id}"), Some(example)).await;
+        assert_eq!((status, &answer["channel"]), (200, &Value::from(id.as_str())), "{answer}");
+    }
+    let listed = bellhop.client.get("/v1/channels").await;
+    let listed: BTreeSet<_> =
+        listed["items"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(listed, examples().into_iter().map(|(id, _)| id).collect());
+}
