@@ -315,9 +315,9 @@ async fn drive(
     let mut refused: Option<Secret> = None;
     for _ in 0..MOST_CALLS {
         match channel.step(&cx, message, params, &replies) {
-            Step::Token(request) => {
-                let account = &message.event.account;
-                match flights::obtain(ports, channel, &cx, account, &request, refused.as_ref()).await {
+            Step::Token(credential) => {
+                let whose = (&message.event.account, params);
+                match flights::obtain(ports, channel, &cx, whose, credential, refused.as_ref()).await {
                     Ok(token) => cx.token = Some(token),
                     Err(error) => return Tried::failed(error),
                 }
