@@ -178,8 +178,8 @@ fn step_through(
     let mut answers = answers.iter();
     for _ in 0..MOST_CALLS {
         match channel.step(&cx, message, params, &replies) {
-            Step::Token(wanted) => {
-                run.preflight.push(request(&wanted.outgoing));
+            Step::Token(_) => {
+                run.preflight.push(request(&channel.fetch(&cx, params).map_err(Refused::ByTheProvider)?));
                 cx.token = Some(match answers.next().map(|answer| answer.reply()) {
                     Some(Some(reply)) => channel.token(&cx, &reply).map_err(Refused::ByTheProvider)?.value,
                     Some(None) => return Err(Refused::Unanswered),

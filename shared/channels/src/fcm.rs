@@ -16,7 +16,7 @@ use bellhop_core::{
     channel::{Body, Channel, Context, Limit, Message, Method, Outgoing, Param, Params, Reply, Spec, Step, Unit},
     model::Format,
     render::shorten,
-    token::{Credential, Secret, Token, TokenRequest},
+    token::{Credential, Secret, Token},
 };
 use serde_json::{Map, Value, json};
 
@@ -25,7 +25,7 @@ use crate::{
     answer::{Answer, Fault, as_error, refused_as, undocumented},
     bodies,
     join::Joined,
-    param::{PROXY, with_picture},
+    param::{PROXY, required, with_picture},
     request::post_json_as,
     template::percent_encoded,
     verdict,
@@ -50,9 +50,13 @@ impl Channel for Fcm {
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
         match (so_far.last(), &cx.token) {
             (Some(reply), _) => judge(reply, cx.now),
-            (None, None) => token_request(cx, params).map_or_else(Step::Fail, |wanted| Step::Token(Box::new(wanted))),
+            (None, None) => credential(params).map_or_else(Step::Fail, Step::Token),
             (None, Some(token)) => request(&with_picture(message, params), params, token).map_or_else(Step::Fail, Step::Call),
         }
+    }
+
+    fn fetch(&self, cx: &Context, params: &Params) -> Result<Outgoing, SendError> {
+        fetch(cx, params)
     }
 
     fn token(&self, cx: &Context, reply: &Reply) -> Result<Token, SendError> {
@@ -110,21 +114,25 @@ fn proxy(params: &Params) -> Option<String> {
 }
 
 /// <https://developers.google.com/identity/protocols/oauth2/service-account#httprest>
-fn token_request(cx: &Context, params: &Params) -> Result<TokenRequest, SendError> {
+fn fetch(cx: &Context, params: &Params) -> Result<Outgoing, SendError> {
     let account = account(params)?;
     let pairs = [
         ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer".to_owned()),
         ("assertion", account.assertion(cx.now).map_err(unusable)?),
     ];
-    let credential = Credential::of(&["google", params.text(spec::SERVICE_ACCOUNT.name).unwrap_or_default()]);
-    let outgoing = Outgoing {
+    Ok(Outgoing {
         method: Method::Post,
         url: account.token_uri,
         headers: vec![("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned())],
         body: Body::Form(pairs.map(|(name, value)| (name.to_owned(), value)).into()),
         proxy: proxy(params),
-    };
-    Ok(TokenRequest { credential, outgoing })
+    })
+}
+
+/// The whole file, which is cheaper to look at than to sign with.
+fn credential(params: &Params) -> Result<Credential, SendError> {
+    let file = required(params, spec::SERVICE_ACCOUNT.name)?;
+    Ok(Credential::of(&[file, params.text(PROXY.name).unwrap_or_default()]))
 }
 
 fn request(message: &Message, params: &Params, token: &Secret) -> Result<Outgoing, SendError> {

@@ -15,7 +15,7 @@ use bellhop_core::{
     channel::{Channel, Context, Message, Outgoing, Params, Reply, Spec, Step, Unit},
     model::Format,
     render::cut,
-    token::{Credential, Secret, Token, TokenRequest},
+    token::{Credential, Secret, Token},
 };
 use serde_json::{Value, json};
 
@@ -48,6 +48,10 @@ impl Channel for FeishuApp {
 
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
         next(cx, &with_picture(message, params), params, so_far).unwrap_or_else(Step::Fail)
+    }
+
+    fn fetch(&self, _cx: &Context, params: &Params) -> Result<Outgoing, SendError> {
+        fetch(params)
     }
 
     fn token(&self, cx: &Context, reply: &Reply) -> Result<Token, SendError> {
@@ -97,7 +101,7 @@ impl<'a> Recipient<'a> {
 }
 
 fn next(cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Result<Step, SendError> {
-    let Some(token) = &cx.token else { return token_request(params).map(|wanted| Step::Token(Box::new(wanted))) };
+    let Some(token) = &cx.token else { return credential(params).map(Step::Token) };
     // an answer can be judged without knowing to whom; a request cannot be made
     let recipient = Recipient::of(message, params);
     let (kind, id, so_far) = match (recipient, so_far) {
@@ -128,12 +132,19 @@ fn post_to(params: &Params, path: &str, token: Option<&Secret>, body: &Value) ->
 }
 
 /// <https://open.feishu.cn/document/server-docs/authentication-management/access-token/tenant_access_token_internal>
-fn token_request(params: &Params) -> Result<TokenRequest, SendError> {
-    let (id, secret) = (required(params, spec::APP_ID.name)?.trim(), required(params, spec::APP_SECRET.name)?.trim());
+fn fetch(params: &Params) -> Result<Outgoing, SendError> {
+    let (id, secret) = app(params)?;
     let body = json!({ "app_id": id, "app_secret": secret });
-    let outgoing = post_to(params, "auth/v3/tenant_access_token/internal", None, &body);
-    let credential = Credential::of(&["feishu", &outgoing.url, id, secret, outgoing.proxy.as_deref().unwrap_or_default()]);
-    Ok(TokenRequest { credential, outgoing })
+    Ok(post_to(params, "auth/v3/tenant_access_token/internal", None, &body))
+}
+
+fn app(params: &Params) -> Result<(&str, &str), SendError> {
+    Ok((required(params, spec::APP_ID.name)?.trim(), required(params, spec::APP_SECRET.name)?.trim()))
+}
+
+fn credential(params: &Params) -> Result<Credential, SendError> {
+    let (id, secret) = app(params)?;
+    Ok(Credential::of(&[&url(params, ""), id, secret, params.text(PROXY.name).unwrap_or_default()]))
 }
 
 /// <https://open.feishu.cn/document/server-docs/contact-v3/user/batch_get_id>

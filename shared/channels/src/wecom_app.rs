@@ -14,7 +14,7 @@ use bellhop_core::{
     channel::{Body, Channel, Context, Limit, Message, Method, Outgoing, Param, Params, Reply, Spec, Step, Unit},
     model::{Format, Picture},
     render::{cut, shorten},
-    token::{Credential, Secret, Token, TokenRequest},
+    token::{Credential, Secret, Token},
 };
 use serde_json::{Map, Value, json};
 
@@ -55,6 +55,10 @@ impl Channel for WecomApp {
         next(cx, &with_picture(message, params), params, so_far).unwrap_or_else(Step::Fail)
     }
 
+    fn fetch(&self, _cx: &Context, params: &Params) -> Result<Outgoing, SendError> {
+        fetch(params)
+    }
+
     fn token(&self, cx: &Context, reply: &Reply) -> Result<Token, SendError> {
         let answer = accepted(reply, cx.now).map_err(as_error)?;
         match (answer.text("access_token"), answer.seconds("expires_in")) {
@@ -87,7 +91,7 @@ fn ids(params: &Params, param: &Param) -> String {
 }
 
 fn next(cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Result<Step, SendError> {
-    let Some(token) = &cx.token else { return token_request(params).map(|wanted| Step::Token(Box::new(wanted))) };
+    let Some(token) = &cx.token else { return credential(params).map(Step::Token) };
     let upload = upload(cx, message, params, token);
     let (media, so_far) = match (upload, so_far) {
         (Some(upload), []) => return Ok(Step::Ask(upload)),
@@ -116,13 +120,17 @@ fn proxy(params: &Params) -> Option<String> {
 }
 
 /// <https://developer.work.weixin.qq.com/document/path/91039>
-fn token_request(params: &Params) -> Result<TokenRequest, SendError> {
+fn fetch(params: &Params) -> Result<Outgoing, SendError> {
     let (id, secret) = (required(params, spec::CORP_ID.name)?.trim(), required(params, spec::CORP_SECRET.name)?.trim());
     let query = format!("cgi-bin/gettoken?corpid={}&corpsecret={}", percent_encoded(id), percent_encoded(secret));
-    let (url, proxy) = (address::below(base(params), &query), proxy(params));
-    let credential = Credential::of(&["wecom", &url, proxy.as_deref().unwrap_or_default()]);
-    let outgoing = Outgoing { method: Method::Get, url, headers: Vec::new(), body: Body::Empty, proxy };
-    Ok(TokenRequest { credential, outgoing })
+    let url = address::below(base(params), &query);
+    Ok(Outgoing { method: Method::Get, url, headers: Vec::new(), body: Body::Empty, proxy: proxy(params) })
+}
+
+/// All that the answer depends on stands in the request.
+fn credential(params: &Params) -> Result<Credential, SendError> {
+    let Outgoing { url, proxy, .. } = fetch(params)?;
+    Ok(Credential::of(&[&url, proxy.as_deref().unwrap_or_default()]))
 }
 
 /// A request with the token in its query.

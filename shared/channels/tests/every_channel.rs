@@ -167,7 +167,7 @@ fn token_requests() -> impl Iterator<Item = (&'static dyn Channel, Outgoing)> {
         let job = job(channel, "title", "text");
         let message = render::message(&job, channel.spec(), None);
         match channel.step(&context(None), &message, &params(channel), &[]) {
-            Step::Token(wanted) => Some((channel, wanted.outgoing)),
+            Step::Token(_) => Some((channel, channel.fetch(&context(None), &params(channel)).unwrap())),
             _ => None,
         }
     })

@@ -17,7 +17,7 @@ use crate::{
     pace::SendRate,
     ses::SesMail,
     socket::Frame,
-    token::{Secret, Token, TokenRequest},
+    token::{Credential, Secret, Token},
 };
 
 pub use params::{Kind, Param, Params};
@@ -80,7 +80,12 @@ pub trait Channel: Send + Sync {
     /// What to do next, after these answers.
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step;
 
-    /// The token in the answer to a [`Step::Token`].
+    /// What fetches a token for the credential of a [`Step::Token`]. Asked for only where none is kept.
+    fn fetch(&self, _cx: &Context, _params: &Params) -> Result<Outgoing, SendError> {
+        Err(SendError::new(Reason::Bug, Retry::Never, "this channel needs no token"))
+    }
+
+    /// The token in the answer to that.
     fn token(&self, _cx: &Context, _reply: &Reply) -> Result<Token, SendError> {
         Err(SendError::new(Reason::Bug, Retry::Never, "this channel needs no token"))
     }
@@ -231,8 +236,8 @@ pub struct Message<'a> {
 /// What a channel wants next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
-    /// This token is needed first; the next step has it in its [`Context`].
-    Token(Box<TokenRequest>),
+    /// A token for this credential is needed first; the next step has it in its [`Context`].
+    Token(Credential),
     /// The token was refused, and with it the last request: another one is needed, once. Where that is refused as well, this
     /// is the failure.
     Renew(SendError),

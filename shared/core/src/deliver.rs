@@ -342,9 +342,9 @@ async fn drive(
     for _ in 0..MOST_CALLS {
         called.done = u32::try_from(cx.done + channel.arrived(&replies)).unwrap_or(u32::MAX);
         match channel.step(&cx, message, params, &replies) {
-            Step::Token(request) => {
-                let account = &message.event.account;
-                match flights::obtain(ports, channel, &cx, account, &request, refused.as_ref()).await {
+            Step::Token(credential) => {
+                let whose = (&message.event.account, params);
+                match flights::obtain(ports, channel, &cx, whose, credential, refused.as_ref()).await {
                     Ok(token) => cx.token = Some(token),
                     Err(error) => return Tried::failed(error),
                 }

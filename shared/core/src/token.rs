@@ -15,7 +15,6 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Reason, Retry, SendError, Timestamp,
-    channel::Outgoing,
     model::{AccountId, ChannelId},
 };
 
@@ -95,15 +94,6 @@ pub struct TokenKey {
     pub channel: ChannelId,
     /// With which credential.
     pub credential: Credential,
-}
-
-/// A channel's wish for a token.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TokenRequest {
-    /// What it is kept under.
-    pub credential: Credential,
-    /// What fetches it where none is kept.
-    pub outgoing: Outgoing,
 }
 
 /// A token as its provider gives it.

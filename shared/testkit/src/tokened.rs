@@ -11,7 +11,7 @@ use bellhop_core::{
     Reason, Retry, SendError,
     channel::{Body, Catalog, Channel, Context, Limits, Message, Method, Outgoing, Params, Reply, Spec, Step, Text, unchecked},
     ports::{Http, Sent, Transport, TransportError},
-    token::{Credential, Secret, Token, TokenRequest},
+    token::{Credential, Secret, Token},
 };
 
 use crate::Provider;
@@ -49,8 +49,7 @@ impl Channel for Tokened {
 
     fn step(&self, cx: &Context, _message: &Message, _params: &Params, so_far: &[Reply]) -> Step {
         let Some(token) = &cx.token else {
-            let credential = Credential::of(&["app", "s3cret"]);
-            return Step::Token(Box::new(TokenRequest { credential, outgoing: outgoing(Method::Get, TOKENS, Vec::new()) }));
+            return Step::Token(Credential::of(&["app", "s3cret"]));
         };
         let fail = |reason, retry| SendError::new(reason, retry, "the provider says so");
         match so_far.last().map(|reply| reply.status) {
@@ -62,6 +61,10 @@ impl Channel for Tokened {
             Some(401) => Step::Renew(fail(Reason::Unauthorized, Retry::Never)),
             Some(_) => Step::Fail(fail(Reason::ProviderError, Retry::Later)),
         }
+    }
+
+    fn fetch(&self, _cx: &Context, _params: &Params) -> Result<Outgoing, SendError> {
+        Ok(outgoing(Method::Get, TOKENS, Vec::new()))
     }
 
     fn token(&self, _cx: &Context, reply: &Reply) -> Result<Token, SendError> {

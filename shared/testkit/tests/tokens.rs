@@ -176,7 +176,7 @@ impl Tokens for TakenBefore {
 }
 
 #[tokio::test]
-async fn who_meets_another_processs_fetch_that_does_not_end_comes_again_when_its_right_is_over() {
+async fn who_meets_a_fetch_of_another_process_that_does_not_end_comes_again_when_its_right_is_over() {
     let world = World::with(TokenProvider::new(&[], |_| false)).await;
     let tokens = Arc::new(TakenBefore(Arc::clone(&world.ports.tokens)));
     let waiting = World { ports: Ports { tokens, ..world.ports.clone() }, ..world };

@@ -63,13 +63,16 @@ fn recipients_are_written_as_a_list_or_as_wecom_writes_them_and_without_any_it_i
 fn the_token_is_fetched_where_messages_are_sent() {
     let job = sample::event("b", json!({}));
     let options = params(json!({"base_url": "https://wx.example.com/sub/", "proxy": "http://proxy:8080"}));
-    let Step::Token(wanted) = step(None, &sample::message(&job), &options, &[]) else { panic!("no token is wanted") };
+    let wanted = |params: &Params| match step(None, &sample::message(&job), params, &[]) {
+        Step::Token(credential) => credential,
+        step => panic!("no token is wanted but {step:?}"),
+    };
+    let fetched = WecomApp.fetch(&sample::context(), &options).unwrap();
     let Step::Call(sent) = step(Some("t+k"), &sample::message(&job), &options, &[]) else { panic!("nothing is sent") };
-    assert_eq!(wanted.outgoing.url, "https://wx.example.com/sub/cgi-bin/gettoken?corpid=ww1&corpsecret=s3cret");
+    assert_eq!(fetched.url, "https://wx.example.com/sub/cgi-bin/gettoken?corpid=ww1&corpsecret=s3cret");
     assert_eq!(sent.url, "https://wx.example.com/sub/cgi-bin/message/send?access_token=t%2Bk");
-    assert_eq!([&wanted.outgoing.proxy, &sent.proxy], [&Some("http://proxy:8080".to_owned()); 2]);
-    let Step::Token(other) = step(None, &sample::message(&job), &params(json!({})), &[]) else { panic!("no token is wanted") };
-    assert_ne!(wanted.credential, other.credential);
+    assert_eq!([&fetched.proxy, &sent.proxy], [&Some("http://proxy:8080".to_owned()); 2]);
+    assert_ne!(wanted(&options), wanted(&params(json!({}))));
 }
 
 #[test]

@@ -16,10 +16,10 @@ use futures_util::{
     future::{BoxFuture, Shared, WeakShared},
 };
 
-use super::{Good, Held, Secret, Slot, Token, TokenKey, TokenRequest, Wish};
+use super::{Credential, Good, Held, Secret, Slot, Token, TokenKey, Wish};
 use crate::{
     Reason, Retry, SendError,
-    channel::{Channel, Context, Outgoing},
+    channel::{Channel, Context, Params},
     model::{AccountId, ChannelId},
     ports::{Ports, TransportError},
 };
@@ -99,21 +99,21 @@ pub(crate) async fn obtain(
     ports: &Ports,
     channel: &'static dyn Channel,
     cx: &Context,
-    account: &AccountId,
-    request: &TokenRequest,
+    (account, params): (&AccountId, &Params),
+    credential: Credential,
     refused: Option<&Secret>,
 ) -> Result<Secret, SendError> {
     let channel_id = ChannelId::new(channel.spec().id);
-    let key = TokenKey { account: account.clone(), channel: channel_id, credential: request.credential };
+    let key = TokenKey { account: account.clone(), channel: channel_id, credential };
     loop {
         if let Some(known) = ports.flights.known(&key).filter(|known| known.is_good(refused, ports.clock.now())) {
             return Ok(known.value);
         }
         let begin = || {
             let (ports, cx, key) = (ports.clone(), cx.clone(), key.clone());
-            let (outgoing, refused) = (request.outgoing.clone(), refused.cloned());
+            let (params, refused) = (params.clone(), refused.cloned());
             async move {
-                let result = shared_or_fetched(&ports, channel, &cx, &key, &outgoing, refused).await;
+                let result = shared_or_fetched(&ports, channel, &cx, &key, &params, refused).await;
                 ports.flights.landed(&key, &result);
                 result
             }
@@ -138,7 +138,7 @@ async fn shared_or_fetched(
     channel: &dyn Channel,
     cx: &Context,
     key: &TokenKey,
-    outgoing: &Outgoing,
+    params: &Params,
     refused: Option<Secret>,
 ) -> Result<Good, SendError> {
     let mut wish = Wish { by: ports.clock.chance(), refused, now: ports.clock.now() };
@@ -158,7 +158,7 @@ async fn shared_or_fetched(
                 ports.tokens.changed(key).await;
             }
             Held::Yours { .. } => {
-                let result = fetched(ports, channel, cx, outgoing).await.map(|token| Good::of(token, wish.now));
+                let result = fetched(ports, channel, cx, params).await.map(|token| Good::of(token, wish.now));
                 let slot = match &result {
                     Ok(good) => Slot::Good(good.clone()),
                     Err(error) => Slot::after(error, ports.clock.now()),
@@ -177,8 +177,8 @@ async fn shared_or_fetched(
 }
 
 /// Whatever comes of it, no message has left.
-async fn fetched(ports: &Ports, channel: &dyn Channel, cx: &Context, outgoing: &Outgoing) -> Result<Token, SendError> {
-    match ports.transport.http.call(outgoing).await {
+async fn fetched(ports: &Ports, channel: &dyn Channel, cx: &Context, params: &Params) -> Result<Token, SendError> {
+    match ports.transport.http.call(&channel.fetch(cx, params)?).await {
         Ok(reply) => channel.token(cx, &reply),
         Err(error) => {
             let retry = error.retry();

@@ -74,7 +74,7 @@ pub async fn a_token_is_for_its_own_account_channel_and_credential(ports: &Ports
     for other in [
         key_of(other_account(), channel(), "s3cret"),
         key_of(account(), ChannelId::new("other"), "s3cret"),
-        key_of(account(), channel(), "an0ther"),
+        key_of(account(), channel(), "s3cret2"),
     ] {
         let held = ports.tokens.ask(&other, &wish(2, now)).await.expect("the store answers");
         assert!(matches!(held, Held::Yours { .. }), "{other:?}: {held:?}");
