@@ -158,3 +158,34 @@ async fn rules_are_saved_changed_listed_and_refused_with_the_field() {
     assert_eq!((status, bellhop.client.get("/v1/rules").await["items"].as_array().unwrap().len()), (204, 0));
     bellhop.stop();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contact_is_reached_by_every_registration_that_serves_contacts_and_has_an_address_for() {
+    let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
+    let bellhop = house(&data, &sink, &["phone"]).await;
+    let mail = json!({ "host": "127.0.0.1", "port": 9, "tls": "none", "from": "bell@example.org" });
+    let serving = json!({ "channel": "email", "params": mail, "serves": "contacts" });
+    bellhop.client.put("/v1/registrations/mail", serving).await;
+    bellhop.client.put("/v1/contacts/alice", json!({ "email": "alice@example.org", "locale": "zh-CN" })).await;
+    bellhop.client.put("/v1/contacts/bob", json!({ "phone": "+8613800000000" })).await;
+
+    let to_alice = json!({ "to": ["contact:alice"], "body": "x" });
+    let (status, answer) = bellhop.client.call("POST", "/v1/messages", Some(to_alice)).await;
+    let reached = &answer["deliveries"][0];
+    assert_eq!((status, &reached["registration"], &reached["address"]), (202, &json!("mail"), &json!("email:alice@example.org")));
+
+    for (to, code) in [("contact:bob", "no_address"), ("contact:carol", "unknown_recipient")] {
+        let (status, problem) = bellhop.client.call("POST", "/v1/messages", Some(json!({ "to": to, "body": "x" }))).await;
+        assert_eq!((status, &problem["code"], &problem["field"]), (422, &json!(code), &json!("to[0]")), "{problem}");
+    }
+    bellhop.client.put("/v1/rules/people", json!({ "to": ["contact:bob", "phone"] })).await;
+    let told = report(&bellhop, json!({ "message": "x" })).await;
+    assert_eq!(told["dropped"], json!([{ "recipient": "contact:bob", "rule": "people", "why": "no_address" }]));
+
+    let (_, changed) = bellhop.client.call("PATCH", "/v1/contacts/bob", Some(json!({ "email": "bob@example.org" }))).await;
+    assert_eq!((&changed["email"], &changed["phone"]), (&json!("bob@example.org"), &json!("+8613800000000")));
+    let (status, problem) = bellhop.client.call("PUT", "/v1/contacts/bob", Some(json!({ "email": "not one" }))).await;
+    assert_eq!((status, &problem["field"]), (422, &json!("email")));
+    assert_eq!(bellhop.client.get("/v1/contacts").await["items"].as_array().unwrap().len(), 2);
+    bellhop.stop();
+}

@@ -6,6 +6,7 @@
 //! ([`bellhop_core::view`]).
 
 mod account;
+mod contacts;
 mod deliveries;
 mod events;
 mod keys;
@@ -27,12 +28,15 @@ use serde_json::{Map, Value};
 /// The routes by which an account is looked after; [`bellhop_http::complete`] makes a server of them.
 pub fn routes(api: Api) -> Router {
     let registration = get(registrations::one).put(registrations::put).patch(registrations::patch).delete(registrations::delete);
+    let contact = get(contacts::one).put(contacts::put).patch(contacts::patch).delete(contacts::delete);
     let rule = get(rules::one).put(rules::put).patch(rules::patch).delete(rules::delete);
     Router::new()
         .route("/v1/registrations", get(registrations::list))
         .route("/v1/registrations/{name}", registration)
         .route("/v1/rules", get(rules::list))
         .route("/v1/rules/{name}", rule)
+        .route("/v1/contacts", get(contacts::list))
+        .route("/v1/contacts/{name}", contact)
         .route("/v1/sources", get(sources::list).put(sources::put).delete(sources::delete))
         .route("/v1/channels", get(channels))
         .route("/v1/account", get(account::get).put(account::put))

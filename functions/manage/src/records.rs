@@ -11,20 +11,23 @@ use serde::Serialize;
 /// How often a save is tried against others.
 const TRIES: usize = 5;
 
-/// Saves what `make` makes of the stored record; a new one only if there are fewer than `most`. Answers it with its version.
+/// Saves what `make` makes of the stored record; a new one only if there are fewer than `most`, where
+/// there is such a number. Answers it with its version.
 pub(crate) async fn save<T: Serialize>(
     api: &Api,
     account: &AccountId,
     kind: Kind,
     name: &str,
-    most: usize,
+    most: Option<usize>,
     make: impl Fn(Option<&Record>) -> Result<T, Refused>,
 ) -> Result<(T, u64), Refused> {
     let records = &api.ports.records;
     for _ in 0..TRIES {
         let old = records.get(account, kind, name).await?;
         let new = make(old.as_ref())?;
-        if old.is_none() && records.list(account, kind, None, most).await?.len() >= most {
+        if let (None, Some(most)) = (&old, most)
+            && records.list(account, kind, None, most).await?.len() >= most
+        {
             let detail = format!("an account has {most} of these at most; delete one, or let one say more");
             return Err(Problem::new(Code::TooManyItems, detail).into());
         }

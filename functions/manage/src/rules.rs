@@ -92,7 +92,7 @@ async fn save(
     name: Name,
     body: impl Fn(Option<&Rule>) -> Result<Value, Refused>,
 ) -> Result<Json<Shown>, Refused> {
-    let saved = records::save(api, account, Kind::Rule, name.as_str(), MOST, |old| {
+    let saved = records::save(api, account, Kind::Rule, name.as_str(), Some(MOST), |old| {
         let old = old.map(Record::read::<Rule>).transpose()?;
         Ok(check(json::read(without_nulls(body(old.as_ref())?))?)?)
     });

@@ -49,7 +49,7 @@ pub(crate) async fn put(
 ) -> Result<Json<SourceSetting>, Refused> {
     let setting: SourceSetting = Payload::read(request, Limit::Plain).await?.parse()?;
     let name = setting.source.as_str();
-    let (setting, _) = records::save(&api, &caller.account, Kind::Source, name, MOST, |_| Ok(setting.clone())).await?;
+    let (setting, _) = records::save(&api, &caller.account, Kind::Source, name, Some(MOST), |_| Ok(setting.clone())).await?;
     Ok(Json(setting))
 }
 

@@ -12,10 +12,11 @@ use crate::{
     Code, Problem, StoreError,
     channel::{Catalog, Params},
     model::{
-        AccountId, Address, AttachmentId, ChannelId, DeliveryId, Draft, Event, EventId, Name, Recipient, Registration, Wording,
+        AccountId, Address, AttachmentId, ChannelId, Contact, DeliveryId, Draft, Event, EventId, Name, Recipient, Registration,
+        Wording,
     },
     plan::{Collected, Dropped, Plan, Target, plan},
-    ports::{Acceptance, Accepted, Freshness, IdempotencyKey, Ports, StoredEvent},
+    ports::{Acceptance, Accepted, Freshness, IdempotencyKey, Kind, Ports, Record, StoredEvent},
     report,
     rules::{
         apply::{Applied, Told, apply},
@@ -247,7 +248,11 @@ pub(crate) async fn reached(
             }
             Ok(members.into_iter().map(|registration| Target { registration, address: None }).collect())
         }
-        Recipient::Contact(name) => Err(unknown("contact", name)),
+        Recipient::Contact(name) => {
+            let record = ports.records.get(account, Kind::Contact, name.as_str()).await?;
+            let contact = record.as_ref().map(Record::read::<Contact>).transpose()?.ok_or_else(|| unknown("contact", name))?;
+            for_contact(ports, account, name, &contact).await
+        }
         Recipient::Address(address) => {
             let registration = for_address(ports, account, via, address).await?;
             Ok(vec![Target { registration, address: Some(address.clone()) }])
@@ -269,6 +274,24 @@ async fn via(ports: &Ports, account: &AccountId, name: &Name) -> Result<Arc<Regi
     let found = registration(ports, account, name).await?;
     let detail = format!("there is no registration `{name}` in this account");
     found.ok_or_else(|| Problem::field(Code::UnknownRecipient, "via", detail))
+}
+
+/// Every registration that serves contacts and for which this one has an address.
+async fn for_contact(ports: &Ports, account: &AccountId, name: &Name, contact: &Contact) -> Result<Vec<Target>, NotReached> {
+    let serving = ports.registrations.for_contacts(account).await?;
+    let reach = |registration: Arc<Registration>| {
+        let kind = ports.channels.get(registration.channel.as_str())?.address?;
+        contact.address(kind).map(|address| Target { registration, address: Some(address) })
+    };
+    let found: Vec<_> = serving.into_iter().filter(|registration| registration.is_open()).filter_map(reach).collect();
+    if found.is_empty() {
+        let detail = format!(
+            "no registration with `\"serves\": \"contacts\"` is for an address that contact `{name}` has; make one, or give the \
+             contact an address"
+        );
+        return Err(NotReached::Nobody(Problem::new(Code::NoAddress, detail)));
+    }
+    Ok(found)
 }
 
 /// The registration that a raw address goes through.

@@ -74,6 +74,8 @@ words! {
         UnknownRecipient => "unknown_recipient",
         /// No registration takes raw addresses of that kind.
         NoDefaultRegistration => "no_default_registration",
+        /// A contact has no address that any registration is for.
+        NoAddress => "no_address",
         /// No such channel.
         UnknownChannel => "unknown_channel",
         /// A channel parameter is missing or has a value that it cannot have.
@@ -125,6 +127,7 @@ impl Code {
             | Self::InvalidCursor
             | Self::UnknownRecipient
             | Self::NoDefaultRegistration
+            | Self::NoAddress
             | Self::UnknownChannel
             | Self::InvalidParams
             | Self::InvalidOption
@@ -153,6 +156,7 @@ impl Code {
             Self::InvalidCursor => "Not a cursor",
             Self::UnknownRecipient => "Unknown recipient",
             Self::NoDefaultRegistration => "No registration takes this address",
+            Self::NoAddress => "The contact cannot be reached",
             Self::UnknownChannel => "Unknown channel",
             Self::InvalidParams => "A channel parameter has a wrong value",
             Self::InvalidOption => "An option may not be set here",
@@ -295,6 +299,8 @@ words! {
         AlreadyTold => "already_told",
         /// The rule names somebody who is not there.
         UnknownRecipient => "unknown_recipient",
+        /// The rule names a contact without an address that any registration is for.
+        NoAddress => "no_address",
         /// Planned, but never queued: its request was never answered.
         NotAccepted => "not_accepted",
     }

@@ -218,6 +218,9 @@ pub trait Registrations: Send + Sync {
     /// Those that take raw addresses, by name.
     async fn defaults(&self, account: &AccountId) -> Result<Vec<Arc<Registration>>, StoreError>;
 
+    /// Those that reach contacts, by name.
+    async fn for_contacts(&self, account: &AccountId) -> Result<Vec<Arc<Registration>>, StoreError>;
+
     /// Up to `most` by name, after that one.
     async fn list(&self, account: &AccountId, after: Option<&Name>, most: usize) -> Result<Vec<Arc<Registration>>, StoreError>;
 
@@ -248,7 +251,8 @@ pub trait Records: Send + Sync {
     /// One, as it is now.
     async fn get(&self, account: &AccountId, kind: Kind, name: &str) -> Result<Option<Record>, StoreError>;
 
-    /// All of a kind, by name, at most 30 s old. Not for [`Kind::Counter`], of which there is no list.
+    /// All of a kind, by name, at most 30 s old. Not for [`Kind::Counter`], of which there is no list, nor for
+    /// [`Kind::Contact`], of which there may be many.
     async fn all(&self, account: &AccountId, kind: Kind) -> Result<Arc<Vec<Record>>, StoreError>;
 
     /// Up to `most` by name, after that one, as they are now. Not for [`Kind::Counter`].
@@ -269,6 +273,8 @@ pub enum Kind {
     Rule,
     /// [`crate::model::SourceSetting`], by the source.
     Source,
+    /// [`crate::model::Contact`], by its name.
+    Contact,
     /// [`crate::rules::threshold::Counter`], by rule and source.
     Counter,
 }
@@ -279,6 +285,7 @@ impl Kind {
         match self {
             Self::Rule => "rule",
             Self::Source => "source",
+            Self::Contact => "contact",
             Self::Counter => "counter",
         }
     }

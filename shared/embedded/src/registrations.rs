@@ -61,6 +61,18 @@ impl Registrations for Store {
         self.readers.read(look).await
     }
 
+    async fn for_contacts(&self, account: &AccountId) -> Result<Vec<Arc<Registration>>, StoreError> {
+        let account = account.clone();
+        let look = move |connection: &Connection| {
+            let sql = "SELECT r.body, s.params, p.paused_until FROM registrations r
+                       JOIN secrets s ON s.account = r.account AND s.name = r.name
+                       LEFT JOIN pace p ON p.account = r.account AND p.name = r.name
+                       WHERE r.account = ?1 AND json_extract(r.body, '$.serves') = 'contacts' ORDER BY r.name";
+            all(connection, sql, [account.as_str()])
+        };
+        self.readers.read(look).await
+    }
+
     async fn list(&self, account: &AccountId, after: Option<&Name>, most: usize) -> Result<Vec<Arc<Registration>>, StoreError> {
         let (account, after) = (account.clone(), after.cloned());
         let look = move |connection: &Connection| {

@@ -142,6 +142,8 @@ pub(crate) const STEPS: &[&str] = &[
         PRIMARY KEY (account, channel, credential)
     ) WITHOUT ROWID, STRICT;
     CREATE INDEX tokens_by_end ON tokens (until);
+
+    CREATE INDEX registrations_for_contacts ON registrations (account, name) WHERE json_extract(body, '$.serves') = 'contacts';
 ",
 ];
 

@@ -37,6 +37,10 @@ impl Registrations for Stale {
         self.inner.defaults(account).await
     }
 
+    async fn for_contacts(&self, account: &AccountId) -> Result<Vec<Arc<Registration>>, StoreError> {
+        self.inner.for_contacts(account).await
+    }
+
     async fn list(&self, account: &AccountId, after: Option<&Name>, most: usize) -> Result<Vec<Arc<Registration>>, StoreError> {
         self.inner.list(account, after, most).await
     }

@@ -19,11 +19,12 @@
 //! | `pace/{account}` | `{name}` | up to when its slots are taken, and how long it pauses; likewise |
 //! | `secret/{channel}/{account}` | `{name}` | its parameters, sealed; readable by that channel's sender and `manage` |
 //! | `secret/{channel}` | `key` | the channel's data key, wrapped by KMS |
-//! | `rule/{account}`, `source/{account}` | `{name}` | what the account says |
+//! | `rule/{account}`, `source/{account}`, `contact/{account}` | `{name}` | what the account says |
 //! | `counter/{account}/{rule}/{source}` | `counter` | failures in a row; apart from each other, since they are hot |
 //! | `token/{channel}/{account}` | `{hash}` | a provider's token for a credential, sealed; that channel's sender alone has it |
 //! | `group/{account}/{group}` | `{name}` | a member |
 //! | `default/{account}` | `{name}` | takes raw addresses |
+//! | `serves/{account}` | `{name}` | reaches contacts |
 //! | `account/{account}` | `account` | an account's settings |
 //! | `key/{key id}` | `key` | an API key |
 //! | `keys/{account}` | `{created ms}/{key id}` | the same, for the account's list |
@@ -69,7 +70,7 @@ fn key(pk: impl Into<String>, sk: impl Into<String>) -> Key {
 /// A record.
 pub(crate) fn record(account: &AccountId, kind: Kind, name: &str) -> Key {
     match kind {
-        Kind::Rule | Kind::Source => key(records(account, kind), name),
+        Kind::Rule | Kind::Source | Kind::Contact => key(records(account, kind), name),
         Kind::Counter => key(format!("{}/{name}", records(account, kind)), "counter"),
     }
 }
@@ -202,6 +203,14 @@ pub(crate) fn defaults(account: &AccountId) -> String {
 
 pub(crate) fn default(account: &AccountId, name: &Name) -> Key {
     key(defaults(account), name.as_str())
+}
+
+pub(crate) fn serving(account: &AccountId) -> String {
+    format!("serves/{}", account.as_str())
+}
+
+pub(crate) fn serves(account: &AccountId, name: &Name) -> Key {
+    key(serving(account), name.as_str())
 }
 
 pub(crate) fn account(id: &AccountId) -> Key {

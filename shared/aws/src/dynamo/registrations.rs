@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use bellhop_core::{
     StoreError,
     channel::Params,
-    model::{AccountId, ChannelId, Disabled, Name, Registration},
+    model::{AccountId, ChannelId, Disabled, Name, Registration, Serves},
     ports::{Freshness, Registrations},
 };
 
@@ -55,6 +55,10 @@ impl Registrations for Store {
 
     async fn defaults(&self, account: &AccountId) -> Result<Vec<Arc<Registration>>, StoreError> {
         self.named_by(account, keys::defaults(account)).await
+    }
+
+    async fn for_contacts(&self, account: &AccountId) -> Result<Vec<Arc<Registration>>, StoreError> {
+        self.named_by(account, keys::serving(account)).await
     }
 
     async fn list(&self, account: &AccountId, after: Option<&Name>, most: usize) -> Result<Vec<Arc<Registration>>, StoreError> {
@@ -200,11 +204,12 @@ impl Store {
     }
 }
 
-/// The rows by which groups and defaults find a registration.
+/// The rows by which groups, defaults and contacts find a registration.
 fn naming(registration: &Registration) -> Vec<Key> {
-    let Registration { account, name, groups, default, .. } = registration;
+    let Registration { account, name, groups, default, serves, .. } = registration;
     let mut named: Vec<_> = groups.iter().map(|group| keys::member(account, group, name)).collect();
     named.extend(default.then(|| keys::default(account, name)));
+    named.extend((*serves == Serves::Contacts).then(|| keys::serves(account, name)));
     named.sort_unstable_by(|a, b| a.pk.cmp(&b.pk));
     named.dedup();
     named

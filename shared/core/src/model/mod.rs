@@ -1,6 +1,7 @@
 //! The nouns: account, key, registration, event, delivery. Parsed once at the edge, valid ever after.
 
 mod account;
+mod contact;
 mod delivery;
 mod event;
 mod id;
@@ -10,6 +11,7 @@ mod registration;
 mod rule;
 
 pub use account::{Account, Key, Rate, Scope};
+pub use contact::Contact;
 pub use delivery::{Attempt, Delivery, Job, Lease, Outcome, State};
 pub use event::{Draft, Event, EventType, Format, Picture, RunResult, Source, Trigger, Wording};
 pub use id::{AttachmentId, DeliveryId, EventId, KeyId, ParseIdError};

@@ -43,7 +43,8 @@ pub enum AddressKind {
 }
 
 impl AddressKind {
-    const ALL: [Self; 4] = [Self::Email, Self::Sms, Self::Wecom, Self::Feishu];
+    /// Every kind there is.
+    pub const ALL: [Self; 4] = [Self::Email, Self::Sms, Self::Wecom, Self::Feishu];
 
     /// The prefix that announces it.
     pub fn as_str(self) -> &'static str {
@@ -76,6 +77,13 @@ impl FromStr for Address {
         let (prefix, value) = text.split_once(':').unwrap_or((text, ""));
         let kind = AddressKind::ALL.into_iter().find(|kind| kind.as_str() == prefix);
         let kind = kind.ok_or_else(|| RecipientError::Kind(prefix.chars().take(32).collect()))?;
+        Self::parse(kind, value)
+    }
+}
+
+impl Address {
+    /// An address of that kind.
+    pub fn parse(kind: AddressKind, value: &str) -> Result<Self, RecipientError> {
         let fits = (1..=254).contains(&value.chars().count()) && !value.chars().any(|c| c.is_control() || c.is_whitespace());
         if fits { Ok(Self { kind, value: value.to_owned() }) } else { Err(RecipientError::Address) }
     }

@@ -9,7 +9,7 @@ use super::{
     wording::{self, Said},
 };
 use crate::{
-    Reason, StoreError,
+    Code, Reason, StoreError,
     accept::{self, NotReached},
     model::{AccountId, Audience, Event, Name, Recipient, Rule, SourceSetting},
     plan::{Dropped, Target},
@@ -141,15 +141,16 @@ async fn targets(
             Audience::Named(recipient) => match accept::reached(ports, account, None, recipient).await {
                 Ok(found) => targets.extend(found),
                 Err(NotReached::Store(error)) => return Err(error),
-                Err(NotReached::Nobody(_)) => dropped.push(nobody(recipient, name)),
+                Err(NotReached::Nobody(problem)) => dropped.push(nobody(recipient, name, problem.code)),
             },
         }
     }
     Ok(targets)
 }
 
-fn nobody(recipient: &Recipient, rule: &Name) -> Dropped {
-    Dropped::Recipient { recipient: recipient.clone(), rule: rule.clone(), why: Reason::UnknownRecipient }
+fn nobody(recipient: &Recipient, rule: &Name, code: Code) -> Dropped {
+    let why = if code == Code::NoAddress { Reason::NoAddress } else { Reason::UnknownRecipient };
+    Dropped::Recipient { recipient: recipient.clone(), rule: rule.clone(), why }
 }
 
 /// The words of a recovery: the event's, below a title that says what is over.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bellhop_core::{
     StoreError, Timestamp,
-    model::{Account, AccountId, AttachmentId, Disabled, Key, KeyId, Name, Picture, Registration},
+    model::{Account, AccountId, AttachmentId, Disabled, Key, KeyId, Name, Picture, Registration, Serves},
     pace::SendRate,
     ports::{Accounts, Attachments, Freshness, Keys, Kind, Pace, Record, Records, Registrations},
 };
@@ -44,6 +44,11 @@ impl Registrations for Worker {
 
     async fn defaults(&self, account: &AccountId) -> Result<Vec<Arc<Registration>>, StoreError> {
         Ok(self.read(|tables| tables.registrations_of(account, None).filter(|found| found.default).cloned().collect()))
+    }
+
+    async fn for_contacts(&self, account: &AccountId) -> Result<Vec<Arc<Registration>>, StoreError> {
+        let serves = |found: &&Arc<Registration>| found.serves == Serves::Contacts;
+        Ok(self.read(|tables| tables.registrations_of(account, None).filter(serves).cloned().collect()))
     }
 
     async fn list(&self, account: &AccountId, after: Option<&Name>, most: usize) -> Result<Vec<Arc<Registration>>, StoreError> {

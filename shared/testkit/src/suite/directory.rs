@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bellhop_core::{
     Reason, Timestamp,
-    model::{Account, AttachmentId, Disabled, EventId, Key, KeyId, Name, Picture, Registration, Scope},
+    model::{Account, AttachmentId, Disabled, EventId, Key, KeyId, Name, Picture, Registration, Scope, Serves},
     ports::{Freshness, Ports},
 };
 
@@ -32,6 +32,11 @@ async fn defaults(ports: &Ports) -> Vec<Name> {
     defaults.iter().map(|found| found.name.clone()).collect()
 }
 
+async fn for_contacts(ports: &Ports) -> Vec<Name> {
+    let serving = ports.registrations.for_contacts(&account()).await.expect("those for contacts are read");
+    serving.iter().map(|found| found.name.clone()).collect()
+}
+
 async fn list(ports: &Ports, after: Option<&str>, most: usize) -> Vec<Name> {
     let after = after.map(name);
     let page = ports.registrations.list(&account(), after.as_ref(), most).await.expect("registrations are listed");
@@ -52,7 +57,7 @@ fn full() -> Registration {
         groups: vec![name("ops"), name("night")],
         enabled: false,
         default: true,
-        serves: bellhop_core::model::Serves::Contacts,
+        serves: Serves::Contacts,
         description: Some("值班".to_owned()),
         created_at: Timestamp::from_millisecond(1_001).expect("a time"),
         updated_at: Timestamp::from_millisecond(2_002).expect("a time"),
@@ -103,6 +108,19 @@ pub async fn a_deleted_registration_can_be_made_anew(ports: &Ports) {
     assert_eq!((group(ports, "ops").await, defaults(ports).await, list(ports, None, 10).await), Default::default());
     assert!(put(ports, &registration("phone")).await);
     assert_eq!(get(ports, "phone").await, Some(registration("phone")));
+}
+
+pub async fn those_for_contacts_follow_the_latest_save(ports: &Ports) {
+    let serving = |called: &str, version| Registration { serves: Serves::Contacts, version, ..registration(called) };
+    for saved in [serving("wecom", 1), serving("mail", 1), registration("phone")] {
+        assert!(put(ports, &saved).await);
+    }
+    assert_eq!(for_contacts(ports).await, ["mail", "wecom"].map(name));
+    assert!(put(ports, &Registration { version: 2, ..registration("mail") }).await);
+    assert!(put(ports, &serving("phone", 2)).await);
+    assert_eq!(for_contacts(ports).await, ["phone", "wecom"].map(name));
+    assert!(ports.registrations.delete(&account(), &name("wecom")).await.expect("registrations are deleted"));
+    assert_eq!(for_contacts(ports).await, ["phone"].map(name));
 }
 
 pub async fn a_registration_is_switched_off_at_its_version_alone(ports: &Ports) {

@@ -123,6 +123,7 @@ macro_rules! port_suite {
                 the_owners_next_save_switches_on_again,
                 groups_follow_the_latest_save,
                 defaults_follow_the_latest_save,
+                those_for_contacts_follow_the_latest_save,
                 registrations_are_listed_by_name_page_by_page,
                 registrations_of_other_accounts_are_not_there,
                 an_account_is_read_as_it_was_saved,
