@@ -38,7 +38,7 @@ impl Registrations for Contended {
     }
 
     async fn for_contacts(&self, account: &AccountId) -> Result<Vec<Arc<Registration>>, StoreError> {
-        self.inner.for_contacts(account).await
+        self.stored.for_contacts(account).await
     }
 
     async fn list(&self, account: &AccountId, after: Option<&Name>, most: usize) -> Result<Vec<Arc<Registration>>, StoreError> {
