@@ -7,7 +7,6 @@ use bellhop_core::{
     channel::{Catalog, Params, Step},
     mail::Mailed,
     model::{ChannelId, Draft},
-    render,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -26,7 +25,7 @@ pub fn verdict(input: &str, channels: Catalog, now: Timestamp) -> Result<Value, 
     let channel = channels.speaker(&question.channel)?;
     let now = at(question.response.now_unix.or(question.now_unix))?.unwrap_or(now);
     let job = job(&question.channel, Draft::new(""), now)?;
-    let message = render::message(&job, channel.spec(), None);
+    let message = (channels.render)(&job, channel.spec(), None);
     let registration = question.registration.unwrap_or_default();
     if let Some(answer) = question.response.mailed() {
         let mut verdict = channel.mailed(&message, &answer).map_or_else(|error| refused(&error), |_| delivered());
@@ -46,7 +45,7 @@ pub fn verdict(input: &str, channels: Catalog, now: Timestamp) -> Result<Value, 
     let mut steps = (1..=MOST_CALLS).filter_map(|tries| Some(channel.step(&cx, &message, &params, replies.get(..tries)?)));
     let last = steps.find(|step| !matches!(step, Step::Call(_))).unwrap_or(Step::Done);
     Ok(match last {
-        Step::Done | Step::Call(_) => delivered(),
+        Step::Done | Step::DoneBut(_) | Step::Call(_) => delivered(),
         Step::Mail(_) => unanswered(), // that was no mail server's reply
         Step::Fail(error) => refused(&error),
     })

@@ -7,7 +7,6 @@ use bellhop_core::{
     channel::{Channel, Context, Message, Outgoing, Params, Spec, Step},
     mail::Mail,
     model::{ChannelId, DeliveryId, Event, EventId, Job, Name},
-    render,
 };
 use proptest::{collection::vec, prelude::*};
 use serde_json::{Value, json};
@@ -41,13 +40,13 @@ pub(crate) fn event(message: &str, fields: Value) -> Job {
 }
 
 pub(crate) fn message(job: &Job) -> Message<'_> {
-    render::message(job, &crate::webhook::SPEC, None)
+    crate::format::message(job, &crate::webhook::SPEC, None)
 }
 
 pub(crate) fn context() -> Context {
     let now = Timestamp::from_second(NOW).unwrap();
     let time_zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
-    Context { now, chance: 7, time_zone, locale: "en".to_owned(), fixed: Vec::new() }
+    Context { now, chance: 7, time_zone, locale: "en".to_owned(), default_image_url: None, fixed: Vec::new() }
 }
 
 /// The request that `channel` makes of a message.

@@ -7,7 +7,8 @@ use bellhop_core::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
     channel::{Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
     model::Format,
-    render::{self, length, shorten},
+    render::{length, shorten},
+    short::Short,
 };
 use serde_json::{Value, json};
 
@@ -32,8 +33,10 @@ pub(crate) static SPEC: Spec = Spec {
     help: text("Sends to WeChat by WxPusher.", "通过 WxPusher 发送到微信。"),
     docs: "https://wxpusher.zjiecode.com/docs/",
     limits: Limits { title: None, body: Some(CONTENT) },
+    shows: &[Format::Text, Format::Markdown, Format::Html],
     address: None,
     params: &[APP_TOKEN, UIDS, TOPIC_IDS, SPT, INCLUDE_PICTURE],
+    short: Some(Short::Positions(&["app_token", "uids"])),
     check,
 };
 
@@ -138,8 +141,8 @@ fn body(message: &Message) -> Value {
     let (kind, content) = match message.format {
         Format::Text if message.image_url.is_none() => (1, Joined::plain(&joined)),
         Format::Html => {
-            let with_title = render::join(&html::escaped(&joined.title), &joined.body, Format::Text);
-            (2, Joined::html_without_title(&joined).with_text(with_title))
+            let title = if joined.title.is_empty() { String::new() } else { format!("<p>{}</p>", html::escaped(&joined.title)) };
+            (2, Joined::html_without_title(&joined).with_text(title + &joined.body))
         }
         // a picture is shown in markdown only
         Format::Text | Format::Markdown => (3, Joined::markdown(&Message { body: paragraphs(&joined), ..joined.clone() })),
@@ -187,7 +190,7 @@ mod tests {
     use crate::sample;
 
     fn sent(text: &str, fields: Value) -> Value {
-        body(&render::message(&sample::event(text, fields), &SPEC, None))
+        body(&crate::format::message(&sample::event(text, fields), &SPEC, None))
     }
 
     #[test]

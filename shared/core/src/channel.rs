@@ -12,7 +12,8 @@ use sha2::{Digest, Sha256};
 use crate::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
     mail::{Mail, Mailed, Receipt},
-    model::{Address, AddressKind, ChannelId, Event, Format, Picture},
+    model::{Address, AddressKind, ChannelId, Event, Format, Job, Picture},
+    short::Short,
 };
 
 /// Every channel there is, and those that this program can speak: who only checks what is registered has no use for the rest,
@@ -23,7 +24,12 @@ pub struct Catalog {
     pub specs: &'static [&'static Spec],
     /// How they are spoken; none where nothing is sent.
     pub speakers: &'static [&'static dyn Channel],
+    /// What a channel is handed: the message in a format that it [shows](Spec::shows), within its limits.
+    pub render: Render,
 }
+
+/// Makes a message of a job. [`crate::render::message`] does, for channels that show whatever is written.
+pub type Render = for<'a> fn(&'a Job, &Spec, Option<&'a Picture>) -> Message<'a>;
 
 impl Catalog {
     /// The channel of that id.
@@ -81,10 +87,15 @@ pub struct Spec {
     pub docs: &'static str,
     /// What fits.
     pub limits: Limits,
+    /// The formats of texts that it shows; any other becomes the nearest one before it is said.
+    pub shows: &'static [Format],
     /// The kind of address it takes, if it serves many people with one app.
     pub address: Option<AddressKind>,
     /// What a registration holds.
     pub params: &'static [Param],
+    /// How a registration's parameters are written on one line.
+    #[serde(skip)]
+    pub short: Option<Short>,
     /// Refuses parameters that no message could be sent with (types and required ones are checked already). Names the
     /// parameter in the error.
     #[serde(skip)]
@@ -356,6 +367,8 @@ pub struct Context {
     pub time_zone: jiff::tz::TimeZone,
     /// The account's locale.
     pub locale: String,
+    /// The account's picture for messages that have none.
+    pub default_image_url: Option<String>,
     /// Nonces by name, where somebody wants to see the same bytes again; nothing but for dry runs.
     pub fixed: Vec<(String, String)>,
 }
@@ -413,6 +426,8 @@ pub enum Step {
     Mail(Box<Mail>),
     /// The provider has it.
     Done,
+    /// The provider has it, and whoever looks at the attempt should know this.
+    DoneBut(String),
     /// The provider refuses it.
     Fail(SendError),
 }
@@ -518,7 +533,14 @@ mod tests {
 
     fn context(chance: u128) -> Context {
         let fixed = vec![("iv".to_owned(), "1111".to_owned())];
-        Context { now: Timestamp::UNIX_EPOCH, chance, time_zone: jiff::tz::TimeZone::UTC, locale: "en".to_owned(), fixed }
+        Context {
+            now: Timestamp::UNIX_EPOCH,
+            chance,
+            time_zone: jiff::tz::TimeZone::UTC,
+            locale: "en".to_owned(),
+            default_image_url: None,
+            fixed,
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::{
     mail::Receipt,
     model::{Account, Attempt, Delivery, Disabled, Job, Outcome, Picture, Registration, State},
     ports::{Freshness, MOST_RECEIVES, Ports, Sent, Transport, TransportError, Wake},
-    render, report,
+    report,
     transition::{Claim, Claimed, Next, Settlement, is_repeated, next_number},
 };
 
@@ -272,6 +272,7 @@ async fn try_once(
         chance: ports.clock.chance(),
         time_zone: account.map_or(jiff::tz::TimeZone::UTC, Account::time_zone),
         locale: account.map_or_else(|| "en".to_owned(), |account| account.locale.clone()),
+        default_image_url: account.and_then(|account| account.default_image_url.clone()),
         fixed: Vec::new(),
     };
     let mut called = Called::default();
@@ -281,7 +282,7 @@ async fn try_once(
             Err(problem) => return Tried::failed(SendError::new(Reason::InvalidParams, Retry::Never, problem.detail)),
         };
         let params = registration.params.with_options(job.event.options.get(&registration.channel));
-        let message = render::message(job, channel.spec(), picture);
+        let message = (ports.channels.render)(job, channel.spec(), picture);
         drive(&ports.transport, channel, &cx, &message, &params, &mut called).await
     };
     let tried = AssertUnwindSafe(sending).catch_unwind().await.unwrap_or_else(|_| {
@@ -333,6 +334,7 @@ async fn drive(
                 };
             }
             Step::Done => return Tried::delivered(Receipt::All),
+            Step::DoneBut(note) => return Tried { detail: Some(note), ..Tried::delivered(Receipt::All) },
             Step::Fail(error) => return Tried::failed(error),
         }
     }

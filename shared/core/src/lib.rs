@@ -19,6 +19,7 @@ pub mod plan;
 pub mod ports;
 pub mod render;
 pub mod report;
+pub mod short;
 pub mod tick;
 pub mod transition;
 pub mod view;

@@ -1,6 +1,10 @@
 //! What the channel `telegram` declares.
 
-use bellhop_core::channel::{Kind, Limit, Limits, Param, Spec, Unit};
+use bellhop_core::{
+    channel::{Kind, Limit, Limits, Param, Spec, Unit},
+    model::Format,
+    short::Short,
+};
 
 use crate::param::{INCLUDE_PICTURE, PROXY, param, text};
 
@@ -12,8 +16,10 @@ pub(crate) static SPEC: Spec = Spec {
     docs: "https://core.telegram.org/bots/api",
     // ten messages of 4096
     limits: Limits { title: None, body: Some(Limit { max: 40_960, unit: Unit::Utf16 }) },
+    shows: &[Format::Text, Format::Html],
     address: None,
     params: &[BOT_TOKEN, CHAT_ID, BASE_URL, PROXY, PARSE_MODE, BOLD_TITLE, MESSAGE_THREAD_ID, SILENT, IMAGE_URL, INCLUDE_PICTURE],
+    short: Some(Short::Positions(&["bot_token", "chat_id", "base_url", "proxy", "image_url"])),
     check: super::check,
 };
 
