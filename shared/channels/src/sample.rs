@@ -6,7 +6,7 @@ use bellhop_core::{
     Timestamp,
     channel::{Channel, Context, Message, Outgoing, Params, Spec, Step},
     mail::Mail,
-    model::{ChannelId, DeliveryId, Event, EventId, Job, Name},
+    model::{ChannelId, DeliveryId, Event, EventId, Format, Job, Name},
 };
 use proptest::{collection::vec, prelude::*};
 use serde_json::{Value, json};
@@ -71,4 +71,34 @@ pub(crate) fn any_text() -> impl Strategy<Value = String> {
         prop::sample::select(vec!["{t}", "{log}", "$title", "\"", "\\", "\r\n", "&", "#", "=", "+", "%41", "👨‍👩‍👧", "\u{2028}"]);
     let piece = prop_oneof![awkward.prop_map(str::to_owned), any::<char>().prop_map(String::from)];
     vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+/// Well-formed pieces of each format, with what is awkward to cut.
+pub(crate) fn written(format: Format) -> impl Strategy<Value = String> {
+    let pieces = match format {
+        Format::Text => vec!["测试", "e\u{301}\u{302}", "👨‍👩‍👧", "🇩🇪", "a_b ", "*x* ", "<b>&amp;", "\\", "\n", "[l](u) "],
+        Format::Markdown => {
+            vec![
+                "**粗体** ",
+                "[链接](https://e.com/a_b) ",
+                "`co*de` ",
+                "~~s~~ ",
+                "e\u{301} ",
+                "👨‍👩‍👧 ",
+                "\n\n- item ",
+                "2 \\* 3 ",
+                "*_x_* ",
+            ]
+        }
+        Format::Html => vec![
+            "<b>粗体</b>",
+            "<a href=\"https://e.com/?a&amp;b\">链 &lt;<i>接</i></a>",
+            "<p>e\u{301}</p>",
+            "👨‍👩‍👧",
+            "&amp;",
+            "<ul><li>1</li></ul>",
+            "<pre>a\nb</pre>",
+        ],
+    };
+    vec(prop::sample::select(pieces), 0..40).prop_map(|pieces: Vec<&str>| pieces.concat())
 }

@@ -135,6 +135,7 @@ fn judge(reply: &Reply, now: Timestamp) -> Step {
 #[cfg(test)]
 mod tests {
     use bellhop_core::Reason;
+    use proptest::prelude::*;
     use serde_json::Value;
 
     use super::*;
@@ -194,6 +195,17 @@ mod tests {
         ] {
             let Step::Fail(error) = judged(status, body) else { panic!("{status} {body}") };
             assert_eq!((error.reason, error.dead_address), (reason, dead), "{status} {body}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_entity_and_no_link_is_torn(html in sample::written(Format::Html), max in 0_usize..120) {
+            let short = format::read(&html, Format::Html).write_fitting(&MRKDWN, |text| text.chars().count() <= max);
+            prop_assert!(short.chars().count() <= max);
+            prop_assert_eq!(short.matches('<').count(), short.matches('>').count());
+            let whole = |rest: &str| ["amp;", "lt;", "gt;", "b|"].iter().any(|entity| rest.starts_with(entity));
+            prop_assert!(short.split('&').skip(1).all(whole), "{}", short);
         }
     }
 }

@@ -168,7 +168,14 @@ fn judge(reply: &Reply, now: Timestamp) -> Step {
     let code = match (code, codes.as_deref()) {
         (FINE, _) if reply.status != 200 => return undocumented(reply, now),
         (FINE, None) => return undocumented(reply, now),
-        (FINE, Some(codes)) if codes.is_empty() || codes.contains(&FINE) => return Step::Done,
+        (FINE, Some(codes)) if codes.is_empty() || codes.contains(&FINE) => {
+            let refused = codes.iter().filter(|code| **code != FINE).count();
+            return if refused == 0 {
+                Step::Done
+            } else {
+                Step::DoneBut(format!("{refused} of {} recipients were refused: check `uids`, `topic_ids` or `spt`", codes.len()))
+            };
+        }
         (FINE, Some(codes)) => codes.first().copied().unwrap_or(code),
         (code, _) => code,
     };
@@ -244,7 +251,8 @@ mod tests {
             judge(&Reply { status, headers: Vec::new(), body: body.to_string().into_bytes() }, Timestamp::UNIX_EPOCH)
         };
         let codes = |codes: &[i64]| json!({"code": 1000, "data": codes.iter().map(|c| json!({"code": c})).collect::<Vec<_>>()});
-        assert_eq!(judged(200, &codes(&[1001, 1000])), Step::Done);
+        let note = "1 of 2 recipients were refused: check `uids`, `topic_ids` or `spt`";
+        assert_eq!(judged(200, &codes(&[1001, 1000])), Step::DoneBut(note.to_owned()));
         for (status, body, reason, retry) in [
             (200, codes(&[1001, 1001]), Reason::Rejected, Retry::Never),
             (200, codes(&[1007]), Reason::ProviderError, Retry::Later),

@@ -6,7 +6,11 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::{ALL, sample};
+use crate::{
+    ALL,
+    join::Joined,
+    sample::{self, written},
+};
 
 fn text_of(html: &str) -> String {
     converted(html, Format::Html, Format::Text)
@@ -91,36 +95,6 @@ fn tags_without_end_are_read_in_one_pass() {
     assert_eq!(text_of(&("<ul><li><blockquote>".repeat(50_000) + "x")).trim_start_matches(['>', '-', ' ', '\n']), "x");
 }
 
-/// Well-formed pieces of each format, with what is awkward to cut.
-fn written(format: Format) -> impl Strategy<Value = String> {
-    let pieces = match format {
-        Format::Text => vec!["测试", "e\u{301}\u{302}", "👨‍👩‍👧", "🇩🇪", "a_b ", "*x* ", "<b>&amp;", "\\", "\n", "[l](u) "],
-        Format::Markdown => {
-            vec![
-                "**粗体** ",
-                "[链接](https://e.com/a_b) ",
-                "`co*de` ",
-                "~~s~~ ",
-                "e\u{301} ",
-                "👨‍👩‍👧 ",
-                "\n\n- item ",
-                "2 \\* 3 ",
-                "*_x_* ",
-            ]
-        }
-        Format::Html => vec![
-            "<b>粗体</b>",
-            "<a href=\"https://e.com/?a&amp;b\">链 &lt;<i>接</i></a>",
-            "<p>e\u{301}</p>",
-            "👨‍👩‍👧",
-            "&amp;",
-            "<ul><li>1</li></ul>",
-            "<pre>a\nb</pre>",
-        ],
-    };
-    prop::collection::vec(prop::sample::select(pieces), 0..40).prop_map(|pieces| pieces.concat())
-}
-
 /// Every tag that is opened is closed, in order, and every `&` begins an entity.
 fn is_well_formed(html: &str) -> bool {
     let mut open = Vec::new();
@@ -185,6 +159,26 @@ proptest! {
             let kept = words(shown).chars().count();
             let fits = cut(&words(all), Limit { max: kept, unit: bellhop_core::channel::Unit::Chars }) == words(shown);
             prop_assert!(fits || max < 40, "{}: `{}` of `{}`", spec.id, shown, all);
+        }
+    }
+
+    #[test]
+    fn with_picture_and_link_below_it_is_not_torn_either(html in written(Format::Html), markdown in written(Format::Markdown), max in 0_usize..250) {
+        let fields = json!({"url": "https://e.com/?a&b", "image_url": "https://e.com/p.png"});
+        let limit = Limit { max, unit: bellhop_core::channel::Unit::Bytes };
+        let job = sample::event(&html, fields.clone());
+        let joined = Joined::html_without_title(&sample::message(&job));
+        for short in [joined.within(limit), joined.fit(max, str::len)] {
+            let html = short.replace("<img src=\"https://e.com/p.png\">", ""); // which has no end
+            prop_assert!(short.len() <= max && is_well_formed(&html), "{short}");
+        }
+        let job = sample::event(&markdown, fields);
+        let joined = Joined::markdown_without_title(&sample::message(&job));
+        let whole = words(read(&markdown, Format::Markdown).text());
+        for short in [joined.within(limit), joined.fit(max, str::len)] {
+            let shown = short.split("\n\n![](https://e.com/p.png)").next().unwrap();
+            let shown = words(read(shown.trim_end_matches('…'), Format::Markdown).text());
+            prop_assert!(short.len() <= max && (whole.starts_with(&shown) || short.starts_with("![]")), "{short}");
         }
     }
 }

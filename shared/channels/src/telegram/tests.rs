@@ -3,7 +3,9 @@
 use bellhop_core::{
     Reason, Retry,
     channel::{Body, Channel, Outgoing, Reply, Step},
+    model::Format,
 };
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{SPEC, Telegram, check};
@@ -147,5 +149,23 @@ fn every_piece_is_within_what_telegram_takes_and_the_last_is_followed_by_the_end
             assert!(body["text"].as_str().unwrap().encode_utf16().count() <= 4096);
         }
         assert_eq!(after(&text, json!({}), &json!({}), &answers), Err(Step::Done));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))] // long texts take long
+
+    #[test]
+    fn formatting_stays_within_its_text_however_that_is_split(piece in sample::written(Format::Html), times in 1_usize..60) {
+        let text = piece.repeat(times);
+        for sent in 0..3 {
+            let Ok((_, body)) = after(&text, json!({"format": "html"}), &json!({}), [OK; 3].get(..sent).unwrap()) else { break };
+            let units = body["text"].as_str().unwrap().encode_utf16().count();
+            prop_assert!(units <= 4096);
+            for entity in body["entities"].as_array().into_iter().flatten() {
+                let end = entity["offset"].as_u64().unwrap() + entity["length"].as_u64().unwrap();
+                prop_assert!(end <= units as u64, "{entity} of {units}");
+            }
+        }
     }
 }
