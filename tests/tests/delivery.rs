@@ -48,6 +48,28 @@ async fn an_event_arrives_once_and_its_fate_is_known() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_accounts_picture_goes_with_messages_that_have_none_unless_it_is_not_wanted() {
+    let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
+    let bellhop = Bellhop::start(data.path());
+    bellhop.client.put("/v1/account", json!({ "default_image_url": "https://e.com/default.png" })).await;
+    for (name, wanted) in [("with", true), ("without", false)] {
+        let params = json!({ "webhook": sink.url, "include_picture": wanted });
+        bellhop.client.put(&format!("/v1/registrations/{name}"), json!({ "channel": "discord", "params": params })).await;
+    }
+    let send = async |message: Value| {
+        let before = sink.arrivals().len();
+        bellhop.client.send(message).await;
+        sink.until(before + 1).await.remove(before).json()["embeds"][0]["image"]["url"].clone()
+    };
+
+    assert_eq!(send(json!({ "to": "with", "body": "b" })).await, "https://e.com/default.png");
+    let own = json!({ "to": "with", "body": "b", "image_url": "https://e.com/own.png" });
+    assert_eq!(send(own).await, "https://e.com/own.png");
+    assert_eq!(send(json!({ "to": "without", "body": "b" })).await, Value::Null);
+    bellhop.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restart_in_the_middle_sends_nothing_twice() {
     let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
     sink.slow(Duration::from_millis(300));

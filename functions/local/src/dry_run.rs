@@ -9,12 +9,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bellhop_core::{
     Code, Problem, SendError, Timestamp,
-    channel::{Catalog, Channel, Context, Message, Params, Reply, Spec, Step},
+    channel::{Catalog, Channel, Context, Message, Params, Render, Reply, Spec, Step},
     model::{
         AccountId, ChannelId, DeliveryId, Draft, EventId, EventType, Format, Job, Name, Picture, Recipient, RunResult, Source,
         Trigger,
     },
-    render,
     token::Secret,
 };
 use serde::Deserialize;
@@ -35,7 +34,7 @@ pub fn dry_run(input: &str, channels: Catalog, now: Timestamp) -> Result<Value, 
     let channel = channels.speaker(&case.channel)?;
     let now = at(case.now_unix)?.unwrap_or(now);
     let answers = case.preflight.iter().filter_map(|preflight| preflight.response.as_ref());
-    Ok(match run(channel, &case, now, &answers.collect::<Vec<_>>()) {
+    Ok(match run(channel, channels.render, &case, now, &answers.collect::<Vec<_>>()) {
         Ok(Run { preflight, requests }) => json!({ "preflight": preflight, "requests": requests }),
         Err(refused) => json!({ "error": refused.to_json() }),
     })
@@ -152,14 +151,14 @@ struct Run {
     requests: Vec<Value>,
 }
 
-fn run(channel: &dyn Channel, case: &Case, now: Timestamp, answers: &[&Response]) -> Result<Run, Refused> {
+fn run(channel: &dyn Channel, render: Render, case: &Case, now: Timestamp, answers: &[&Response]) -> Result<Run, Refused> {
     let params = registered(channel.spec(), &case.registration).map_err(Refused::ByUs)?;
     let picture = case.notification.picture().map_err(Refused::ByUs)?;
     let options = case.notification.options(channel);
     Params::check_options(channel.spec(), &options).map_err(Refused::ByUs)?;
     let draft = case.notification.draft(&case.channel, options, picture.clone());
     let job = job(&case.channel, draft, now).map_err(Refused::ByUs)?;
-    let message = Message { id: case.notification.id.clone(), ..render::message(&job, channel.spec(), picture.as_ref()) };
+    let message = Message { id: case.notification.id.clone(), ..render(&job, channel.spec(), picture.as_ref()) };
     let params = params.with_options(job.event.options.get(&case.channel));
     let cx = Context { fixed: case.fixed.clone().into_iter().collect(), ..context(now) };
     step_through(channel, &cx, &message, &params, answers)
@@ -214,7 +213,7 @@ fn step_through(
             }
             Step::Fail(error) | Step::Renew(error) if run.requests.is_empty() => return Err(Refused::ByTheProvider(error)),
             // the answer that we made up was not to the channel's taste: its request is what was asked for
-            Step::Fail(_) | Step::Renew(_) | Step::Done | Step::DoneExcept(_) => break,
+            Step::Fail(_) | Step::Renew(_) | Step::Done | Step::DoneBut(_) => break,
         }
     }
     Ok(run)
@@ -248,6 +247,7 @@ pub(crate) fn context(now: Timestamp) -> Context {
         chance: 0,
         time_zone: jiff::tz::TimeZone::UTC,
         locale: "en".to_owned(),
+        default_image_url: None,
         done: 0,
         fixed: Vec::new(),
         token: None,

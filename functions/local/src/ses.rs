@@ -43,7 +43,7 @@ pub(crate) fn channels(all: Catalog, why_no_ses: Option<&String>) -> Catalog {
     };
     let specs = all.specs.iter().copied().map(instead).collect::<Vec<_>>().leak(); // once per process
     let speakers = all.speakers.iter().copied().filter(|channel| channel.spec().id != "ses").collect::<Vec<_>>().leak();
-    Catalog { specs, speakers }
+    Catalog { specs, speakers, ..all }
 }
 
 fn refuse(_params: &Params) -> Result<(), Problem> {

@@ -8,7 +8,6 @@ use bellhop_core::{
     channel::{Catalog, Context, Params, Reply, Step},
     mail::Mailed,
     model::{ChannelId, Draft},
-    render,
     socket::Framed,
     token::Secret,
 };
@@ -31,7 +30,7 @@ pub fn verdict(input: &str, channels: Catalog, now: Timestamp) -> Result<Value, 
     let channel = channels.speaker(&question.channel)?;
     let now = at(question.response.now_unix.or(question.now_unix))?.unwrap_or(now);
     let job = job(&question.channel, Draft::new(""), now)?;
-    let message = render::message(&job, channel.spec(), None);
+    let message = (channels.render)(&job, channel.spec(), None);
     let registration = question.registration.unwrap_or_default();
     if let Some(answer) = question.response.mailed() {
         let mut verdict = channel.mailed(&message, &answer).map_or_else(|error| refused(&error), |_| delivered());
@@ -67,9 +66,12 @@ pub fn verdict(input: &str, channels: Catalog, now: Timestamp) -> Result<Value, 
             Step::Renew(error) => json!({ "verdict": "refresh_token_then_retry", "reason": error.reason }),
             Step::Fail(error) => refused(&error),
             Step::Done => delivered(),
-            Step::DoneExcept(_) => {
+            Step::DoneBut(_) => {
                 let mut verdict = delivered();
-                verdict["per_recipient"] = per_user(&registration, &reply);
+                let users = per_user(&registration, &reply);
+                if !users.is_empty() {
+                    verdict["per_recipient"] = users.into();
+                }
                 verdict
             }
         };
@@ -88,13 +90,13 @@ fn before_the_message(step: impl Fn(&[Reply]) -> Step) -> Vec<Reply> {
 }
 
 /// By user, as WeCom tells who does not have it. <https://developer.work.weixin.qq.com/document/path/90236>
-fn per_user(registration: &Map<String, Value>, reply: &Reply) -> Value {
+fn per_user(registration: &Map<String, Value>, reply: &Reply) -> Map<String, Value> {
     let said: Map<String, Value> = serde_json::from_slice(&reply.body).unwrap_or_default();
     let left_out = ["invaliduser", "unlicenseduser"].into_iter().filter_map(|field| said.get(field)?.as_str());
     let left_out: Vec<_> = left_out.flat_map(|users| users.split('|')).collect();
     let to = registration.get("to_user").and_then(Value::as_str).unwrap_or_default().split('|');
     let word = |user| if left_out.contains(&user) { "permanent" } else { "delivered" };
-    to.filter(|user| !user.is_empty()).map(|user| (user.to_owned(), word(user).into())).collect::<Map<_, _>>().into()
+    to.filter(|user| !user.is_empty()).map(|user| (user.to_owned(), word(user).into())).collect()
 }
 
 fn delivered() -> Value {

@@ -14,6 +14,7 @@ use bellhop_core::{
     channel::{Catalog, Params, Spec},
     model::{AccountId, ChannelId, Disabled, Name, NameError, Registration, Serves},
     ports::Freshness,
+    short,
 };
 use bellhop_http::{
     Api, Refused,
@@ -182,12 +183,9 @@ fn object(spec: &Spec, params: Value) -> Result<Map<String, Value>, Problem> {
             }
             None => Ok(params),
         },
-        Value::String(_) => {
-            let detail = format!("`{}` has no `a;b;c` form; give an object of its parameters", spec.id);
-            Err(Problem::field(Code::InvalidParams, "params", detail))
-        }
+        Value::String(line) => short::read(spec, &line),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
-            Err(Problem::field(Code::InvalidParams, "params", "expected an object of parameters"))
+            Err(Problem::field(Code::InvalidParams, "params", "expected an object of parameters, or all on one line as `a;b;c`"))
         }
     }
 }

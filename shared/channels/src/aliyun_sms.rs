@@ -10,7 +10,7 @@ use std::time::Duration;
 use bellhop_core::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
     channel::{Body, Context, Kind, Limits, Message, Method, Outgoing, Param, Params, Reply, Spec, Step},
-    model::AddressKind,
+    model::{AddressKind, Format},
 };
 use serde_json::{Map, Value};
 
@@ -33,8 +33,10 @@ pub(crate) static SPEC: Spec = Spec {
     help: text("Sends text messages from an approved template.", "使用已审核的模板发送短信。"),
     docs: "https://help.aliyun.com/zh/sms/developer-reference/api-dysmsapi-2017-05-25-sendsms",
     limits: Limits { title: None, body: None, rate: None },
+    shows: &[Format::Text],
     address: Some(AddressKind::Sms),
     params: &[ACCESS_KEY_ID, ACCESS_KEY_SECRET, SIGN_NAME, TEMPLATE_CODE, PHONE_NUMBERS, PARAMS, SIGNATURE],
+    short: None,
     check,
 };
 

@@ -104,7 +104,7 @@ pub(crate) fn as_error(step: Step) -> SendError {
         | Step::Socket(_)
         | Step::Ses(_)
         | Step::Done
-        | Step::DoneExcept(_) => SendError::new(Reason::Bug, Retry::Never, "a refusal was taken for a success"),
+        | Step::DoneBut(_) => SendError::new(Reason::Bug, Retry::Never, "a refusal was taken for a success"),
     }
 }
 

@@ -10,12 +10,15 @@ mod spec;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bellhop_core::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
-    channel::{Body, Context, Message, Method, Outgoing, Params, Reply, Step, Unit},
+    channel::{Body, Context, Message, Method, Outgoing, Params, Reply, Step},
     model::Format,
+    short,
 };
 use encryption::Encryption;
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 pub(crate) use spec::SPEC;
+use url::Url;
 
 use crate::{
     address,
@@ -43,6 +46,27 @@ fn check(params: &Params) -> Result<(), Problem> {
     Encryption::of(params).map(drop).map_err(|detail| problem(spec::ENCRYPTION.name, detail))
 }
 
+/// The address that the app shows: the device's key is the last part of its path, and a user may stand before the host.
+fn from_url(text: &str) -> Result<Map<String, Value>, &'static str> {
+    let detail = "it takes the address that the app shows, such as `https://api.day.app/` and the key";
+    let mut url = Url::parse(&short::with_scheme(text)).map_err(|_| detail)?;
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let key = url.path_segments().and_then(|mut segments| segments.rfind(|segment| !segment.is_empty()).map(decoded));
+    let mut params = Map::new();
+    params.insert(spec::DEVICE_KEY.name.to_owned(), key.ok_or(detail)?.into());
+    for (param, text) in [(&spec::USER, url.username()), (&spec::PASSWORD, url.password().unwrap_or_default())] {
+        if !text.is_empty() {
+            params.insert(param.name.to_owned(), decoded(text).into());
+        }
+    }
+    url.set_username("").and_then(|()| url.set_password(None)).map_err(|()| detail)?;
+    url.set_query(None);
+    url.set_fragment(None);
+    url.path_segments_mut().map_err(|()| detail)?.pop_if_empty().pop();
+    params.insert(spec::BASE_URL.name.to_owned(), url.as_str().trim_end_matches('/').into());
+    Ok(params)
+}
+
 /// Whom it is for.
 fn keys(params: &Params) -> Vec<String> {
     let one = params.text(spec::DEVICE_KEY.name).map(|key| key.trim().to_owned());
@@ -58,14 +82,15 @@ fn request(cx: &Context, message: &Message, params: &Params) -> Result<Outgoing,
     let encryption = Encryption::of(params).map_err(|detail| unusable(&format!("`encryption`: {detail}")))?;
     let base = params.text(spec::BASE_URL.name).unwrap_or("https://api.day.app").trim().trim_end_matches('/');
     let fields = fields(message, params, encryption.is_some());
+    let identity = identity(message, params);
     let path = match (keys.as_slice(), &encryption) {
-        ([key], None) if params.text(spec::FORM.name) == Some("path") => path(base, key, &fields, message.id.as_deref()),
+        ([key], None) if params.text(spec::FORM.name) == Some("path") => path(base, key, &fields, &identity),
         _ => None,
     };
     let mut outgoing = if let Some(url) = path {
         Outgoing { method: Method::Get, url, headers: Vec::new(), body: Body::Empty, proxy: None }
     } else {
-        let body = body(cx, &keys, fields, message.id.as_deref(), encryption.as_ref());
+        let body = body(cx, &keys, fields, identity, encryption.as_ref());
         post_json_as("application/json; charset=utf-8", format!("{base}/push"), &body)
     };
     if let Some(user) = params.text(spec::USER.name) {
@@ -102,7 +127,7 @@ fn fields(message: &Message, params: &Params, encrypted: bool) -> Map<String, Va
         let json = Value::Object(write(text)).to_string();
         if encrypted { (json.len() + 32) * 4 / 3 } else { size_in_go(&json) }
     };
-    write(&Joined::text(&*message.body).fit(Unit::Bytes, MOST_BYTES, size))
+    write(&Joined::body(message).fit(MOST_BYTES, size))
 }
 
 /// How long JSON is as the server writes it: it escapes a few characters that need no escaping.
@@ -117,21 +142,29 @@ fn size_in_go(json: &str) -> usize {
 }
 
 /// The URL of the older form, if it can say all this: a path has no empty and no dotted segments, and no markdown.
-fn path(base: &str, key: &str, fields: &Map<String, Value>, id: Option<&str>) -> Option<String> {
+fn path(base: &str, key: &str, fields: &Map<String, Value>, identity: &[(&str, String)]) -> Option<String> {
     let segment = |name: &str| {
         let text = fields.get(name)?.as_str()?;
         (!matches!(text, "." | "..")).then(|| percent_encoded(text))
     };
     let segments = [Some(percent_encoded(key)), segment("title"), segment("body")].into_iter().collect::<Option<Vec<_>>>()?;
     let others = fields.iter().filter(|(name, _)| !matches!(name.as_str(), "title" | "body"));
-    let others = others.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).chain(id.map(|id| ("id", id)));
+    let others = others
+        .filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
+        .chain(identity.iter().map(|(name, value)| (*name, &**value)));
     let query: Vec<_> = others.map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
     let mark = if query.is_empty() { "" } else { "?" };
     let url = format!("{base}/{}{mark}{}", segments.join("/"), query.join("&"));
     (url.len() <= MOST_URL_BYTES).then_some(url)
 }
 
-fn body(cx: &Context, keys: &[String], fields: Map<String, Value>, id: Option<&str>, encryption: Option<&Encryption>) -> Value {
+fn body(
+    cx: &Context,
+    keys: &[String],
+    fields: Map<String, Value>,
+    identity: Vec<(&str, String)>,
+    encryption: Option<&Encryption>,
+) -> Value {
     let mut body = match keys {
         [key] => json!({ "device_key": key }),
         keys => json!({ "device_keys": keys }),
@@ -151,10 +184,18 @@ fn body(cx: &Context, keys: &[String], fields: Map<String, Value>, id: Option<&s
             }
         }
     }
-    if let Some(id) = id {
-        body["id"] = id.into();
+    for (name, value) in identity {
+        body[name] = value.into();
     }
     body
+}
+
+/// Which push it is, and whether it is to vanish: the server wants to know even of those that it cannot read.
+fn identity(message: &Message, params: &Params) -> Vec<(&'static str, String)> {
+    let own = params.text(spec::ID.name).map(str::to_owned);
+    let vanishes = own.is_some() && params.flag(spec::DELETE.name, false);
+    let id = own.or_else(|| message.id.clone()).map(|id| ("id", id));
+    id.into_iter().chain(vanishes.then(|| ("delete", "1".to_owned()))).collect()
 }
 
 /// Judges by `code` and, for Apple's refusals, by the text behind it; of a batch, by every device's.

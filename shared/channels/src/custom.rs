@@ -7,6 +7,7 @@
 use bellhop_core::{
     Code, Problem, Reason, Retry, SendError,
     channel::{Body, Kind, Limits, Message, Method, Outgoing, Param, Params, Spec},
+    model::Format,
 };
 use serde_json::{Map, Value};
 use url::form_urlencoded;
@@ -29,8 +30,10 @@ pub(crate) static SPEC: Spec = Spec {
     ),
     docs: "https://github.com/qd-today/qd/blob/master/web/docs/toolbox/pusher.md",
     limits: Limits { title: None, body: None, rate: None },
+    shows: &[Format::Text, Format::Markdown, Format::Html],
     address: None,
     params: &[METHOD, URL, HEADERS, BODY_KIND, BODY, PROXY],
+    short: None,
     check,
 };
 

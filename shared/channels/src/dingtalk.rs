@@ -12,12 +12,14 @@ use bellhop_core::{
     model::Format,
     pace::SendRate,
     render,
+    short::Short,
 };
 use serde_json::{Value, json};
 
 use crate::{
     address,
     answer::{Answer, Fault, refused, undocumented, unknown_code},
+    format::{as_text, markdown},
     join::{Joined, paragraphs},
     param::{INCLUDE_PICTURE, param, required, text},
     request::{Once, post_json_as},
@@ -40,8 +42,10 @@ pub(crate) static SPEC: Spec = Spec {
         body: Some(Limit { max: MOST_BYTES, unit: Unit::Bytes }),
         rate: Some(SendRate::of(20, Duration::from_mins(1))),
     },
+    shows: &[Format::Text, Format::Markdown],
     address: None,
     params: &[ACCESS_TOKEN, SECRET, KEYWORD, STYLE, AT_MOBILES, AT_USER_IDS, AT_ALL, IMAGE_URL, INCLUDE_PICTURE],
+    short: Some(Short::Positions(&["access_token", "image_url"])),
     check,
 };
 
@@ -192,18 +196,20 @@ fn body(message: &Message, params: &Params) -> Value {
     let (mobiles, user_ids) = (params.list(AT_MOBILES.name), params.list(AT_USER_IDS.name));
     let mentions = mobiles.iter().chain(&user_ids).map(|id| format!("@{id}")).collect::<Vec<_>>().join(" ");
     let style = Style::of(message, params);
+    let plain = Message { body: as_text(message), format: Format::Text, ..message.clone() };
     let lines = Message { body: paragraphs(message), ..message.clone() };
     let joined = match style {
-        Style::Text => Joined::plain(message),
+        Style::Text => Joined::plain(&plain),
         Style::Markdown => Joined::markdown(&lines),
-        Style::Link(_) => Joined::plain(&Message { title: String::new(), url: None, image_url: None, ..message.clone() }),
+        Style::Link(_) => Joined::plain(&Message { title: String::new(), url: None, image_url: None, ..plain.clone() }),
         Style::ActionCard(_) => {
-            let heading = if message.title.is_empty() { String::new() } else { format!("### {}", message.title) };
+            let heading =
+                if message.title.is_empty() { String::new() } else { format!("### {}", markdown::literal(&message.title)) };
             let text = render::join(&heading, &lines.body, Format::Text);
             Joined::markdown(&Message { url: None, ..lines }).with_text(text)
         }
     };
-    let first_line = message.body.lines().next().unwrap_or_default();
+    let first_line = plain.body.lines().next().unwrap_or_default();
     let title = if message.title.is_empty() { first_line } else { &message.title };
     let title = render::shorten(title, PREVIEW); // a preview only; markdown repeats the whole title in the text
     let write = |text: &str| {
@@ -221,7 +227,7 @@ fn body(message: &Message, params: &Params) -> Value {
         }
         body
     };
-    write(&joined.fit(Unit::Bytes, MOST_BYTES, |text| write(text).to_string().len()))
+    write(&joined.fit(MOST_BYTES, |text| write(text).to_string().len()))
 }
 
 fn at(mobiles: &[String], user_ids: &[String], all: bool) -> Value {

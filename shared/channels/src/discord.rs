@@ -8,6 +8,7 @@ use std::time::Duration;
 use bellhop_core::{
     Problem, Reason, Retry, SendError, Timestamp,
     channel::{Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
+    model::Format,
     render::shorten,
 };
 use serde_json::{Value, json};
@@ -31,8 +32,10 @@ pub(crate) static SPEC: Spec = Spec {
     help: text("Posts to a Discord channel by a webhook.", "通过 Webhook 发送到 Discord 频道。"),
     docs: "https://discord.com/developers/docs/resources/webhook#execute-webhook",
     limits: Limits { title: Some(TITLE), body: Some(DESCRIPTION), rate: None },
+    shows: &[Format::Markdown],
     address: None,
     params: &[WEBHOOK, USERNAME, AVATAR_URL, INCLUDE_PICTURE],
+    short: None,
     check,
 };
 
@@ -129,7 +132,7 @@ fn wait(answer: &Answer) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use bellhop_core::render::{self, length};
+    use bellhop_core::render::length;
     use proptest::prelude::*;
 
     use super::*;
@@ -137,7 +140,7 @@ mod tests {
 
     fn sent(text: &str, fields: Value) -> Value {
         let job = sample::event(text, fields);
-        embed(&render::message(&job, &SPEC, None))
+        embed(&crate::format::message(&job, &SPEC, None))
     }
 
     fn judged(status: u16, body: &Value) -> Step {

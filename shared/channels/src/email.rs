@@ -48,7 +48,7 @@ impl Channel for Email {
     }
 
     fn step(&self, cx: &Context, message: &Message, params: &Params, _so_far: &[Reply]) -> Step {
-        mail(cx, &with_picture(message, params), params).map_or_else(Step::Fail, |mail| Step::Mail(Box::new(mail)))
+        mail(cx, &with_picture(cx, message, params), params).map_or_else(Step::Fail, |mail| Step::Mail(Box::new(mail)))
     }
 
     fn mailed(&self, message: &Message, answer: &Mailed) -> Result<Receipt, SendError> {

@@ -14,7 +14,6 @@ use account::Account;
 use bellhop_core::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
     channel::{Body, Channel, Context, Limit, Message, Method, Outgoing, Param, Params, Reply, Spec, Step, Unit},
-    model::Format,
     render::shorten,
     token::{Credential, Secret, Token},
 };
@@ -23,7 +22,6 @@ use serde_json::{Map, Value, json};
 use crate::{
     address,
     answer::{Answer, Fault, as_error, refused_as, undocumented},
-    bodies,
     join::Joined,
     param::{PROXY, required, with_picture},
     request::post_json_as,
@@ -51,7 +49,7 @@ impl Channel for Fcm {
         match (so_far.last(), &cx.token) {
             (Some(reply), _) => judge(reply, cx.now),
             (None, None) => credential(params).map_or_else(Step::Fail, Step::Token),
-            (None, Some(token)) => request(&with_picture(message, params), params, token).map_or_else(Step::Fail, Step::Call),
+            (None, Some(token)) => request(&with_picture(cx, message, params), params, token).map_or_else(Step::Fail, Step::Call),
         }
     }
 
@@ -153,10 +151,6 @@ fn request(message: &Message, params: &Params, token: &Secret) -> Result<Outgoin
 
 /// What the device is handed, as much of it as it takes.
 fn payload(message: &Message, params: &Params) -> Map<String, Value> {
-    let body = match message.format {
-        Format::Text | Format::Markdown => message.body.clone(),
-        Format::Html => bodies::to_text(&message.body),
-    };
     let write = |text: &str| {
         let mut notification = Map::new();
         let parts = [("title", shorten(&message.title, TITLE)), ("body", text.to_owned())];
@@ -181,7 +175,7 @@ fn payload(message: &Message, params: &Params) -> Map<String, Value> {
         payload
     };
     let size = |text: &str| Value::from(write(text)).to_string().len();
-    write(&Joined::text(body).fit(Unit::Bytes, PAYLOAD, size))
+    write(&Joined::body(message).fit(PAYLOAD, size))
 }
 
 /// Delivered is what has a name; a refusal has a code of FCM's own, or else of Google's.

@@ -22,7 +22,6 @@ use serde_json::{Value, json};
 use crate::{
     address,
     answer::{Answer, Fault, as_error, refused, undocumented, unknown_code},
-    bodies,
     feishu_bot::{card, post},
     join::Joined,
     param::{PROXY, required, with_picture},
@@ -47,7 +46,7 @@ impl Channel for FeishuApp {
     }
 
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        next(cx, &with_picture(message, params), params, so_far).unwrap_or_else(Step::Fail)
+        next(cx, &with_picture(cx, message, params), params, so_far).unwrap_or_else(Step::Fail)
     }
 
     fn fetch(&self, _cx: &Context, params: &Params) -> Result<Outgoing, SendError> {
@@ -178,10 +177,6 @@ fn request(kind: &str, id: &str, message: &Message, params: &Params, token: &Sec
 /// The body, as long as it may be. What a message says is JSON in a text.
 /// <https://open.feishu.cn/document/server-docs/im-v1/message-content-description/create_json>
 fn body(id: &str, message: &Message, image_key: Option<&str>) -> Value {
-    let message = &match message.format {
-        Format::Text | Format::Markdown => message.clone(),
-        Format::Html => Message { body: bodies::to_text(&message.body), format: Format::Text, ..message.clone() },
-    };
     let is_text = message.format != Format::Markdown && message.url.is_none() && image_key.is_none();
     let says_nothing = Joined::plain(message).whole().is_empty();
     let write = |text: &str| {
@@ -197,8 +192,8 @@ fn body(id: &str, message: &Message, image_key: Option<&str>) -> Value {
         }
         body
     };
-    let (joined, most) = if is_text { (Joined::plain(message), MOST_TEXT) } else { (Joined::text(&*message.body), MOST_RICH) };
-    write(&joined.fit(Unit::Bytes, most, |text| write(text).to_string().len()))
+    let (joined, most) = if is_text { (Joined::plain(message), MOST_TEXT) } else { (Joined::body(message), MOST_RICH) };
+    write(&joined.fit(most, |text| write(text).to_string().len()))
 }
 
 /// The answer, if its code is the one of success. The token's errors ask for another one.

@@ -18,6 +18,7 @@ use url::Url;
 
 use crate::{
     answer::{Answer, Fault, refused, undocumented, unknown_code},
+    format::as_text,
     join::Joined,
     param::{INCLUDE_PICTURE, param, required, text},
     request::{Once, post_json},
@@ -44,8 +45,10 @@ pub(crate) static SPEC: Spec = Spec {
     help: text("Posts to a Feishu or Lark group by a custom bot.", "通过自定义机器人发送到飞书或 Lark 群。"),
     docs: "https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot",
     limits: Limits { title: None, body: Some(Limit { max: MOST_BYTES, unit: Unit::Bytes }), rate: Some(RATE) },
+    shows: &[Format::Text, Format::Markdown],
     address: None,
     params: &[TOKEN, SECRET, REGION, IMAGE_KEY, INCLUDE_PICTURE],
+    short: None,
     check,
 };
 
@@ -137,6 +140,9 @@ fn request(cx: &Context, message: &Message, params: &Params) -> Result<Outgoing,
 
 /// The body, as long as it may be.
 fn body(signed: &Map<String, Value>, message: &Message, image_key: Option<&str>) -> Value {
+    // a picture stands in a post, and a post shows text
+    let text = || Message { body: as_text(message), format: Format::Text, ..message.clone() };
+    let message = &if image_key.is_some() { text() } else { message.clone() };
     let is_bare = message.url.is_none() && image_key.is_none();
     let says_nothing = Joined::plain(message).whole().is_empty();
     let write = |text: &str| {
@@ -154,9 +160,9 @@ fn body(signed: &Map<String, Value>, message: &Message, image_key: Option<&str>)
     };
     let joined = match message.format {
         Format::Text | Format::Html if is_bare => Joined::plain(message),
-        Format::Text | Format::Markdown | Format::Html => Joined::text(&*message.body),
+        Format::Text | Format::Markdown | Format::Html => Joined::body(message),
     };
-    write(&joined.fit(Unit::Bytes, MOST_BYTES, |text| write(text).to_string().len()))
+    write(&joined.fit(MOST_BYTES, |text| write(text).to_string().len()))
 }
 
 /// A card of markdown with a button for the link.

@@ -22,8 +22,10 @@ pub(crate) static SPEC: Spec = Spec {
     help: text("Sends to an application of a Gotify server.", "发送到 Gotify 服务器的应用。"),
     docs: "https://gotify.net/docs/pushmsg",
     limits: Limits { title: None, body: None, rate: None },
+    shows: &[Format::Text, Format::Markdown],
     address: None,
     params: &[BASE_URL, APP_TOKEN, PRIORITY, INCLUDE_PICTURE],
+    short: None,
     check,
 };
 

@@ -15,6 +15,11 @@ pub(crate) fn escaped(text: &str) -> String {
     html
 }
 
+/// The same with its lines.
+pub(crate) fn lines(text: &str) -> String {
+    escaped(text).replace("\r\n", "\n").replace('\n', "<br>")
+}
+
 /// A link that shows where it leads.
 pub(crate) fn link(url: &str) -> String {
     let url = escaped(url);

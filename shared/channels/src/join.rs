@@ -4,16 +4,20 @@
 //! is the end of the text: a link that is cut leads nowhere.
 
 use bellhop_core::{
-    channel::{Limit, Message, Unit},
+    channel::{Limit, Message},
     model::Format,
-    render::{self, length, shorten},
+    render::{self, length},
 };
 
-use crate::html;
+use crate::{
+    format::{fitting, markdown, shorten},
+    html,
+};
 
 /// A text and what stands below it.
 pub(crate) struct Joined {
     text: String,
+    format: Format,
     links: Vec<String>,
 }
 
@@ -21,31 +25,33 @@ impl Joined {
     /// As plain text: picture and link as they are.
     pub(crate) fn plain(message: &Message) -> Self {
         let links = [message.image_url, message.url].into_iter().flatten().map(str::to_owned).collect();
-        Self { text: render::join(&message.title, &message.body, Format::Text), links }
+        Self { text: render::join(&message.title, &message.body, Format::Text), format: Format::Text, links }
     }
 
     /// As markdown, with the title as a heading: the picture is shown, the link can be clicked.
     pub(crate) fn markdown(message: &Message) -> Self {
-        Self { text: render::join(&message.title, &message.body, Format::Markdown), ..Self::markdown_without_title(message) }
+        let title = markdown::literal(&message.title);
+        Self { text: render::join(&title, &message.body, Format::Markdown), ..Self::markdown_without_title(message) }
     }
 
     /// As markdown for providers that take the title by itself.
     pub(crate) fn markdown_without_title(message: &Message) -> Self {
         let picture = message.image_url.map(|url| format!("![]({url})"));
         let link = message.url.map(|url| format!("[{url}]({url})"));
-        Self { text: message.body.clone(), links: [picture, link].into_iter().flatten().collect() }
+        let links = [picture, link].into_iter().flatten().collect();
+        Self { text: message.body.clone(), format: Format::Markdown, links }
     }
 
     /// As HTML (the text is HTML already) for providers that take the title by itself.
     pub(crate) fn html_without_title(message: &Message) -> Self {
         let picture = message.image_url.map(|url| format!("<img src=\"{}\">", html::escaped(url)));
         let link = message.url.map(html::link);
-        Self { text: message.body.clone(), links: [picture, link].into_iter().flatten().collect() }
+        Self { text: message.body.clone(), format: Format::Html, links: [picture, link].into_iter().flatten().collect() }
     }
 
-    /// A text alone.
-    pub(crate) fn text(text: impl Into<String>) -> Self {
-        Self { text: text.into(), links: Vec::new() }
+    /// A body alone.
+    pub(crate) fn body(message: &Message) -> Self {
+        Self { text: message.body.clone(), format: message.format, links: Vec::new() }
     }
 
     /// The same with another text above the links.
@@ -62,24 +68,25 @@ impl Joined {
     pub(crate) fn within(&self, limit: Limit) -> String {
         let below = length(&self.with(""), limit.unit) + 2; // the blank line between
         match limit.max.checked_sub(below) {
-            Some(room) if room > 0 && !self.links.is_empty() => self.with(&shorten(&self.text, Limit { max: room, ..limit })),
-            _ => shorten(&self.text, limit),
+            Some(room) if room > 0 && !self.links.is_empty() => {
+                self.with(&shorten(&self.text, self.format, Limit { max: room, ..limit }))
+            }
+            _ => shorten(&self.text, self.format, limit),
         }
     }
 
     /// As much of it that `size` is at most `max`: for providers that measure the encoded request. Nothing if even that is
     /// too much.
-    pub(crate) fn fit(&self, unit: Unit, max: usize, size: impl Fn(&str) -> usize) -> String {
+    pub(crate) fn fit(&self, max: usize, size: impl Fn(&str) -> usize) -> String {
         let whole = self.whole();
         if size(&whole) <= max {
             return whole;
         }
-        let (mut fits, mut over) = (0, length(&whole, unit));
-        while over - fits > 1 {
-            let middle = fits.midpoint(over);
-            if size(&self.within(Limit { max: middle, unit })) <= max { fits = middle } else { over = middle }
+        let text = fitting(&self.text, self.format, |text| size(&self.with(text)) <= max);
+        if self.links.is_empty() {
+            return text;
         }
-        self.within(Limit { max: fits, unit })
+        if text.is_empty() { fitting(&self.text, self.format, |text| size(text) <= max) } else { self.with(&text) }
     }
 
     fn with(&self, text: &str) -> String {
@@ -88,16 +95,17 @@ impl Joined {
     }
 }
 
-/// The text as markdown wants it: in plain text every line becomes a paragraph, since a single line break would vanish.
+/// The text as markdown that shows it. In plain text every line becomes a paragraph, since a single line break would vanish.
 pub(crate) fn paragraphs(message: &Message) -> String {
     match message.format {
-        Format::Text => message.body.replace("\r\n", "\n").replace('\n', "\n\n"),
+        Format::Text => markdown::literal(&message.body.replace("\r\n", "\n").replace('\n', "\n\n")),
         Format::Markdown | Format::Html => message.body.clone(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bellhop_core::channel::Unit;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -136,7 +144,7 @@ mod tests {
                 prop_assert!(length(&joined.within(limit), unit) <= max);
             }
             let escaped = |text: &str| json!(text).to_string().len();
-            prop_assert!(escaped(&joined.fit(Unit::Bytes, max + 2, escaped)) <= max + 2);
+            prop_assert!(escaped(&joined.fit(max + 2, escaped)) <= max + 2);
         }
     }
 }

@@ -5,9 +5,9 @@
 //! [`bellhop_core::channel::Channel`], a pure function from message, parameters and the answers so far to the next step. Who
 //! takes [`SPECS`] alone is not linked with anything that speaks. What several channels share lies in files named after what
 //! it is: `template` (texts into a template, in one pass), `sign` (signatures), `verdict` (what an HTTP status means),
-//! `answer` (what an answer in JSON says), `join` (title, text, picture and link in one text), `html` (texts in HTML),
-//! `bodies` (a mail as text and HTML), `request` (one request, and its answer), `header`, `address` and `mailbox` (what a
-//! tenant writes).
+//! `answer` (what an answer in JSON says), `format` (what was written, as the channel shows it), `join` (title, text, picture
+//! and link in one text), `html` (texts in HTML), `bodies` (a mail as text and HTML), `request` (one request, and its answer),
+//! `header`, `address` and `mailbox` (what a tenant writes).
 //!
 //! Promises: no I/O, no clock, no chance but the context's; no panic, whatever was stored or answered; only what a provider
 //! documents as success is success; no secret in an error. `tests/every_channel.rs` walks [`ALL`] for this, so that a new
@@ -26,6 +26,7 @@ mod email;
 mod fcm;
 mod feishu_app;
 mod feishu_bot;
+mod format;
 mod gotify;
 mod header;
 mod html;
@@ -91,6 +92,7 @@ pub const SPECS: Catalog = Catalog {
         &xxtui::SPEC,
     ],
     speakers: &[],
+    render: bellhop_core::render::message,
 };
 
 /// Every channel, to be spoken.
@@ -124,5 +126,6 @@ pub const ALL: Catalog = Catalog {
         &wxpusher::SPEAKER,
         &xxtui::SPEAKER,
     ],
+    render: format::message,
     ..SPECS
 };

@@ -8,7 +8,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use bellhop_core::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
     channel::{Body, Context, Kind, Limits, Message, Method, Outgoing, Param, Params, Reply, Spec, Step},
-    model::{AddressKind, Picture},
+    model::{AddressKind, Format, Picture},
 };
 use url::Host;
 
@@ -32,8 +32,10 @@ pub(crate) static SPEC: Spec = Spec {
     docs: "https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/messages",
     // 25 MB in all, which no message comes near
     limits: Limits { title: None, body: None, rate: None },
+    shows: &[Format::Text, Format::Markdown, Format::Html],
     address: Some(AddressKind::Email),
     params: &[DOMAIN, API_KEY, REGION, FROM, TO, HTML, INCLUDE_PICTURE],
+    short: None,
     check,
 };
 
@@ -213,8 +215,11 @@ mod tests {
     fn markdown_goes_as_text_and_html_and_a_text_without_title_has_its_beginning_as_subject() {
         let job = sample::event("**b**\nc", json!({"format": "markdown"}));
         let fields = fields(&sample::message(&job), json!({}));
-        assert_eq!(field(&fields, "subject"), ["**b**"]);
-        assert_eq!((field(&fields, "text"), field(&fields, "html")), (vec!["**b**\nc"], vec!["<p><strong>b</strong>\nc</p>\n"]));
+        assert_eq!(field(&fields, "subject"), ["b"]);
+        assert_eq!(
+            (field(&fields, "text"), field(&fields, "html")),
+            (vec!["b\nc"], vec!["<p><strong>b</strong><br />\nc</p>\n"])
+        );
     }
 
     #[test]

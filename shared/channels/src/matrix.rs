@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::{
     address,
     answer::{Answer, Fault, refused_as, undocumented},
+    format::as_text,
     html,
     join::Joined,
     param::{INCLUDE_PICTURE, param, required, text},
@@ -35,8 +36,10 @@ pub(crate) static SPEC: Spec = Spec {
         body: Some(Limit { max: MOST_BYTES, unit: Unit::Bytes }),
         rate: None,
     },
+    shows: &[Format::Text, Format::Html],
     address: None,
     params: &[HOMESERVER, ACCESS_TOKEN, ROOM_ID, INCLUDE_PICTURE],
+    short: None,
     check,
 };
 
@@ -86,7 +89,7 @@ fn request(cx: &Context, message: &Message, params: &Params) -> Result<Outgoing,
     let transaction = percent_encoded(&message.id.clone().unwrap_or_else(|| cx.nonce("txn_id", 32)));
     let path = format!("_matrix/client/v3/rooms/{room}/send/m.room.message/{transaction}");
     let size = |text: &str| content(message, text).to_string().len();
-    let text = Joined::text(message.body.as_str()).fit(Unit::Bytes, MOST_BYTES, size);
+    let text = Joined::body(message).fit(MOST_BYTES, size);
     let url = address::below(required(params, HOMESERVER.name)?, &path);
     let mut outgoing = Outgoing { method: Method::Put, ..post_json(url, &content(message, &text)) };
     outgoing.headers.push(("authorization".to_owned(), format!("Bearer {}", required(params, ACCESS_TOKEN.name)?.trim())));
@@ -95,15 +98,15 @@ fn request(cx: &Context, message: &Message, params: &Params) -> Result<Outgoing,
 
 /// The event's content with this text. <https://spec.matrix.org/latest/client-server-api/#mtext>
 fn content(message: &Message, text: &str) -> Value {
-    let lines = |text: &str| html::escaped(text).replace("\r\n", "\n").replace('\n', "<br>");
-    let title = if message.title.is_empty() { String::new() } else { format!("<b>{}</b>", lines(&message.title)) };
+    let title = if message.title.is_empty() { String::new() } else { format!("<b>{}</b>", html::lines(&message.title)) };
+    let message = &Message { body: text.to_owned(), ..message.clone() };
     let body = match message.format {
-        Format::Html if text == message.body => text.to_owned(), // shortened, its tags may be torn
-        Format::Html | Format::Text | Format::Markdown => lines(text),
+        Format::Html => text.to_owned(),
+        Format::Text | Format::Markdown => html::lines(text),
     };
     let below = [message.image_url, message.url].map(|url| url.map(html::link).unwrap_or_default());
     let parts: Vec<_> = [title, body].into_iter().chain(below).filter(|part| !part.is_empty()).collect();
-    let plain = Joined::plain(&Message { body: text.to_owned(), ..message.clone() }).whole();
+    let plain = Joined::plain(&Message { body: as_text(message), ..message.clone() }).whole();
     let (format, html) = ("org.matrix.custom.html", parts.join("<br><br>"));
     json!({ "msgtype": "m.text", "body": plain, "format": format, "formatted_body": html })
 }
@@ -140,7 +143,7 @@ fn wait(answer: &Answer) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use bellhop_core::{Reason, Retry, channel::Body, render};
+    use bellhop_core::{Reason, Retry, channel::Body};
     use proptest::prelude::*;
 
     use super::*;
@@ -149,7 +152,7 @@ mod tests {
     fn sent(text: &str, fields: Value) -> Outgoing {
         let params = json!({"homeserver": "https://e.com/", "access_token": "t", "room_id": "!r:e.com"});
         let job = sample::event(text, fields);
-        sample::request(&SPEAKER, &render::message(&job, &SPEC, None), &sample::params(&SPEC, params))
+        sample::request(&SPEAKER, &crate::format::message(&job, &SPEC, None), &sample::params(&SPEC, params))
     }
 
     fn body(text: &str, fields: Value) -> Value {
@@ -182,9 +185,12 @@ mod tests {
     }
 
     #[test]
-    fn shortened_html_is_shown_as_text_lest_a_tag_is_torn() {
-        let content = body(&"<i>x</i>".repeat(8000), json!({"format": "html"}));
-        assert!(content["formatted_body"].as_str().unwrap().starts_with("&lt;i&gt;"));
+    fn shortened_html_keeps_its_tags_whole() {
+        let content = body(&"<i>x &amp;</i> y<br>".repeat(8000), json!({"format": "html"}));
+        let html = content["formatted_body"].as_str().unwrap();
+        assert!(html.starts_with("<i>x &amp;</i> y<br><i>x &amp;</i>") && html.ends_with('…'), "{html}");
+        assert_eq!(html.matches("<i>").count(), html.matches("</i>").count());
+        assert!(content["body"].as_str().unwrap().starts_with("x & y\nx & y"));
     }
 
     #[test]

@@ -28,8 +28,10 @@ pub(crate) static SPEC: Spec = Spec {
     help: text("Publishes to a topic of an ntfy server.", "发布到 ntfy 服务器的主题。"),
     docs: "https://docs.ntfy.sh/publish/",
     limits: Limits { title: None, body: Some(MESSAGE), rate: None },
+    shows: &[Format::Text, Format::Markdown],
     address: None,
     params: &[BASE_URL, TOPIC, TOKEN, PRIORITY, TAGS, INCLUDE_PICTURE],
+    short: None,
     check,
 };
 
@@ -161,7 +163,7 @@ mod tests {
     fn sent(text: &str, fields: Value, mut params: Value) -> Value {
         params["topic"] = "t".into();
         let job = sample::event(text, fields);
-        let message = bellhop_core::render::message(&job, &SPEC, None);
+        let message = crate::format::message(&job, &SPEC, None);
         let Body::Json(body) = sample::request(&SPEAKER, &message, &sample::params(&SPEC, params)).body else {
             panic!("not JSON")
         };

@@ -34,8 +34,10 @@ pub(crate) static SPEC: Spec = Spec {
     docs: "https://github.com/botuniverse/onebot-11/blob/master/communication/http.md",
     // bots document none
     limits: Limits { title: None, body: None, rate: None },
+    shows: &[Format::Text],
     address: None,
     params: &[ENDPOINT, TOKEN, USER_IDS, GROUP_IDS, INCLUDE_PICTURE],
+    short: None,
     check,
 };
 
@@ -109,7 +111,7 @@ impl Channel for OneBot {
             }
         };
         match targets.get(judged.len()) {
-            Some(target) => request(&with_picture(message, params), params, *target).map_or_else(Step::Fail, Step::Call),
+            Some(target) => request(&with_picture(cx, message, params), params, *target).map_or_else(Step::Fail, Step::Call),
             None => summary(&judged),
         }
     }
@@ -213,7 +215,7 @@ fn summary(judged: &[Result<Taken, SendError>]) -> Step {
     if told.is_empty() {
         return Step::Done;
     }
-    Step::DoneExcept(format!("{} of {} are not known to have it: {}", told.len(), judged.len(), told.join("; ")))
+    Step::DoneBut(format!("{} of {} are not known to have it: {}", told.len(), judged.len(), told.join("; ")))
 }
 
 #[cfg(test)]
@@ -258,7 +260,7 @@ mod tests {
 
     #[test]
     fn whoever_did_not_get_it_is_told_by_number() {
-        let Step::DoneExcept(told) = after(&[(200, OK), (200, FAILED), (500, "")]) else { panic!("somebody has it") };
+        let Step::DoneBut(told) = after(&[(200, OK), (200, FAILED), (500, "")]) else { panic!("somebody has it") };
         assert!(told.starts_with("2 of 3 are not known to have it: number 2: the provider answered code 1200; "), "{told}");
         assert!(told.contains("; number 3: the receiver answered 500"), "{told}");
     }
@@ -266,7 +268,7 @@ mod tests {
     #[test]
     fn a_bot_that_sends_later_has_it_but_nobody_knows_what_becomes_of_it() {
         let queued = r#"{"status":"async","retcode":1,"data":null}"#;
-        let Step::DoneExcept(told) = after(&[(200, OK), (200, queued), (200, OK)]) else { panic!("all have it") };
+        let Step::DoneBut(told) = after(&[(200, OK), (200, queued), (200, OK)]) else { panic!("all have it") };
         assert!(told.contains("number 2: the bot sends it later"), "{told}");
     }
 

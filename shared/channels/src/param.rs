@@ -3,7 +3,7 @@
 
 use bellhop_core::{
     Reason, Retry, SendError,
-    channel::{Kind, Message, Param, Params, Text},
+    channel::{Context, Kind, Message, Param, Params, Text},
 };
 
 /// One text in both languages.
@@ -37,7 +37,7 @@ pub(crate) const INCLUDE_PICTURE: Param = Param {
         "include_picture",
         Kind::Bool,
         text("Include picture", "附带图片"),
-        text("Send the event's screenshot along.", "将事件的截图一并发送。"),
+        text("Send a picture along: the event's, or else the account's own.", "附带图片：事件的图片；没有时为账户的默认图片。"),
     )
 };
 
@@ -61,10 +61,18 @@ pub(crate) fn required<'a>(params: &'a Params, name: &str) -> Result<&'a str, Se
     params.text(name).ok_or_else(missing)
 }
 
-/// The message with the picture that goes along: its own, or the registration's `image_url`, or none if
-/// `include_picture` is off.
-pub(crate) fn with_picture<'a>(message: &Message<'a>, params: &'a Params) -> Message<'a> {
-    let wanted = params.flag("include_picture", true);
+/// The message with the picture that goes along: its own, or the registration's `image_url`, or none if `include_picture` is
+/// off.
+pub(crate) fn with_own_picture<'a>(message: &Message<'a>, params: &'a Params) -> Message<'a> {
+    let wanted = params.flag(INCLUDE_PICTURE.name, true);
     let image_url = message.image_url.or_else(|| params.text("image_url")).filter(|_| wanted);
     Message { image_url, picture: message.picture.filter(|_| wanted), ..message.clone() }
+}
+
+/// The same with the account's picture where there is no other.
+pub(crate) fn with_picture<'a>(cx: &'a Context, message: &Message<'a>, params: &'a Params) -> Message<'a> {
+    let own = with_own_picture(message, params);
+    let is_wanted = params.flag(INCLUDE_PICTURE.name, true) && own.picture.is_none();
+    let accounts = cx.default_image_url.as_deref().filter(|_| is_wanted);
+    Message { image_url: own.image_url.or(accounts), ..own }
 }

@@ -6,6 +6,7 @@
 use bellhop_core::{
     Problem, Reason, Retry, SendError, Timestamp,
     channel::{Body, Kind, Limits, Message, Method, Outgoing, Param, Params, Reply, Spec, Step},
+    model::Format,
 };
 use serde_json::Value;
 
@@ -23,8 +24,10 @@ pub(crate) static SPEC: Spec = Spec {
     help: text("Sends to the devices of a PushDeer key.", "发送到 PushDeer 密钥对应的设备。"),
     docs: "https://github.com/easychen/pushdeer",
     limits: Limits { title: None, body: None, rate: None },
+    shows: &[Format::Text, Format::Markdown],
     address: None,
     params: &[PUSH_KEY, BASE_URL, INCLUDE_PICTURE],
+    short: None,
     check,
 };
 

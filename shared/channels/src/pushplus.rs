@@ -27,8 +27,10 @@ pub(crate) static SPEC: Spec = Spec {
     help: text("Sends to a PushPlus user or group.", "发送给 PushPlus 用户或群组。"),
     docs: "https://www.pushplus.plus/doc/guide/api.html",
     limits: Limits { title: Some(Limit { max: 200, unit: Unit::Chars }), body: Some(CONTENT), rate: None },
+    shows: &[Format::Text, Format::Markdown, Format::Html],
     address: None,
     params: &[TOKEN, TOPIC, TO, CHANNEL, WEBHOOK, INCLUDE_PICTURE],
+    short: None,
     check: unchecked,
 };
 
@@ -127,14 +129,14 @@ fn judge(reply: &Reply, now: Timestamp) -> Step {
 
 #[cfg(test)]
 mod tests {
-    use bellhop_core::{Reason, Retry, render, render::length};
+    use bellhop_core::{Reason, Retry, render::length};
     use proptest::prelude::*;
 
     use super::*;
     use crate::sample;
 
     fn sent(text: &str, fields: Value) -> Value {
-        body(&render::message(&sample::event(text, fields), &SPEC, None))
+        body(&crate::format::message(&sample::event(text, fields), &SPEC, None))
     }
 
     #[test]

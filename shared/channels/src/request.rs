@@ -25,7 +25,7 @@ impl Channel for Once {
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
         match so_far.last() {
             Some(reply) => (self.judge)(reply, cx.now),
-            None => (self.request)(cx, &with_picture(message, params), params).map_or_else(Step::Fail, Step::Call),
+            None => (self.request)(cx, &with_picture(cx, message, params), params).map_or_else(Step::Fail, Step::Call),
         }
     }
 }

@@ -6,8 +6,7 @@ use bellhop_core::{
     Timestamp,
     channel::{Channel, Context, Message, Outgoing, Params, Spec, Step},
     mail::Mail,
-    model::{ChannelId, DeliveryId, Event, EventId, Job, Name},
-    render,
+    model::{ChannelId, DeliveryId, Event, EventId, Format, Job, Name},
     token::Secret,
 };
 use proptest::{collection::vec, prelude::*};
@@ -42,15 +41,23 @@ pub(crate) fn event(message: &str, fields: Value) -> Job {
 }
 
 pub(crate) fn message(job: &Job) -> Message<'_> {
-    render::message(job, &crate::webhook::SPEC, None)
+    crate::format::message(job, &crate::webhook::SPEC, None)
 }
 
 /// As for an attempt that has its token, if one is needed.
 pub(crate) fn context() -> Context {
     let now = Timestamp::from_second(NOW).unwrap();
     let time_zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
-    let token = Some(Secret::new("t0k"));
-    Context { now, chance: 7, time_zone, locale: "en".to_owned(), done: 0, fixed: Vec::new(), token }
+    Context {
+        now,
+        chance: 7,
+        time_zone,
+        locale: "en".to_owned(),
+        default_image_url: None,
+        done: 0,
+        fixed: Vec::new(),
+        token: Some(Secret::new("t0k")),
+    }
 }
 
 /// The request that `channel` makes of a message.
@@ -75,4 +82,34 @@ pub(crate) fn any_text() -> impl Strategy<Value = String> {
         prop::sample::select(vec!["{t}", "{log}", "$title", "\"", "\\", "\r\n", "&", "#", "=", "+", "%41", "👨‍👩‍👧", "\u{2028}"]);
     let piece = prop_oneof![awkward.prop_map(str::to_owned), any::<char>().prop_map(String::from)];
     vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+/// Well-formed pieces of each format, with what is awkward to cut.
+pub(crate) fn written(format: Format) -> impl Strategy<Value = String> {
+    let pieces = match format {
+        Format::Text => vec!["测试", "e\u{301}\u{302}", "👨‍👩‍👧", "🇩🇪", "a_b ", "*x* ", "<b>&amp;", "\\", "\n", "[l](u) "],
+        Format::Markdown => {
+            vec![
+                "**粗体** ",
+                "[链接](https://e.com/a_b) ",
+                "`co*de` ",
+                "~~s~~ ",
+                "e\u{301} ",
+                "👨‍👩‍👧 ",
+                "\n\n- item ",
+                "2 \\* 3 ",
+                "*_x_* ",
+            ]
+        }
+        Format::Html => vec![
+            "<b>粗体</b>",
+            "<a href=\"https://e.com/?a&amp;b\">链 &lt;<i>接</i></a>",
+            "<p>e\u{301}</p>",
+            "👨‍👩‍👧",
+            "&amp;",
+            "<ul><li>1</li></ul>",
+            "<pre>a\nb</pre>",
+        ],
+    };
+    vec(prop::sample::select(pieces), 0..40).prop_map(|pieces: Vec<&str>| pieces.concat())
 }

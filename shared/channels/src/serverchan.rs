@@ -11,6 +11,7 @@ use bellhop_core::{
     channel::{Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
     model::Format,
     render,
+    short::Short,
 };
 use serde_json::{Value, json};
 
@@ -33,8 +34,10 @@ pub(crate) static SPEC: Spec = Spec {
     docs: "https://sct.ftqq.com/sendkey",
     // a title that is too long is moved into the text, so it is not cut before
     limits: Limits { title: None, body: Some(TEXT), rate: None },
+    shows: &[Format::Text, Format::Markdown],
     address: None,
     params: &[SEND_KEY, BASE_URL, CHANNEL, OPENID, NO_IP, TAGS, SUMMARY, INCLUDE_PICTURE],
+    short: Some(Short::Positions(&["send_key"])),
     check,
 };
 

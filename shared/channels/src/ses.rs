@@ -9,7 +9,7 @@ use std::time::Duration;
 use bellhop_core::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
     channel::{Channel, Context, Kind, Limits, Message, Param, Params, Reply, Spec, Step},
-    model::AddressKind,
+    model::{AddressKind, Format},
     ses::SesMail,
 };
 
@@ -36,8 +36,10 @@ pub(crate) static SPEC: Spec = Spec {
     docs: "https://docs.aws.amazon.com/ses/latest/dg/send-email-raw.html",
     // 10 MB in all, which no message comes near
     limits: Limits { title: None, body: None, rate: None },
+    shows: &[Format::Text, Format::Markdown, Format::Html],
     address: Some(AddressKind::Email),
     params: &[REGION, FROM, TO, CONFIGURATION_SET, HTML, INCLUDE_PICTURE],
+    short: None,
     check,
 };
 
@@ -115,7 +117,9 @@ impl Channel for Ses {
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
         match so_far.last() {
             Some(reply) => judge(reply, cx.now),
-            None => mail(cx, &with_picture(message, params), params).map_or_else(Step::Fail, |mail| Step::Ses(Box::new(mail))),
+            None => {
+                mail(cx, &with_picture(cx, message, params), params).map_or_else(Step::Fail, |mail| Step::Ses(Box::new(mail)))
+            }
         }
     }
 }

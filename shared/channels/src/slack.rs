@@ -9,6 +9,7 @@ use std::time::Duration;
 use bellhop_core::{
     Problem, SendError, Timestamp,
     channel::{Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
+    model::Format,
     pace::SendRate,
 };
 use serde_json::json;
@@ -16,6 +17,10 @@ use serde_json::json;
 use crate::{
     address,
     answer::{Fault, refused_as, undocumented},
+    format::{
+        self,
+        rich::{Dialect, Mark},
+    },
     param::{INCLUDE_PICTURE, param, required, text},
     request::{Once, post_json},
 };
@@ -33,8 +38,10 @@ pub(crate) static SPEC: Spec = Spec {
         body: Some(Limit { max: MOST_CHARS, unit: Unit::Chars }),
         rate: Some(SendRate::of(1, Duration::from_secs(1))),
     },
+    shows: &[Format::Text, Format::Html],
     address: None,
     params: &[WEBHOOK, INCLUDE_PICTURE],
+    short: None,
     check,
 };
 
@@ -66,7 +73,7 @@ fn request(message: &Message, params: &Params) -> Result<Outgoing, SendError> {
 
 /// <https://docs.slack.dev/messaging/formatting-message-text>
 fn mrkdwn(message: &Message) -> String {
-    let title = match (escaped(&message.title, MOST_CHARS), message.body.is_empty()) {
+    let title = match (escaped(&message.title), message.body.is_empty()) {
         (title, _) if title.is_empty() => title,
         (title, true) => format!("*{title}*"),
         (title, false) => format!("*{title}*\n\n"),
@@ -74,7 +81,8 @@ fn mrkdwn(message: &Message) -> String {
     let links = [message.image_url, message.url].into_iter().flatten().map(link).collect::<Vec<_>>().join("\n");
     let chars = |text: &str| text.chars().count();
     let room = MOST_CHARS.saturating_sub(chars(&title) + chars(&links) + 1);
-    let text = title + &escaped(&message.body, room);
+    let body = format::read(&message.body, message.format);
+    let text = title + &body.write_fitting(&MRKDWN, |text| chars(text) <= room);
     match (text.is_empty(), links.is_empty()) {
         (_, true) => text,
         (true, false) => links,
@@ -87,28 +95,26 @@ fn link(url: &str) -> String {
     format!("<{}>", url.replace('|', "%7C").replace('<', "%3C").replace('>', "%3E"))
 }
 
-/// The text as Slack wants it written, in `max` characters; `…` says that something had to go. No entity is torn.
-fn escaped(text: &str, max: usize) -> String {
-    let escape = |character: char| match character {
-        '&' => "&amp;".to_owned(),
-        '<' => "&lt;".to_owned(),
-        '>' => "&gt;".to_owned(),
-        other => other.to_string(),
-    };
-    let pieces = || text.chars().map(escape);
-    if pieces().map(|piece| piece.chars().count()).sum::<usize>() <= max {
-        return pieces().collect();
-    }
-    let Some(mut room) = max.checked_sub(1) else { return String::new() };
-    let mut short = String::new();
-    for piece in pieces() {
-        match room.checked_sub(piece.chars().count()) {
-            Some(rest) => room = rest,
-            None => break,
-        }
-        short += &piece;
-    }
-    short + "…"
+/// <https://docs.slack.dev/messaging/formatting-message-text>
+const MRKDWN: Dialect = Dialect {
+    words: escaped,
+    verbatim: escaped,
+    around: |mark, _| {
+        let (before, behind) = match mark {
+            Mark::Bold | Mark::Heading(_) => ("*", "*"),
+            Mark::Italic => ("_", "_"),
+            Mark::Strike => ("~", "~"),
+            Mark::Code => ("`", "`"),
+            Mark::Pre => ("```\n", "\n```"),
+            Mark::Underline | Mark::Layout => ("", ""),
+            Mark::Link(url) => return (link(url).replace('>', "|"), ">".to_owned()),
+        };
+        (before.to_owned(), behind.to_owned())
+    },
+};
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// <https://docs.slack.dev/changelog/2016-05-17-changes-to-errors-for-incoming-webhooks>
@@ -132,16 +138,16 @@ fn judge(reply: &Reply, now: Timestamp) -> Step {
 
 #[cfg(test)]
 mod tests {
-    use bellhop_core::{Reason, render};
+    use bellhop_core::Reason;
     use proptest::prelude::*;
     use serde_json::Value;
 
     use super::*;
-    use crate::sample;
+    use crate::{format::rich::Rich, sample};
 
     fn sent(text: &str, fields: Value) -> String {
         let job = sample::event(text, fields);
-        mrkdwn(&render::message(&job, &SPEC, None))
+        mrkdwn(&format::message(&job, &SPEC, None))
     }
 
     fn judged(status: u16, body: &str) -> Step {
@@ -164,11 +170,19 @@ mod tests {
     }
 
     #[test]
+    fn formatting_is_written_as_slack_reads_it() {
+        let text = "# Head\n\n**b** *i* ~~s~~ `a<b` [l](https://e.com/?a|b)\n\n- 1\n- 2";
+        let written = "*Head*\n\n*b* _i_ ~s~ `a&lt;b` <https://e.com/?a%7Cb|l>\n\n- 1\n- 2";
+        assert_eq!(sent(text, json!({"format": "markdown"})), written);
+    }
+
+    #[test]
     fn no_entity_is_torn() {
-        assert_eq!(escaped("ab&c", 8), "ab&amp;c");
-        assert_eq!(escaped("ab&c", 7), "ab…");
-        assert_eq!(escaped("abcd", 3), "ab…");
-        assert_eq!(escaped("&&", 0), "");
+        let short = |text: &str, max| Rich::plain(text).write_fitting(&MRKDWN, |text| text.chars().count() <= max);
+        assert_eq!(short("ab&c", 8), "ab&amp;c");
+        assert_eq!(short("ab&c", 7), "ab…");
+        assert_eq!(short("abcd", 3), "ab…");
+        assert_eq!(short("&&", 0), "");
     }
 
     #[test]
@@ -190,12 +204,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_text_of_any_kind_fits(text in sample::any_text(), max in 0_usize..80) {
-            let short = escaped(&text, max);
+        fn no_entity_and_no_link_is_torn(html in sample::written(Format::Html), max in 0_usize..120) {
+            let short = format::read(&html, Format::Html).write_fitting(&MRKDWN, |text| text.chars().count() <= max);
             prop_assert!(short.chars().count() <= max);
-            let whole = escaped(&text, usize::MAX);
-            let fits = short == whole;
-            prop_assert!(whole.starts_with(short.trim_end_matches('…')) && fits == (whole.chars().count() <= max));
+            prop_assert_eq!(short.matches('<').count(), short.matches('>').count());
+            let whole = |rest: &str| ["amp;", "lt;", "gt;", "b|"].iter().any(|entity| rest.starts_with(entity));
+            prop_assert!(short.split('&').skip(1).all(whole), "{}", short);
         }
     }
 }

@@ -6,12 +6,14 @@
 use bellhop_core::{
     Problem, SendError, Timestamp,
     channel::{Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
+    model::Format,
 };
 use serde_json::{Value, json};
 
 use crate::{
     address,
     answer::{Fault, refused_as, undocumented},
+    format::markdown,
     join::{Joined, paragraphs},
     param::{INCLUDE_PICTURE, param, required, text},
     request::{Once, post_json},
@@ -31,8 +33,10 @@ pub(crate) static SPEC: Spec = Spec {
         body: Some(Limit { max: MOST_BYTES, unit: Unit::Bytes }),
         rate: None,
     },
+    shows: &[Format::Text, Format::Markdown],
     address: None,
     params: &[WEBHOOK, INCLUDE_PICTURE],
+    short: None,
     check,
 };
 
@@ -59,8 +63,9 @@ fn check(params: &Params) -> Result<(), Problem> {
 
 fn request(message: &Message, params: &Params) -> Result<Outgoing, SendError> {
     let url = required(params, WEBHOOK.name)?.trim().to_owned();
+    let lines = Message { body: paragraphs(message), format: Format::Markdown, ..message.clone() };
     let size = |text: &str| card(message, text).to_string().len();
-    let text = Joined::text(paragraphs(message)).fit(Unit::Bytes, MOST_BYTES, size);
+    let text = Joined::body(&lines).fit(MOST_BYTES, size);
     Ok(post_json(url, &card(message, &text)))
 }
 
@@ -69,7 +74,9 @@ fn card(message: &Message, text: &str) -> Value {
     let mut blocks = Vec::new();
     if !message.title.is_empty() {
         let title = &message.title;
-        blocks.push(json!({ "type": "TextBlock", "text": title, "size": "Large", "weight": "Bolder", "wrap": true }));
+        blocks.push(
+            json!({ "type": "TextBlock", "text": markdown::literal(title), "size": "Large", "weight": "Bolder", "wrap": true }),
+        );
     }
     if !text.is_empty() {
         blocks.push(json!({ "type": "TextBlock", "text": text, "wrap": true }));
@@ -113,7 +120,7 @@ fn judge(reply: &Reply, now: Timestamp) -> Step {
 
 #[cfg(test)]
 mod tests {
-    use bellhop_core::{Reason, channel::Body, render};
+    use bellhop_core::{Reason, channel::Body};
     use proptest::prelude::*;
 
     use super::*;
@@ -122,7 +129,9 @@ mod tests {
     fn sent(text: &str, fields: Value) -> Value {
         let job = sample::event(text, fields);
         let params = sample::params(&SPEC, json!({"webhook": "https://e.com/?sig=x"}));
-        let Body::Json(body) = sample::request(&SPEAKER, &render::message(&job, &SPEC, None), &params).body else { panic!() };
+        let Body::Json(body) = sample::request(&SPEAKER, &crate::format::message(&job, &SPEC, None), &params).body else {
+            panic!()
+        };
         assert!(body.len() <= MOST_BYTES, "{} bytes", body.len());
         serde_json::from_str::<Value>(&body).unwrap()["attachments"][0]["content"].take()
     }

@@ -1,6 +1,6 @@
 //! A Telegram bot: text of any length in several messages, and a picture by its URL.
 //!
-//! Three refusals are met by another request: without formatting where Telegram cannot read it, with a link where it cannot
+//! Formatting goes beside the text, as entities, which no text can break; or in it, where `parse_mode` asks for that. Three refusals are met by another request: without formatting where Telegram cannot read it, with a link where it cannot
 //! fetch the picture, and to the new chat where a group has become a supergroup. Each is tried once. Left out: uploading a
 //! picture's bytes.
 //! <https://core.telegram.org/bots/api>
@@ -13,17 +13,20 @@ use std::{collections::VecDeque, time::Duration};
 use bellhop_core::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
     channel::{Channel, Context, Limit, Message, Outgoing, Params, Reply, Spec, Step, Unit},
-    model::Format,
     pace::SendRate,
     render,
 };
 use serde_json::{Value, json};
 pub(crate) use spec::SPEC;
-use text::{Markup, Part, split};
+use text::{Markup, split};
 
 use crate::{
     address,
     answer::{Answer, Fault, as_error, refused, undocumented, unknown_code},
+    format::{
+        self,
+        rich::{Mark, Rich},
+    },
     param::{PROXY, required, with_picture},
     request::post_json,
     template::percent_encoded,
@@ -56,7 +59,7 @@ impl Channel for Telegram {
     }
 
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        let message = &with_picture(message, params);
+        let message = &with_picture(cx, message, params);
         let mut plan = Plan::new(message, params);
         plan.parts.drain(..cx.done.min(plan.parts.len()));
         for reply in so_far {
@@ -66,7 +69,7 @@ impl Channel for Telegram {
                     Ok(())
                 }
                 Judged::Unreadable(error) => plan.without_markup().ok_or(error),
-                Judged::NoPicture(error) => plan.without_picture(message).ok_or(error),
+                Judged::NoPicture(error) => plan.without_picture(message, params).ok_or(error),
                 Judged::Moved(chat, error) => plan.moved_to(chat).ok_or(error),
                 Judged::Refused(error) => Err(error),
             };
@@ -74,9 +77,10 @@ impl Channel for Telegram {
                 return Step::Fail(error);
             }
         }
-        match plan.parts.front() {
-            Some(part) => request(&plan, part, message, params).map_or_else(Step::Fail, Step::Call),
-            None => Step::Done,
+        match (plan.parts.front(), plan.moved) {
+            (Some(part), _) => request(&plan, part, message, params).map_or_else(Step::Fail, Step::Call),
+            (None, None) => Step::Done,
+            (None, Some(chat)) => Step::DoneBut(format!("{}; this message went there", moved_to(chat))),
         }
     }
 }
@@ -89,6 +93,16 @@ fn check(params: &Params) -> Result<(), Problem> {
     token.map(drop).ok_or_else(|| Problem::field(Code::InvalidParams, "params.bot_token", detail))
 }
 
+fn moved_to(chat: i64) -> String {
+    format!("the group has become the supergroup {chat}: set `chat_id` to that")
+}
+
+/// One message.
+struct Part {
+    text: Rich,
+    picture: Option<String>,
+}
+
 /// What is still to be sent, and how.
 struct Plan {
     parts: VecDeque<Part>,
@@ -99,9 +113,9 @@ struct Plan {
 
 impl Plan {
     fn new(message: &Message, params: &Params) -> Self {
-        let parts = parts(message);
-        let trusted = message.format == Format::Html && parts.len() == 1;
-        Self { parts, markup: Markup::of(params, trusted), moved: None }
+        let markup = Markup::of(params);
+        let bold = markup != Markup::Entities || params.flag(spec::BOLD_TITLE.name, false);
+        Self { parts: parts(text(message, bold), message.image_url), markup, moved: None }
     }
 
     fn accepted(&mut self) {
@@ -109,13 +123,14 @@ impl Plan {
     }
 
     fn without_markup(&mut self) -> Option<()> {
-        (self.markup != Markup::None).then(|| self.markup = Markup::None)
+        (self.markup != Markup::Bare).then(|| self.markup = Markup::Bare)
     }
 
-    fn without_picture(&mut self, message: &Message) -> Option<()> {
+    /// The picture is the first part, so that nothing of the text was sent yet.
+    fn without_picture(&mut self, message: &Message, params: &Params) -> Option<()> {
         let picture = self.parts.front()?.picture.clone()?;
-        let body = render::join(&message.body, &picture, Format::Text);
-        self.parts = parts(&Message { body, image_url: None, ..message.clone() });
+        let whole = Self::new(message, params).parts.into_iter().fold(Rich::default(), |whole, part| stacked(whole, &part.text));
+        self.parts = parts(stacked(whole, &Rich::plain(picture)), None);
         Some(())
     }
 
@@ -124,19 +139,26 @@ impl Plan {
     }
 }
 
+/// One above the other, with a blank line between; an empty part vanishes.
+fn stacked(above: Rich, below: &Rich) -> Rich {
+    let between = if above.text().is_empty() || below.text().is_empty() { "" } else { "\n\n" };
+    above.followed_by(&Rich::plain(between)).followed_by(below)
+}
+
+fn text(message: &Message, bold: bool) -> Rich {
+    let title = Rich::plain(&*message.title);
+    let title = if bold { title.marked(0..message.title.len(), Mark::Bold) } else { title };
+    stacked(title, &format::read(&message.body, message.format))
+}
+
 /// What is sent, one after the other: the picture with the text below it if that fits, else the picture and then the text.
-fn parts(message: &Message) -> VecDeque<Part> {
-    let text = render::join(&message.title, &message.body, Format::Text);
-    let bold = if text.starts_with(&message.title) { message.title.len() } else { 0 };
-    let picture = message.image_url.map(str::to_owned);
-    if picture.is_some() && render::length(&text, CAPTION.unit) <= CAPTION.max {
-        return VecDeque::from([Part { text, bold, picture }]);
+fn parts(text: Rich, picture: Option<&str>) -> VecDeque<Part> {
+    let picture = picture.map(str::to_owned);
+    if picture.is_some() && render::length(text.text(), CAPTION.unit) <= CAPTION.max {
+        return VecDeque::from([Part { text, picture }]);
     }
-    let alone = picture.map(|picture| Part { text: String::new(), bold: 0, picture: Some(picture) });
-    let texts = split(&text, TEXT).into_iter().enumerate().map(|(n, text)| {
-        let bold = if n == 0 { bold } else { 0 };
-        Part { text: text.to_owned(), bold, picture: None }
-    });
+    let alone = picture.map(|picture| Part { text: Rich::default(), picture: Some(picture) });
+    let texts = split(text.text(), TEXT).into_iter().map(|piece| Part { text: text.part(piece), picture: None });
     alone.into_iter().chain(texts).collect()
 }
 
@@ -152,7 +174,7 @@ fn request(plan: &Plan, part: &Part, message: &Message, params: &Params) -> Resu
     let unusable = || SendError::new(Reason::InvalidParams, Retry::Never, "the `bot_token` of the registration is not usable");
     let (bot, secret) = token(required(params, spec::BOT_TOKEN.name)?).ok_or_else(unusable)?;
     let chat = required(params, spec::CHAT_ID.name)?.trim();
-    let (text, entities) = part.write(plan.markup, params.flag(spec::BOLD_TITLE.name, false));
+    let (text, entities) = plan.markup.write(&part.text);
     let mut body = json!({ "chat_id": plan.moved.map_or_else(|| chat.into(), Value::from) });
     let method = if let Some(picture) = &part.picture {
         body["photo"] = picture.as_str().into();
@@ -165,7 +187,7 @@ fn request(plan: &Plan, part: &Part, message: &Message, params: &Params) -> Resu
         body["link_preview_options"] = json!({ "is_disabled": true });
         "sendMessage"
     };
-    if let Some(mode) = plan.markup.parse_mode().filter(|_| !part.text.is_empty()) {
+    if let Some(mode) = plan.markup.parse_mode().filter(|_| !part.text.text().is_empty()) {
         body["parse_mode"] = mode.into();
     }
     if let Some(entities) = entities {
@@ -221,8 +243,7 @@ fn judge(reply: &Reply, now: Timestamp) -> Judged {
         }
         400 => {
             if let Some(chat) = parameter("migrate_to_chat_id") {
-                let advice = format!("the group has become the supergroup {chat}: set `chat_id` to that");
-                return Judged::Moved(chat, error(Fault::Message, &advice));
+                return Judged::Moved(chat, error(Fault::Message, &moved_to(chat)));
             }
             if says("can't parse entities") {
                 return Judged::Unreadable(error(Fault::Message, "Telegram cannot read the formatting"));

@@ -8,6 +8,7 @@ use bellhop_core::{
     Code, Problem, Reason, Retry, SendError,
     channel::{Channel, Context, Kind, Limits, Message, Param, Params, Reply, Spec, Step},
     mail::Receipt,
+    model::Format,
     socket::Frame,
 };
 
@@ -30,8 +31,10 @@ pub(crate) static SPEC: Spec = Spec {
     docs: "https://www.rfc-editor.org/rfc/rfc6455",
     // servers say for themselves what is too much
     limits: Limits { title: None, body: None, rate: None },
+    shows: &[Format::Text, Format::Markdown, Format::Html],
     address: None,
     params: &[URL, FORMAT, TEMPLATE, HEADERS, INCLUDE_PICTURE],
+    short: None,
     check,
 };
 

@@ -21,7 +21,8 @@ use serde_json::{Map, Value, json};
 use crate::{
     address,
     answer::{Answer, Fault, as_error, refused, undocumented, unknown_code},
-    bodies, html,
+    format::{self, markdown},
+    html,
     join::Joined,
     param::{PROXY, required, with_picture},
     request::post_json,
@@ -52,7 +53,7 @@ impl Channel for WecomApp {
     }
 
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        next(cx, &with_picture(message, params), params, so_far).unwrap_or_else(Step::Fail)
+        next(cx, &with_picture(cx, message, params), params, so_far).unwrap_or_else(Step::Fail)
     }
 
     fn fetch(&self, _cx: &Context, params: &Params) -> Result<Outgoing, SendError> {
@@ -249,11 +250,10 @@ impl<'a> Style<'a> {
 /// The message itself.
 fn content(message: &Message, params: &Params, media: Option<&str>) -> Result<Map<String, Value>, SendError> {
     let is_safe = i32::from(params.flag(spec::SAFE.name, false));
-    let readable = match message.format {
-        Format::Text | Format::Markdown => message.body.clone(),
-        Format::Html => bodies::to_text(&message.body),
+    let plain = match message.format {
+        Format::Text | Format::Markdown => message.clone(),
+        Format::Html => Message { body: format::as_text(message), format: Format::Text, ..message.clone() },
     };
-    let plain = Message { body: readable, ..message.clone() };
     let content = match Style::of(message, params, media) {
         Style::Text => {
             let text = json!({ "content": Joined::plain(&plain).within(TEXT) });
@@ -264,7 +264,7 @@ fn content(message: &Message, params: &Params, media: Option<&str>) -> Result<Ma
         }
         Style::TextCard(url) => {
             let write = |text: &str| html::escaped(text).replace("\r\n", "\n").replace('\n', "<br>");
-            let text = Joined::text(&*plain.body).fit(CARD_TEXT.unit, CARD_TEXT.max, |text| write(text).chars().count());
+            let text = Joined::body(&plain).fit(CARD_TEXT.max, |text| write(text).chars().count());
             let card = json!({ "title": title(&plain, CARD_TITLE), "description": write(&text), "url": url, "btntxt": "详情" });
             json!({ "msgtype": "textcard", "textcard": card })
         }
@@ -297,10 +297,10 @@ fn title(message: &Message, limit: Limit) -> String {
 fn article(message: &Message) -> String {
     let write = |text: &str| match message.format {
         Format::Text => html::escaped(text).replace("\r\n", "\n").replace('\n', "<br>"),
-        Format::Markdown => bodies::from_markdown(text),
+        Format::Markdown => markdown::to_html(text),
         Format::Html => text.to_owned(),
     };
-    let text = Joined::text(&*message.body).fit(Unit::Bytes, spec::ARTICLE.max, |text| write(text).len());
+    let text = Joined::body(message).fit(spec::ARTICLE.max, |text| write(text).len());
     write(&text)
 }
 
@@ -355,7 +355,7 @@ fn judge(reply: &Reply, now: Timestamp) -> Step {
         ("unlicenseduser", "without a license for the app"),
     ];
     let left_out: Vec<_> = left_out.into_iter().filter_map(count).collect();
-    if left_out.is_empty() { Step::Done } else { Step::DoneExcept(format!("not for all recipients: {}", left_out.join(", "))) }
+    if left_out.is_empty() { Step::Done } else { Step::DoneBut(format!("not for all recipients: {}", left_out.join(", "))) }
 }
 
 #[cfg(test)]

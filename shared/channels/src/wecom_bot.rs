@@ -13,6 +13,7 @@ use bellhop_core::{
     model::{Format, Picture},
     pace::SendRate,
     render,
+    short::Short,
 };
 use md5::{Digest, Md5};
 use serde_json::{Value, json};
@@ -20,8 +21,9 @@ use serde_json::{Value, json};
 use crate::{
     address,
     answer::{Answer, Fault, refused, undocumented, unknown_code},
+    format::as_text,
     join::Joined,
-    param::{INCLUDE_PICTURE, param, required, text, with_picture},
+    param::{INCLUDE_PICTURE, param, required, text, with_own_picture},
     request::post_json,
     sign::hex,
     template::percent_encoded,
@@ -43,8 +45,10 @@ pub(crate) static SPEC: Spec = Spec {
     help: text("Posts to a WeCom group by a group robot.", "通过群机器人发送到企业微信群。"),
     docs: "https://developer.work.weixin.qq.com/document/path/91770",
     limits: Limits { title: None, body: Some(MARKDOWN), rate: Some(SendRate::of(20, Duration::from_mins(1))) },
+    shows: &[Format::Text, Format::Markdown],
     address: None,
     params: &[KEY, MARKDOWN_VERSION, MENTIONED_LIST, MENTIONED_MOBILE_LIST, INCLUDE_PICTURE],
+    short: Some(Short::Positions(&["key"])),
     check,
 };
 
@@ -109,7 +113,8 @@ impl Channel for WecomBot {
 
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
         match so_far.last().map(|reply| judge(reply, cx.now)) {
-            None | Some(Step::Done) => match bodies(&with_picture(message, params), params).get(so_far.len()) {
+            // the account's picture would make a card of every message with a link, and a card holds little text
+            None | Some(Step::Done) => match bodies(&with_own_picture(message, params), params).get(so_far.len()) {
                 Some(body) => request(body, params).map_or_else(Step::Fail, Step::Call),
                 None => Step::Done,
             },
@@ -136,11 +141,12 @@ fn request(body: &Value, params: &Params) -> Result<Outgoing, SendError> {
 /// What is sent, one after the other.
 fn bodies(message: &Message, params: &Params) -> Vec<Value> {
     if let (Some(url), Some(picture)) = (message.url, message.image_url) {
-        let first_line = message.body.lines().next().unwrap_or_default();
+        let text = as_text(message);
+        let first_line = text.lines().next().unwrap_or_default();
         let title = if message.title.is_empty() { first_line } else { &message.title };
         return vec![json!({ "msgtype": "news", "news": { "articles": [{
             "title": render::shorten(title, NEWS_TITLE),
-            "description": render::shorten(&message.body, NEWS_TEXT),
+            "description": render::shorten(&text, NEWS_TEXT),
             "url": url,
             "picurl": picture,
         }] } })];

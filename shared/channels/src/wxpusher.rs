@@ -7,7 +7,8 @@ use bellhop_core::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
     channel::{Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
     model::Format,
-    render::{self, length, shorten},
+    render::{length, shorten},
+    short::Short,
 };
 use serde_json::{Value, json};
 
@@ -32,8 +33,10 @@ pub(crate) static SPEC: Spec = Spec {
     help: text("Sends to WeChat by WxPusher.", "通过 WxPusher 发送到微信。"),
     docs: "https://wxpusher.zjiecode.com/docs/",
     limits: Limits { title: None, body: Some(CONTENT), rate: None },
+    shows: &[Format::Text, Format::Markdown, Format::Html],
     address: None,
     params: &[APP_TOKEN, UIDS, TOPIC_IDS, SPT, INCLUDE_PICTURE],
+    short: Some(Short::Positions(&["app_token", "uids"])),
     check,
 };
 
@@ -138,8 +141,8 @@ fn body(message: &Message) -> Value {
     let (kind, content) = match message.format {
         Format::Text if message.image_url.is_none() => (1, Joined::plain(&joined)),
         Format::Html => {
-            let with_title = render::join(&html::escaped(&joined.title), &joined.body, Format::Text);
-            (2, Joined::html_without_title(&joined).with_text(with_title))
+            let title = if joined.title.is_empty() { String::new() } else { format!("<p>{}</p>", html::escaped(&joined.title)) };
+            (2, Joined::html_without_title(&joined).with_text(title + &joined.body))
         }
         // a picture is shown in markdown only
         Format::Text | Format::Markdown => (3, Joined::markdown(&Message { body: paragraphs(&joined), ..joined.clone() })),
@@ -165,7 +168,14 @@ fn judge(reply: &Reply, now: Timestamp) -> Step {
     let code = match (code, codes.as_deref()) {
         (FINE, _) if reply.status != 200 => return undocumented(reply, now),
         (FINE, None) => return undocumented(reply, now),
-        (FINE, Some(codes)) if codes.is_empty() || codes.contains(&FINE) => return Step::Done,
+        (FINE, Some(codes)) if codes.is_empty() || codes.contains(&FINE) => {
+            let refused = codes.iter().filter(|code| **code != FINE).count();
+            return if refused == 0 {
+                Step::Done
+            } else {
+                Step::DoneBut(format!("{refused} of {} recipients were refused: check `uids`, `topic_ids` or `spt`", codes.len()))
+            };
+        }
         (FINE, Some(codes)) => codes.first().copied().unwrap_or(code),
         (code, _) => code,
     };
@@ -187,7 +197,7 @@ mod tests {
     use crate::sample;
 
     fn sent(text: &str, fields: Value) -> Value {
-        body(&render::message(&sample::event(text, fields), &SPEC, None))
+        body(&crate::format::message(&sample::event(text, fields), &SPEC, None))
     }
 
     #[test]
@@ -241,7 +251,8 @@ mod tests {
             judge(&Reply { status, headers: Vec::new(), body: body.to_string().into_bytes() }, Timestamp::UNIX_EPOCH)
         };
         let codes = |codes: &[i64]| json!({"code": 1000, "data": codes.iter().map(|c| json!({"code": c})).collect::<Vec<_>>()});
-        assert_eq!(judged(200, &codes(&[1001, 1000])), Step::Done);
+        let note = "1 of 2 recipients were refused: check `uids`, `topic_ids` or `spt`";
+        assert_eq!(judged(200, &codes(&[1001, 1000])), Step::DoneBut(note.to_owned()));
         for (status, body, reason, retry) in [
             (200, codes(&[1001, 1001]), Reason::Rejected, Retry::Never),
             (200, codes(&[1007]), Reason::ProviderError, Retry::Later),

@@ -6,6 +6,7 @@
 use bellhop_core::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
     channel::{Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
+    model::Format,
     render::{cut, length},
 };
 use serde_json::json;
@@ -29,8 +30,10 @@ pub(crate) static SPEC: Spec = Spec {
     help: text("Sends by xxtui.", "通过 xxtui 发送。"),
     docs: "https://www.xxtui.com/",
     limits: Limits { title: Some(Limit { max: 20, unit: Unit::Chars }), body: None, rate: None },
+    shows: &[Format::Text],
     address: None,
     params: &[API_KEY, SENDER, CHANNEL, INCLUDE_PICTURE],
+    short: None,
     check,
 };
 

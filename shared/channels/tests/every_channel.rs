@@ -11,8 +11,7 @@ use bellhop_core::{
     Timestamp,
     channel::{Body, Channel, Context, Kind, Message, Outgoing, Params, Reply, Step},
     mail::{Mail, Mailed, SmtpReply},
-    model::{AccountId, ChannelId, DeliveryId, Draft, EventId, Job, Name, Picture},
-    render,
+    model::{AccountId, ChannelId, DeliveryId, Draft, EventId, Format, Job, Name, Picture},
     token::Secret,
 };
 use serde_json::{Map, Value, json};
@@ -125,10 +124,10 @@ fn params(channel: &dyn Channel) -> Params {
     Params::parse(channel.spec(), example(channel)).unwrap()
 }
 
-fn job(channel: &dyn Channel, title: &str, text: &str) -> Job {
+fn job(channel: &dyn Channel, title: &str, text: &str, format: Format) -> Job {
     let now = Timestamp::UNIX_EPOCH;
     let id = EventId::new(now, 1);
-    let draft = Draft { title: Some(title.to_owned()), screenshot: Some(picture()), ..Draft::new(text) };
+    let draft = Draft { title: Some(title.to_owned()), screenshot: Some(picture()), format, ..Draft::new(text) };
     let registration = Name::parse("example").unwrap();
     Job {
         delivery: DeliveryId::new(id, &registration, None),
@@ -152,6 +151,7 @@ fn context(token: Option<&str>) -> Context {
         chance: 7,
         time_zone: jiff::tz::TimeZone::UTC,
         locale: "zh-CN".to_owned(),
+        default_image_url: None,
         fixed: Vec::new(),
         token: token.map(Secret::new),
     }
@@ -164,8 +164,8 @@ fn step(channel: &dyn Channel, message: &Message, so_far: &[Reply]) -> Step {
 /// The request for a token of each channel that needs one.
 fn token_requests() -> impl Iterator<Item = (&'static dyn Channel, Outgoing)> {
     channels().filter_map(|channel| {
-        let job = job(channel, "title", "text");
-        let message = render::message(&job, channel.spec(), None);
+        let job = job(channel, "title", "text", Format::Text);
+        let message = (ALL.render)(&job, channel.spec(), None);
         match channel.step(&context(None), &message, &params(channel), &[]) {
             Step::Token(_) => Some((channel, channel.fetch(&context(None), &params(channel)).unwrap())),
             _ => None,
@@ -271,12 +271,12 @@ fn a_parameter_of_another_channel_is_refused() {
 #[test]
 fn whatever_is_answered_nothing_panics_and_only_2xx_can_be_delivered() {
     for channel in channels() {
-        let job = job(channel, "title", "text");
-        let message = render::message(&job, channel.spec(), None);
+        let job = job(channel, "title", "text", Format::Text);
+        let message = (ALL.render)(&job, channel.spec(), None);
         for status in 100..=599 {
             for answer in strange_answers() {
                 let step = step(channel, &message, &[reply(status, &answer)]);
-                let delivered = matches!(step, Step::Done | Step::DoneExcept(_));
+                let delivered = matches!(step, Step::Done | Step::DoneBut(_));
                 assert!(!delivered || (200..300).contains(&status), "{}: {status}", channel.spec().id);
             }
         }
@@ -286,8 +286,8 @@ fn whatever_is_answered_nothing_panics_and_only_2xx_can_be_delivered() {
 #[test]
 fn without_its_parameters_a_channel_fails_in_words() {
     for channel in channels() {
-        let job = job(channel, "title", "text");
-        let message = render::message(&job, channel.spec(), None);
+        let job = job(channel, "title", "text", Format::Text);
+        let message = (ALL.render)(&job, channel.spec(), None);
         for token in [None, Some("token")] {
             let step = channel.step(&context(token), &message, &Params::default(), &[]);
             assert!(matches!(step, Step::Fail(_)), "{}: {step:?}", channel.spec().id);
@@ -309,9 +309,9 @@ fn every_secret_stands_in_the_example() {
 #[test]
 fn no_secret_and_no_text_is_shown_even_if_it_is_echoed() {
     for channel in channels() {
-        let job = job(channel, "a private title", "private line 1\nprivate \"line 2\"");
+        let job = job(channel, "a private title", "private line 1\nprivate \"line 2\"", Format::Text);
         let picture = picture();
-        let message = render::message(&job, channel.spec(), Some(&picture));
+        let message = (ALL.render)(&job, channel.spec(), Some(&picture));
         let (outgoing, echoed) = match step(channel, &message, &[]) {
             Step::Ask(outgoing) | Step::Call(outgoing) => (format!("{outgoing:?}"), echo(&outgoing)),
             Step::Socket(frame) => {
@@ -385,8 +385,8 @@ fn answers_to_mail(text: &str) -> impl Iterator<Item = Mailed> {
 #[test]
 fn whatever_a_mail_server_says_nothing_panics_and_only_a_taken_message_is_delivered() {
     for channel in channels() {
-        let job = job(channel, "title", "text");
-        let message = render::message(&job, channel.spec(), None);
+        let job = job(channel, "title", "text", Format::Text);
+        let message = (ALL.render)(&job, channel.spec(), None);
         let sends_mail = matches!(step(channel, &message, &[]), Step::Mail(_));
         for answer in answers_to_mail("5.1.1 \u{1f600}") {
             let taken = matches!(&answer, Mailed::Answered { message, .. } if message.code == 250);
@@ -396,17 +396,19 @@ fn whatever_a_mail_server_says_nothing_panics_and_only_a_taken_message_is_delive
 }
 
 #[test]
-fn a_text_of_any_length_makes_a_request() {
+fn a_text_of_any_length_and_format_makes_a_request() {
     for channel in channels() {
         let spec = channel.spec();
         let limits = [spec.limits.title, spec.limits.body].into_iter().flatten().map(|limit| limit.max);
-        for length in limits.chain([0, 1, 20_000]).flat_map(|max| [max.saturating_sub(1), max, max + 1]) {
+        let lengths = limits.clone().chain([0, 1, 20_000]).flat_map(|max| [max.saturating_sub(1), max, max + 1]);
+        let formatted = limits.flat_map(|max| [(max + 1, Format::Markdown), (max + 1, Format::Html)]);
+        for (length, format) in lengths.map(|length| (length, Format::Text)).chain(formatted) {
             let text = "👨‍👩‍👧测\u{7}".chars().cycle().take(length).collect::<String>();
-            let job = job(channel, &text, &text);
-            let step = step(channel, &render::message(&job, spec, None), &[]);
+            let job = job(channel, &text, &text, format);
+            let step = step(channel, &(ALL.render)(&job, spec, None), &[]);
             assert!(
                 matches!(step, Step::Ask(_) | Step::Call(_) | Step::Mail(_) | Step::Socket(_) | Step::Ses(_)),
-                "{}: {length}: {step:?}",
+                "{}: {length}, {format:?}: {step:?}",
                 spec.id
             );
         }

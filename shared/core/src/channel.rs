@@ -13,9 +13,10 @@ use sha2::{Digest, Sha256};
 use crate::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
     mail::{Mail, Mailed, Receipt},
-    model::{Address, AddressKind, ChannelId, Event, Format, Picture},
+    model::{Address, AddressKind, ChannelId, Event, Format, Job, Picture},
     pace::SendRate,
     ses::SesMail,
+    short::Short,
     socket::Frame,
     token::{Credential, Secret, Token},
 };
@@ -30,7 +31,12 @@ pub struct Catalog {
     pub specs: &'static [&'static Spec],
     /// How they are spoken; none where nothing is sent.
     pub speakers: &'static [&'static dyn Channel],
+    /// What a channel is handed: the message in a format that it [shows](Spec::shows), within its limits.
+    pub render: Render,
 }
+
+/// Makes a message of a job. [`crate::render::message`] does, for channels that show whatever is written.
+pub type Render = for<'a> fn(&'a Job, &Spec, Option<&'a Picture>) -> Message<'a>;
 
 impl Catalog {
     /// The channel of that id.
@@ -114,10 +120,15 @@ pub struct Spec {
     pub docs: &'static str,
     /// What fits.
     pub limits: Limits,
+    /// The formats of texts that it shows; any other becomes the nearest one before it is said.
+    pub shows: &'static [Format],
     /// The kind of address it takes, if it serves many people with one app.
     pub address: Option<AddressKind>,
     /// What a registration holds.
     pub params: &'static [Param],
+    /// How a registration's parameters are written on one line.
+    #[serde(skip)]
+    pub short: Option<Short>,
     /// Refuses parameters that no message could be sent with (types and required ones are checked already). Names the
     /// parameter in the error.
     #[serde(skip)]
@@ -183,6 +194,8 @@ pub struct Context {
     pub locale: String,
     /// How many parts of the message have [arrived](Channel::arrived) in earlier attempts.
     pub done: usize,
+    /// The account's picture for messages that have none.
+    pub default_image_url: Option<String>,
     /// Nonces by name, where somebody wants to see the same bytes again; nothing but for dry runs.
     pub fixed: Vec<(String, String)>,
     /// What [`Step::Token`] asked for, once it is there.
@@ -255,8 +268,8 @@ pub enum Step {
     Ses(Box<SesMail>),
     /// The provider has it.
     Done,
-    /// The provider has it, but not for everybody: for whom not, and why, without an address.
-    DoneExcept(String),
+    /// The provider has it, and whoever looks at the attempt should know this: for whom not, say, and why, without an address.
+    DoneBut(String),
     /// The provider refuses it.
     Fail(SendError),
 }
@@ -367,6 +380,7 @@ mod tests {
             chance,
             time_zone: jiff::tz::TimeZone::UTC,
             locale: "en".to_owned(),
+            default_image_url: None,
             done: 0,
             fixed,
             token: None,

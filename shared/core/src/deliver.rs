@@ -16,7 +16,7 @@ use crate::{
     mail::Receipt,
     model::{Account, Attempt, Delivery, Disabled, Job, Outcome, Picture, Registration, State},
     ports::{Freshness, MOST_RECEIVES, Ports, Sent, TransportError, Wake},
-    render, report,
+    report,
     socket::Framed,
     token::{Secret, flights},
     transition::{Claim, Claimed, Next, Settlement, is_repeated, next_number},
@@ -300,6 +300,7 @@ async fn try_once(ports: &Ports, job: &Job, row: &Delivery, needed: &Needed) -> 
         chance: ports.clock.chance(),
         time_zone: account.map_or(jiff::tz::TimeZone::UTC, Account::time_zone),
         locale: account.map_or_else(|| "en".to_owned(), |account| account.locale.clone()),
+        default_image_url: account.and_then(|account| account.default_image_url.clone()),
         done: usize::try_from(row.done).unwrap_or(usize::MAX),
         fixed: Vec::new(),
         token: None,
@@ -307,7 +308,7 @@ async fn try_once(ports: &Ports, job: &Job, row: &Delivery, needed: &Needed) -> 
     let mut called = Called { done: row.done, ..Called::default() };
     let sending = async {
         let params = registration.params.with_options(job.event.options.get(&registration.channel));
-        let message = render::message(job, channel.spec(), picture.as_ref());
+        let message = (ports.channels.render)(job, channel.spec(), picture.as_ref());
         drive(ports, *channel, cx, &message, &params, &mut called).await
     };
     let tried = AssertUnwindSafe(sending).catch_unwind().await.unwrap_or_else(|_| {
@@ -408,7 +409,7 @@ async fn drive(
                 }
             }
             Step::Done => return Tried::delivered(Receipt::All),
-            Step::DoneExcept(whom) => return Tried::delivered(Receipt::Except(whom)),
+            Step::DoneBut(note) => return Tried { detail: Some(note), ..Tried::delivered(Receipt::All) },
             Step::Fail(error) => return Tried::failed(error),
         }
     }

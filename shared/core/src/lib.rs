@@ -22,6 +22,7 @@ pub mod render;
 pub mod report;
 pub mod rules;
 pub mod ses;
+pub mod short;
 pub mod socket;
 pub mod tick;
 pub mod token;

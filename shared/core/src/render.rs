@@ -1,5 +1,7 @@
 //! From an event to the message that a channel is handed: joined and cut in the provider's unit, never inside a character.
 
+use unicode_segmentation::UnicodeSegmentation;
+
 use crate::{
     channel::{Limit, Message, Spec, Unit},
     model::{Format, Job, Picture},
@@ -48,16 +50,32 @@ pub fn shorten(text: &str, limit: Limit) -> String {
     short
 }
 
-/// The longest beginning of `text` within `limit` that ends between two characters.
+/// The longest beginning of `text` within `limit` that ends between two characters, as people see them: an emoji of several
+/// parts stays whole, and a letter keeps its accents. Where not even one of those fits, it ends between code points.
+/// <https://www.unicode.org/reports/tr29/#Grapheme_Cluster_Boundaries>
 pub fn cut(text: &str, limit: Limit) -> &str {
-    let mut used = 0;
-    for (at, character) in text.char_indices() {
-        used += size(character, limit.unit);
-        if used > limit.max {
-            return text.get(..at).unwrap_or_default();
-        }
+    match beginning(text, text.graphemes(true), limit) {
+        "" => beginning(text, text.split_inclusive(|_| true), limit),
+        whole => whole,
     }
-    text
+}
+
+/// Where `text` may be cut: between characters, as people see them; but not behind the last one.
+pub fn boundaries(text: &str) -> impl Iterator<Item = usize> {
+    text.grapheme_indices(true).map(|(at, _)| at)
+}
+
+/// As many of the pieces of `text` as fit.
+fn beginning<'a>(text: &'a str, pieces: impl Iterator<Item = &'a str>, limit: Limit) -> &'a str {
+    let (mut end, mut used) = (0, 0);
+    for piece in pieces {
+        used += length(piece, limit.unit);
+        if used > limit.max {
+            break;
+        }
+        end += piece.len();
+    }
+    text.get(..end).unwrap_or_default()
 }
 
 /// How much `text` counts for a provider.
@@ -96,6 +114,14 @@ mod tests {
         ] {
             assert_eq!(cut(text, bytes(max)), cut_to, "{text} at {max}");
         }
+    }
+
+    #[test]
+    fn a_character_of_several_parts_is_not_torn_unless_it_alone_is_too_long() {
+        let utf16 = |max| Limit { max, unit: Unit::Utf16 };
+        assert_eq!(cut("a👨‍👩‍👧", utf16(8)), "a");
+        assert_eq!(cut("e\u{301}e\u{301}", Limit { max: 3, unit: Unit::Chars }), "e\u{301}");
+        assert_eq!(cut("👨‍👩‍👧", utf16(3)), "👨\u{200d}");
     }
 
     #[test]

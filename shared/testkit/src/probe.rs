@@ -8,7 +8,9 @@ use bellhop_core::{
         Body, Catalog, Channel, Context, Kind, Limits, Message, Method, Outgoing, Param, Params, Reply, Spec, Step, Text,
         unchecked,
     },
+    model::Format,
     pace::SendRate,
+    render,
 };
 
 /// The header with the delivery's id.
@@ -24,6 +26,7 @@ static SPEC: Spec = Spec {
     help: text("For tests"),
     docs: "https://probe.invalid/",
     limits: Limits { title: None, body: None, rate: None },
+    shows: &[Format::Text, Format::Markdown, Format::Html],
     address: None,
     params: &[
         Param {
@@ -57,11 +60,12 @@ static SPEC: Spec = Spec {
             per_message: true,
         },
     ],
+    short: None,
     check: unchecked,
 };
 
 /// The one channel of tests, `probe`.
-pub const CATALOG: Catalog = Catalog { specs: &[&SPEC], speakers: &[&Probe] };
+pub const CATALOG: Catalog = Catalog { specs: &[&SPEC], speakers: &[&Probe], render: render::message };
 
 struct Probe;
 

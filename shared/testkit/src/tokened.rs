@@ -10,7 +10,9 @@ use async_trait::async_trait;
 use bellhop_core::{
     Reason, Retry, SendError,
     channel::{Body, Catalog, Channel, Context, Limits, Message, Method, Outgoing, Params, Reply, Spec, Step, Text, unchecked},
+    model::Format,
     ports::{Http, Sent, Transport, TransportError},
+    render,
     token::{Credential, Secret, Token},
 };
 
@@ -26,13 +28,15 @@ static SPEC: Spec = Spec {
     help: text("For tests"),
     docs: "https://tokened.invalid/",
     limits: Limits { title: None, body: None, rate: None },
+    shows: &[Format::Text],
     address: None,
     params: &[],
+    short: None,
     check: unchecked,
 };
 
 /// The channel `probe`, as if its provider wanted tokens.
-pub const TOKENED: Catalog = Catalog { specs: &[&SPEC], speakers: &[&Tokened] };
+pub const TOKENED: Catalog = Catalog { specs: &[&SPEC], speakers: &[&Tokened], render: render::message };
 
 const TOKENS: &str = "https://tokened.invalid/token";
 

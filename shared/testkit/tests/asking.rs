@@ -4,8 +4,9 @@ use bellhop_core::{
     accept::{Wanted, accept},
     channel::{Body, Catalog, Channel, Context, Limits, Message, Method, Outgoing, Params, Reply, Spec, Step, Text, unchecked},
     deliver::{LEASE, deliver},
-    model::{Delivery, Outcome, State},
+    model::{Delivery, Format, Outcome, State},
     ports::Ports,
+    render,
 };
 use bellhop_testkit::{Answer, Provider, Rig, account, channel, draft, registration};
 
@@ -19,12 +20,14 @@ static SPEC: Spec = Spec {
     help: text("For tests"),
     docs: "https://asking.invalid/",
     limits: Limits { title: None, body: None, rate: None },
+    shows: &[Format::Text],
     address: None,
     params: &[],
+    short: None,
     check: unchecked,
 };
 
-const CATALOG: Catalog = Catalog { specs: &[&SPEC], speakers: &[&Asking] };
+const CATALOG: Catalog = Catalog { specs: &[&SPEC], speakers: &[&Asking], render: render::message };
 
 /// Looks its recipient up, then sends.
 struct Asking;

@@ -6,8 +6,9 @@ use bellhop_core::{
     channel::{Catalog, Channel, Context, Limits, Message, Params, Reply, Spec, Step, Text, unchecked},
     deliver::{LEASE, deliver},
     mail::{Mail, Mailed, Receipt, Server, Tls},
-    model::{Attempt, Delivery, Outcome, State},
+    model::{Attempt, Delivery, Format, Outcome, State},
     ports::Ports,
+    render,
 };
 use bellhop_testkit::{Answer, Provider, Rig, account, channel, draft, registration};
 
@@ -21,12 +22,14 @@ static SPEC: Spec = Spec {
     help: text("For tests"),
     docs: "https://letter.invalid/",
     limits: Limits { title: None, body: None, rate: None },
+    shows: &[Format::Text],
     address: None,
     params: &[],
+    short: None,
     check: unchecked,
 };
 
-const LETTERS: Catalog = Catalog { specs: &[&SPEC], speakers: &[&Letter] };
+const LETTERS: Catalog = Catalog { specs: &[&SPEC], speakers: &[&Letter], render: render::message };
 
 /// Sends every message as a mail, and takes every answered one for a success.
 struct Letter;

@@ -12,13 +12,14 @@ use async_trait::async_trait;
 use bellhop_core::{
     StoreError, Timestamp,
     accept::{Wanted, accept},
+    channel::{Catalog, Channel, Context, Message, Params, Reply, Spec, Step},
     deliver::{Disposition, deliver, work},
     model::{Draft, Job, Picture, State},
     ports::{Acceptance, Accepted, IdempotencyKey, Ledger, MOST_RECEIVES, Ports, Wake},
     transition::{Claim, Claimed, Settlement},
 };
 use bellhop_testkit::{
-    Provider, Rig, account, channel, draft,
+    CATALOG, Provider, Rig, account, channel, draft,
     effects::{Effects, Point},
     key, name, registration,
 };
@@ -34,6 +35,33 @@ async fn rig() -> Rig {
 
 async fn receive(ports: &Ports) -> Vec<Wake> {
     ports.queue.receive(&channel(), 10).await.expect("memory does not fail")
+}
+
+/// Its provider has taken every message, and has something to say about it.
+struct Talkative;
+
+impl Channel for Talkative {
+    fn spec(&self) -> &'static Spec {
+        CATALOG.specs[0]
+    }
+
+    fn step(&self, _cx: &Context, _message: &Message, _params: &Params, _so_far: &[Reply]) -> Step {
+        Step::DoneBut("it went elsewhere".to_owned())
+    }
+}
+
+#[tokio::test]
+async fn what_a_channel_has_to_say_about_a_delivered_message_stands_in_the_attempt() {
+    let rig = rig().await;
+    let ports = Ports { channels: Catalog { speakers: &[&Talkative], ..CATALOG }, ..rig.ports.clone() };
+    accept(&ports, &account(), draft("text"), Wanted::Event, None).await.expect("it is accepted");
+    let wake = receive(&ports).await.remove(0);
+
+    assert_eq!(deliver(&ports, &wake, LEASE).await, Disposition::Ack);
+
+    let row = ports.deliveries.get(&account(), &[wake.job.delivery]).await.expect("memory does not fail").remove(0);
+    let row = row.expect("it was claimed");
+    assert_eq!((row.state, row.attempts[0].detail.as_deref()), (State::Delivered, Some("it went elsewhere")));
 }
 
 #[tokio::test]

@@ -6,8 +6,9 @@ use bellhop_core::{
     channel::{Catalog, Channel, Context, Limits, Message, Params, Reply, Spec, Step, Text, unchecked},
     deliver::{LEASE, deliver},
     mail::Receipt,
-    model::{Attempt, Delivery, Outcome, State},
+    model::{Attempt, Delivery, Format, Outcome, State},
     ports::{Ports, Transport},
+    render,
     ses::SesMail,
     socket::Frame,
 };
@@ -23,8 +24,10 @@ static SPEC: Spec = Spec {
     help: text("For tests"),
     docs: "https://way.invalid/",
     limits: Limits { title: None, body: None, rate: None },
+    shows: &[Format::Text],
     address: None,
     params: &[],
+    short: None,
     check: unchecked,
 };
 
@@ -32,7 +35,7 @@ static SPEC: Spec = Spec {
 fn judge(reply: &Reply) -> Step {
     match reply.status {
         200 => Step::Done,
-        207 => Step::DoneExcept("one of two".to_owned()),
+        207 => Step::DoneBut("one of two".to_owned()),
         400 => Step::Fail(SendError::new(Reason::Rejected, Retry::Never, "no")),
         _ => Step::Fail(SendError::new(Reason::ProviderError, Retry::Later, "not now")),
     }
@@ -100,8 +103,8 @@ async fn tried(channels: Catalog, answer: Answer) -> (Rig, Delivery) {
     (rig, row)
 }
 
-const FRAMES: Catalog = Catalog { specs: &[&SPEC], speakers: &[&Caller] };
-const LETTERS: Catalog = Catalog { specs: &[&SPEC], speakers: &[&Letter] };
+const FRAMES: Catalog = Catalog { specs: &[&SPEC], speakers: &[&Caller], render: render::message };
+const LETTERS: Catalog = Catalog { specs: &[&SPEC], speakers: &[&Letter], render: render::message };
 
 fn only_attempt(row: &Delivery) -> &Attempt {
     let [attempt] = row.attempts.as_slice() else { panic!("{:?}", row.attempts) };

@@ -3,6 +3,8 @@
 use bellhop_core::{
     Code, Problem,
     channel::{Kind, Limits, Param, Params, Spec, Text},
+    model::Format,
+    short::Short,
 };
 
 const fn text(text: &'static str) -> Text {
@@ -19,6 +21,7 @@ pub(crate) static SPEC: Spec = Spec {
     help: text("For tests"),
     docs: "https://safe.invalid/",
     limits: Limits { title: None, body: None, rate: None },
+    shows: &[Format::Text],
     address: None,
     params: &[
         param("token", Kind::Text, true, true),
@@ -27,6 +30,7 @@ pub(crate) static SPEC: Spec = Spec {
         param("room", Kind::Text, false, false),
         param("loud", Kind::Bool, false, false),
     ],
+    short: Some(Short::Positions(&["token", "pin", "room"])),
     check,
 };
 

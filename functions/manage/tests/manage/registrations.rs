@@ -39,6 +39,17 @@ async fn a_registration_is_saved_and_shown_without_its_secrets() {
 }
 
 #[tokio::test]
+async fn parameters_may_be_written_on_one_line() {
+    let world = world().await;
+
+    let saved = world.call("manage", "PUT", ROBOT, json!({"channel": "safe", "params": format!("{TOKEN};;7;")})).await;
+
+    assert_eq!(saved.body["params"], json!({"token": {"set": true, "hint": "…ab12"}, "room": "7"}));
+    let patched = world.call("manage", "PATCH", ROBOT, json!({"params": TOKEN})).await;
+    assert_eq!(patched.body["params"], json!({"token": {"set": true, "hint": "…ab12"}}));
+}
+
+#[tokio::test]
 async fn no_answer_ever_holds_a_secret() {
     let world = world().await;
     let mut answers = vec![world.call("manage", "PUT", ROBOT, whole()).await];
@@ -115,7 +126,7 @@ async fn a_registration_that_cannot_work_is_refused_and_nothing_is_saved() {
         (params(json!({"token": "x", "room": "nowhere"})), (422, "invalid_params", "params.room")),
         (params(json!({"token": {"set": true, "hint": "…ab12"}})), (422, "invalid_params", "params.token")),
         (params(json!({"token": "x", "headers": {"A": {"set": true}}})), (422, "invalid_params", "params.headers")),
-        (params(json!("a;b;c")), (422, "invalid_params", "params")),
+        (params(json!("a;b;c;d")), (422, "invalid_params", "params")),
         (params(json!(["a"])), (422, "invalid_params", "params")),
         (json!({"channel": "probe", "groups": ["a/b"]}), (422, "invalid_name", "groups[0]")),
         (json!({"channel": "probe", "groups": "ops"}), (422, "invalid_field", "groups")),

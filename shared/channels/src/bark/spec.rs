@@ -1,6 +1,10 @@
 //! What the channel `bark` declares.
 
-use bellhop_core::channel::{Kind, Limit, Limits, Param, Params, Spec, Unit};
+use bellhop_core::{
+    channel::{Kind, Limit, Limits, Param, Params, Spec, Unit},
+    model::Format,
+    short::Short,
+};
 
 use crate::param::{INCLUDE_PICTURE, param, text};
 
@@ -15,6 +19,7 @@ pub(crate) static SPEC: Spec = Spec {
         body: Some(Limit { max: 3000, unit: Unit::Bytes }), // of Apple's 4096 for everything
         rate: None,
     },
+    shows: &[Format::Text, Format::Markdown],
     address: None,
     params: &[
         BASE_URL,
@@ -33,14 +38,20 @@ pub(crate) static SPEC: Spec = Spec {
         BADGE,
         CALL,
         COPY,
+        AUTO_COPY,
         IS_ARCHIVE,
+        TTL,
+        ACTION,
+        ID,
+        DELETE,
         INCLUDE_PICTURE,
     ],
+    short: Some(Short::Own(super::from_url)),
     check: super::check,
 };
 
 /// Parameters that are passed on, and Bark's words for them.
-pub(super) const FIELDS: [(&Param, &str); 9] = [
+pub(super) const FIELDS: [(&Param, &str); 12] = [
     (&GROUP, "group"),
     (&SOUND, "sound"),
     (&ICON, "icon"),
@@ -49,7 +60,10 @@ pub(super) const FIELDS: [(&Param, &str); 9] = [
     (&BADGE, "badge"),
     (&CALL, "call"),
     (&COPY, "copy"),
+    (&AUTO_COPY, "autoCopy"),
     (&IS_ARCHIVE, "isArchive"),
+    (&TTL, "ttl"),
+    (&ACTION, "action"),
 ];
 
 /// What a parameter is passed on as.
@@ -193,4 +207,57 @@ const COPY: Param = Param {
 const IS_ARCHIVE: Param = Param {
     per_message: true,
     ..param("is_archive", Kind::Bool, text("Keep", "保存"), text("Keep it in the app's history.", "保存到 App 的历史记录。"))
+};
+
+const AUTO_COPY: Param = Param {
+    per_message: true,
+    ..param(
+        "auto_copy",
+        Kind::Bool,
+        text("Copy by itself", "自动复制"),
+        text("Copy without being asked to, where iOS allows it.", "在 iOS 允许时自动复制推送内容。"),
+    )
+};
+
+const TTL: Param = Param {
+    per_message: true,
+    ..param(
+        "ttl",
+        Kind::Number,
+        text("Time to live", "有效期"),
+        text("After so many seconds it leaves the app's history.", "历史记录保留的秒数，到期自动删除。"),
+    )
+};
+
+const ACTION: Param = Param {
+    per_message: true,
+    ..param(
+        "action",
+        Kind::Choice(&["alert", "none"]),
+        text("On a tap", "点击动作"),
+        text("`alert` shows it in the app once more; `none` does nothing.", "`alert` 点击后弹窗显示；`none` 点击后不弹窗。"),
+    )
+};
+
+pub(crate) const ID: Param = Param {
+    per_message: true,
+    ..param(
+        "id",
+        Kind::Text,
+        text("Id", "推送 ID"),
+        text(
+            "A push replaces an earlier one of the same id (server 2.2.5 or later); without it, each delivery has its own.",
+            "相同 ID 的推送会替换之前的推送（服务器 2.2.5 以上）；留空时每次推送各不相同。",
+        ),
+    )
+};
+
+pub(crate) const DELETE: Param = Param {
+    per_message: true,
+    ..param(
+        "delete",
+        Kind::Bool,
+        text("Delete", "删除推送"),
+        text("Take back the push of that `id`, in place of showing one.", "删除该 `id` 的推送，而不显示新的推送。"),
+    )
 };

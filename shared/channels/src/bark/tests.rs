@@ -46,6 +46,18 @@ fn everything_is_passed_on_as_text() {
 }
 
 #[test]
+fn a_push_can_be_replaced_or_taken_back_by_an_id_of_ones_own() {
+    let body = json_of(&sent("b", json!({}), json!({"id": "build", "ttl": 60, "auto_copy": true, "action": "none"})));
+    assert_eq!((&body["id"], body.get("delete")), (&json!("build"), None));
+    assert_eq!((&body["ttl"], &body["autoCopy"], &body["action"]), (&json!("60"), &json!("1"), &json!("none")));
+    let encryption = json!({"id": "build", "delete": true, "encryption": {"key": "1234567890123456"}});
+    let body = json_of(&sent("b", json!({}), encryption));
+    assert_eq!((&body["id"], &body["delete"]), (&json!("build"), &json!("1")), "the server has to know");
+    let body = json_of(&sent("b", json!({}), json!({"delete": true})));
+    assert_eq!(body.get("delete"), None, "without an id of one's own there is nothing to take back");
+}
+
+#[test]
 fn a_path_carries_the_rest_in_its_query_and_what_it_cannot_carry_goes_as_json() {
     let path = |text: &str, params: Value| {
         let mut params = params;

@@ -2,7 +2,7 @@
 
 use bellhop_core::{
     channel::{Kind, Limits, Param, Spec},
-    model::AddressKind,
+    model::{AddressKind, Format},
 };
 
 use crate::param::{HTML, INCLUDE_PICTURE, param, text};
@@ -15,8 +15,10 @@ pub(crate) static SPEC: Spec = Spec {
     docs: "https://www.rfc-editor.org/rfc/rfc6409",
     // servers say for themselves what is too much
     limits: Limits { title: None, body: None, rate: None },
+    shows: &[Format::Text, Format::Markdown, Format::Html],
     address: Some(AddressKind::Email),
     params: &[SERVICE, HOST, PORT, TLS, SKIP_VERIFY, USER, PASSWORD, FROM, TO, HTML, INCLUDE_PICTURE],
+    short: None,
     check: super::check,
 };
 

@@ -1,6 +1,9 @@
 //! What the channel `fcm` declares.
 
-use bellhop_core::channel::{Kind, Limit, Limits, Param, Spec, Unit};
+use bellhop_core::{
+    channel::{Kind, Limit, Limits, Param, Spec, Unit},
+    model::Format,
+};
 
 use crate::param::{INCLUDE_PICTURE, PROXY, param, text};
 
@@ -13,8 +16,10 @@ pub(crate) static SPEC: Spec = Spec {
     ),
     docs: "https://firebase.google.com/docs/cloud-messaging/send/v1-api",
     limits: Limits { title: None, body: Some(Limit { max: 4096, unit: Unit::Bytes }), rate: None },
+    shows: &[Format::Text],
     address: None,
     params: &[SERVICE_ACCOUNT, SERVER_KEY, PROJECT_ID, TOKEN, TOPIC, CONDITION, DATA, PROXY, INCLUDE_PICTURE],
+    short: None,
     check: super::check,
 };
 

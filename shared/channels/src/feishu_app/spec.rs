@@ -2,7 +2,7 @@
 
 use bellhop_core::{
     channel::{Kind, Limit, Limits, Param, Spec, Unit},
-    model::AddressKind,
+    model::{AddressKind, Format},
 };
 
 use crate::param::{INCLUDE_PICTURE, PROXY, param, text};
@@ -19,8 +19,10 @@ pub(crate) static SPEC: Spec = Spec {
     ),
     docs: "https://open.feishu.cn/document/server-docs/im-v1/message/create",
     limits: Limits { title: None, body: Some(Limit { max: 150 * 1024, unit: Unit::Bytes }), rate: None },
+    shows: &[Format::Text, Format::Markdown],
     address: Some(AddressKind::Feishu),
     params: &[APP_ID, APP_SECRET, RECEIVE_ID_TYPE, RECEIVE_ID, EMAIL, MOBILE, REGION, IMAGE_KEY, PROXY, INCLUDE_PICTURE],
+    short: None,
     check: super::check,
 };
 

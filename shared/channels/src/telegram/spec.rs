@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bellhop_core::{
     channel::{Kind, Limit, Limits, Param, Spec, Unit},
+    model::Format,
     pace::SendRate,
+    short::Short,
 };
 
 use crate::param::{INCLUDE_PICTURE, PROXY, param, text};
@@ -21,8 +23,10 @@ pub(crate) static SPEC: Spec = Spec {
         body: Some(Limit { max: 40_960, unit: Unit::Utf16 }),
         rate: Some(SendRate::of(1, Duration::from_secs(1))),
     },
+    shows: &[Format::Text, Format::Html],
     address: None,
     params: &[BOT_TOKEN, CHAT_ID, BASE_URL, PROXY, PARSE_MODE, BOLD_TITLE, MESSAGE_THREAD_ID, SILENT, IMAGE_URL, INCLUDE_PICTURE],
+    short: Some(Short::Positions(&["bot_token", "chat_id", "base_url", "proxy", "image_url"])),
     check: super::check,
 };
 

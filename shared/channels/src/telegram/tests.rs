@@ -3,7 +3,9 @@
 use bellhop_core::{
     Reason, Retry,
     channel::{Body, Channel, Context, Outgoing, Reply, Step},
+    model::Format,
 };
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{SPEC, Telegram, check};
@@ -55,6 +57,36 @@ fn a_message_that_is_html_keeps_its_tags_where_html_is_the_formatting() {
 }
 
 #[test]
+fn formatting_goes_beside_the_text_by_default_and_into_it_where_that_is_asked_for() {
+    let fields = json!({"title": "😀 t", "format": "markdown"});
+    let (_, body) = after("**b** [l](https://e.com/?a&b) `a_b`", fields.clone(), &json!({"bold_title": true}), &[]).unwrap();
+    assert_eq!(body["text"], "😀 t\n\nb l a_b");
+    let entities = json!([
+        {"type": "bold", "offset": 0, "length": 4},
+        {"type": "bold", "offset": 6, "length": 1},
+        {"type": "text_link", "offset": 8, "length": 1, "url": "https://e.com/?a&b"},
+        {"type": "code", "offset": 10, "length": 3},
+    ]);
+    assert_eq!(body["entities"], entities);
+    for (mode, text) in [
+        ("HTML", "<b>😀 t</b>\n\n<b>b</b> <a href=\"https://e.com/?a&amp;b\">l</a> <code>a_b</code>"),
+        ("MarkdownV2", "*😀 t*\n\n*b* [l](https://e.com/?a&b) `a\\_b`"),
+    ] {
+        let (_, body) = after("**b** [l](https://e.com/?a&b) `a_b`", fields.clone(), &json!({"parse_mode": mode}), &[]).unwrap();
+        assert_eq!((&body["text"], &body["parse_mode"]), (&json!(text), &json!(mode)));
+    }
+}
+
+#[test]
+fn formatting_that_goes_over_two_messages_is_in_both() {
+    let fields = json!({"format": "html"});
+    let text = format!("<b>{} b</b>", "a".repeat(4096));
+    let lengths =
+        |answers: &[&str]| after(&text, fields.clone(), &json!({}), answers).unwrap().1["entities"][0]["length"].clone();
+    assert_eq!((lengths(&[]), lengths(&[OK])), (json!(4096), json!(2)));
+}
+
+#[test]
 fn a_picture_that_cannot_be_fetched_becomes_a_link() {
     let fields = json!({"image_url": "https://e.com/p.png"});
     let (method, body) = after("b", fields.clone(), &json!({}), &[]).unwrap();
@@ -65,11 +97,13 @@ fn a_picture_that_cannot_be_fetched_becomes_a_link() {
 }
 
 #[test]
-fn a_group_that_became_a_supergroup_is_followed_once() {
+fn a_group_that_became_a_supergroup_is_followed_once_and_the_attempt_says_so() {
     let moved = json!({"ok": false, "error_code": 400, "description": "x", "parameters": {"migrate_to_chat_id": -1_001}});
     let moved = moved.to_string();
     assert_eq!(after("b", json!({}), &json!({}), &[&moved]).unwrap().1["chat_id"], json!(-1_001));
     assert!(matches!(after("b", json!({}), &json!({}), &[&moved, &moved]), Err(Step::Fail(_))));
+    let note = "the group has become the supergroup -1001: set `chat_id` to that; this message went there";
+    assert_eq!(after("b", json!({}), &json!({}), &[&moved, OK]), Err(Step::DoneBut(note.to_owned())));
 }
 
 #[test]
@@ -144,4 +178,22 @@ fn a_group_is_written_to_more_slowly_than_a_person() {
     assert_eq!((rate("7").burst, rate("7").every.as_secs()), (1, 1));
     assert_eq!((rate("-100").burst, rate("-100").every.as_secs()), (4, 4));
     assert_eq!(rate("@channel"), rate("-100"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))] // long texts take long
+
+    #[test]
+    fn formatting_stays_within_its_text_however_that_is_split(piece in sample::written(Format::Html), times in 1_usize..60) {
+        let text = piece.repeat(times);
+        for sent in 0..3 {
+            let Ok((_, body)) = after(&text, json!({"format": "html"}), &json!({}), [OK; 3].get(..sent).unwrap()) else { break };
+            let units = body["text"].as_str().unwrap().encode_utf16().count();
+            prop_assert!(units <= 4096);
+            for entity in body["entities"].as_array().into_iter().flatten() {
+                let end = entity["offset"].as_u64().unwrap() + entity["length"].as_u64().unwrap();
+                prop_assert!(end <= units as u64, "{entity} of {units}");
+            }
+        }
+    }
 }

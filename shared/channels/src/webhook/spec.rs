@@ -1,6 +1,9 @@
 //! What the channel `webhook` declares.
 
-use bellhop_core::channel::{Kind, Limits, Param, Spec};
+use bellhop_core::{
+    channel::{Kind, Limits, Param, Spec},
+    model::Format,
+};
 
 use crate::param::{INCLUDE_PICTURE, PROXY, param, text};
 
@@ -15,8 +18,10 @@ pub(crate) static SPEC: Spec = Spec {
     ),
     docs: "https://www.standardwebhooks.com/",
     limits: Limits { title: None, body: None, rate: None },
+    shows: &[Format::Text, Format::Markdown, Format::Html],
     address: None,
-    params: &[URL, METHOD, HEADERS, SECRET, SCHEME, FORMAT, TEMPLATE, TOKEN, PROXY, SEND_TO, RAW_BODY, INCLUDE_PICTURE],
+    params: &[URL, METHOD, HEADERS, SECRET, SCHEME, FORMAT, TEMPLATE, TOKEN, PROXY, SEND_TO, RAW_BODY, INCLUDE_SCREENSHOT],
+    short: None,
     check: super::check,
 };
 
@@ -144,3 +149,6 @@ const RAW_BODY: Param = Param {
         text("A body that is sent unchanged, instead of any other.", "原样发送的请求体，优先于其他任何格式。"),
     )
 };
+
+const INCLUDE_SCREENSHOT: Param =
+    Param { help: text("Send the event's screenshot along.", "将事件的截图一并发送。"), ..INCLUDE_PICTURE };

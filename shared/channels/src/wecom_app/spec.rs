@@ -2,7 +2,8 @@
 
 use bellhop_core::{
     channel::{Kind, Limit, Limits, Param, Spec, Unit},
-    model::AddressKind,
+    model::{AddressKind, Format},
+    short::Short,
 };
 
 use crate::param::{INCLUDE_PICTURE, PROXY, param, text};
@@ -21,6 +22,7 @@ pub(crate) static SPEC: Spec = Spec {
     ),
     docs: "https://developer.work.weixin.qq.com/document/path/90236",
     limits: Limits { title: None, body: Some(ARTICLE), rate: None },
+    shows: &[Format::Text, Format::Markdown, Format::Html],
     address: Some(AddressKind::Wecom),
     params: &[
         CORP_ID,
@@ -37,6 +39,7 @@ pub(crate) static SPEC: Spec = Spec {
         PROXY,
         INCLUDE_PICTURE,
     ],
+    short: Some(Short::Positions(&["corp_id", "agent_id", "corp_secret", "picture", "base_url"])),
     check: super::check,
 };
 
