@@ -44,8 +44,9 @@ struct Told {
 
 /// The writes by their names, which the harness wants to be static.
 fn write(call: &str) -> Option<&'static str> {
-    const WRITES: [&str; 7] = [
+    const WRITES: [&str; 8] = [
         "PutItem",
+        "UpdateItem",
         "DeleteItem",
         "TransactWriteItems",
         "SendMessageBatch",
@@ -175,6 +176,7 @@ every_story! {
     a_dead_address = "a dead address",
     deleted_on_the_way = "deleted on the way",
     deleted_before_the_client_asks_again = "deleted before the client asks again",
+    not_its_turn_then_taken = "not its turn, then taken",
     with_a_picture = "with a picture",
     rejected_and_reopened = "rejected and reopened",
     rejected_and_reopened_by_somebody_who_goes_away = "rejected and reopened by somebody who goes away",

@@ -83,7 +83,6 @@ pub fn stories() -> Vec<Story> {
             ..PLAIN
         },
         Story { name: "not its turn, then taken", twist: Twist::Paced, ..PLAIN },
-        Story { name: "not its turn, then 503, then taken", script: &[Status(503), Taken], twist: Twist::Paced, ..PLAIN },
         Story { name: "with a picture", twist: Twist::Picture, ..PLAIN },
         Story { name: "rejected and reopened", script: &[Status(400), Taken], twist: Twist::Reopened, ..PLAIN },
         Story {
