@@ -7,11 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::Answer;
 
-/// Channels that are being written and that nothing here plays yet: whoever adds one takes it out of here and writes its entry in
-/// `tests/tests/providers.rs`.
-pub const NOT_YET: [&str; 6] = ["fcm", "feishu_app", "onebot", "ses", "wecom_app", "websocket"];
-
-/// The first case of a channel, and every answer that its provider gives in any of them.
+/// A case of a channel, and every answer that its provider gives to a message in any of them.
 pub struct Case {
     pub channel: String,
     /// What is registered.
@@ -30,19 +26,29 @@ pub struct Response(Value);
 
 impl Case {
     pub fn first(channel: &str) -> Self {
+        Self::find(channel, |_| true)
+    }
+
+    pub fn named(channel: &str, name: &str) -> Self {
+        Self::find(channel, |case| case["name"] == name)
+    }
+
+    fn find(channel: &str, is_it: impl Fn(&Value) -> bool) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../shared/channels/cases/{channel}.json"));
         let file: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
         let cases = file["cases"].as_array().unwrap();
         let list = |case: &Value, name: &str| case[name].as_array().cloned().unwrap_or_default();
-        let first = &cases[0];
-        let preflight = list(first, "preflight").into_iter();
+        let case = cases.iter().find(|case| is_it(case)).unwrap();
+        let preflight = list(case, "preflight").into_iter();
+        // what is said `at` another address is said to no message
+        let responses = cases.iter().flat_map(|case| list(case, "responses")).filter(|response| response["at"].is_null());
         Self {
             channel: channel.to_owned(),
-            params: first["registration"].clone(),
-            request: first["expect_request"].clone(),
+            params: case["registration"].clone(),
+            request: case["expect_request"].clone(),
             preflight: preflight.map(|it| (it["request"].clone(), Response(it["response"].clone()))).collect(),
-            responses: cases.iter().flat_map(|case| list(case, "responses")).map(Response).collect(),
-            notification: first["notification"].as_object().unwrap().clone(),
+            responses: responses.map(Response).collect(),
+            notification: case["notification"].as_object().unwrap().clone(),
         }
     }
 
@@ -108,12 +114,31 @@ impl Response {
         }
     }
 
+    pub fn status(&self) -> u16 {
+        self.0["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap()
+    }
+
     pub fn answer(&self) -> Answer {
-        let status = self.0["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap();
         let headers = self.0["headers"].as_object().into_iter().flatten();
         headers
-            .fold(Answer::status(status), |answer, (name, value)| answer.header(name, value.as_str().unwrap()))
+            .fold(Answer::status(self.status()), |answer, (name, value)| answer.header(name, value.as_str().unwrap()))
             .body(self.text())
+    }
+
+    /// The same in the words of SES's older API, which the SDK speaks; the cases have those of its JSON API.
+    /// <https://docs.aws.amazon.com/ses/latest/APIReference/CommonErrors.html>
+    pub fn answer_of_ses(&self) -> Answer {
+        let body = &self.0["body"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let xml = if self.status() == 200 {
+            let id = text(&body["MessageId"]);
+            let result = format!("<SendRawEmailResult><MessageId>{id}</MessageId></SendRawEmailResult>");
+            format!("<SendRawEmailResponse>{result}</SendRawEmailResponse>")
+        } else {
+            let (code, message) = (text(&self.0["headers"]["x-amzn-ErrorType"]), text(&body["message"]));
+            format!("<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>")
+        };
+        Answer::status(self.status()).header("content-type", "text/xml").body(xml)
     }
 
     /// The same, asking to wait for a second; nothing if it asks for no wait or for a fixed one of more than five.

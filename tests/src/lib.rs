@@ -1,6 +1,6 @@
 //! What the black-box tests need: the real binary as a process ([`Bellhop`]), a real HTTP server that plays the receiver
-//! ([`Sink`]), one that plays all providers over TLS ([`Providers`]) by the [`cases`], a mail server ([`MailServer`]), a
-//! replay of power cuts ([`powercut`]).
+//! ([`Sink`]), one that plays all providers over TLS ([`Providers`]), WebSockets among them, by the [`cases`], a mail server
+//! ([`MailServer`]), a replay of power cuts ([`powercut`]).
 //!
 //! Every test plants secrets (in URLs, headers, keys and bodies), and every process that ends has its whole output searched
 //! for them.
@@ -13,6 +13,7 @@ pub mod powercut;
 mod process;
 mod providers;
 mod sink;
+mod socket;
 
 use std::{
     fs,

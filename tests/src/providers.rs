@@ -1,4 +1,5 @@
-//! One TLS server on this machine that plays every provider: it answers each as it is told and remembers what arrived.
+//! One TLS server on this machine that plays every provider: it answers each as it is told and remembers what arrived. An
+//! answer of 101 opens a WebSocket; what arrives there is the body.
 
 use std::{
     collections::VecDeque,
@@ -8,9 +9,9 @@ use std::{
 
 use axum::{
     Router,
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, Method, Response, Uri},
+    body::to_bytes,
+    extract::{Request, State},
+    http::Response,
     serve::Listener,
 };
 use tokio::net::{TcpListener, TcpStream};
@@ -20,7 +21,7 @@ use tokio_rustls::{
     server::TlsStream,
 };
 
-use crate::{Answer, Arrival};
+use crate::{Answer, Arrival, socket};
 
 /// What one provider does: it knows its requests by their host and how their path begins.
 pub struct Part {
@@ -89,30 +90,51 @@ impl Providers {
     }
 }
 
+/// Which arrival at which player.
+#[derive(Clone, Copy)]
+struct Place {
+    player: usize,
+    arrival: usize,
+}
+
 impl Stage {
     fn player(&mut self, name: &str) -> &mut Player {
         self.players.iter_mut().find(|player| player.part.name == name).unwrap()
     }
+
+    /// Remembers what arrived, and tells where and what is said to it; nothing if nobody knows it.
+    fn receive(&mut self, host: &str, arrival: Arrival) -> Option<(Place, Answer)> {
+        let knows = |player: &Player| player.part.host == host && arrival.path.starts_with(&player.part.path);
+        let Some(at) = self.players.iter().position(knows) else {
+            let path = arrival.path.split('?').next().unwrap();
+            self.strays.push(format!("{} {host}{path}", arrival.method));
+            return None;
+        };
+        let player = &mut self.players[at];
+        player.arrivals.push(arrival);
+        let place = Place { player: at, arrival: player.arrivals.len() - 1 };
+        Some((place, player.script.pop_front().unwrap_or_else(|| player.part.usually.clone())))
+    }
+
+    fn heard(&mut self, place: Place, text: String) {
+        self.players[place.player].arrivals[place.arrival].body = text.into_bytes();
+    }
 }
 
-async fn receive(
-    State(providers): State<Providers>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response<String> {
-    let arrival = Arrival { method: method.to_string(), path: uri.to_string(), headers, body: body.to_vec() };
-    let host = arrival.header("host").trim_end_matches(":443").to_owned();
-    let answer = providers.on(|stage| {
-        let knows = |player: &&mut Player| player.part.host == host && uri.path().starts_with(&player.part.path);
-        let Some(player) = stage.players.iter_mut().find(knows) else {
-            stage.strays.push(format!("{method} {host}{}", uri.path()));
-            return Answer::status(404);
-        };
-        player.arrivals.push(arrival);
-        player.script.pop_front().unwrap_or_else(|| player.part.usually.clone())
-    });
+async fn receive(State(providers): State<Providers>, mut request: Request) -> Response<String> {
+    let upgrade = hyper::upgrade::on(&mut request);
+    let (head, body) = request.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap().to_vec();
+    let arrival = Arrival { method: head.method.to_string(), path: head.uri.to_string(), headers: head.headers, body };
+    let host = arrival.header("host").split(':').next().unwrap_or_default().to_owned();
+    let key = arrival.header("sec-websocket-key").to_owned();
+    let Some((place, answer)) = providers.on(|stage| stage.receive(&host, arrival)) else {
+        return Answer::status(404).into_response();
+    };
+    if answer.opens_a_socket() {
+        tokio::spawn(socket::hear(upgrade, move |text| providers.on(|stage| stage.heard(place, text))));
+        return socket::agreed(answer, &key).into_response();
+    }
     answer.into_response()
 }
 

@@ -59,6 +59,11 @@ impl Answer {
         Self { body: body.into(), ..self }
     }
 
+    /// Whether it agrees to a WebSocket.
+    pub(crate) fn opens_a_socket(&self) -> bool {
+        self.status == 101
+    }
+
     pub(crate) fn into_response(self) -> Response<String> {
         let mut response = Response::new(self.body);
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap();

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use bellhop_core::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
-    channel::{Channel, Context, Message, Outgoing, Params, Reply, Spec, Step, Unit},
+    channel::{Channel, Context, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
     model::Format,
+    pace::SendRate,
     render::cut,
     token::{Credential, Secret, Token},
 };
@@ -37,12 +38,21 @@ const MOST_RICH: usize = 30 * 1024;
 /// Of the id by which a repeated message is known.
 const UUID: bellhop_core::channel::Limit = bellhop_core::channel::Limit { max: 50, unit: Unit::Chars };
 
+/// The ways to name the registration's own recipient.
+const RECIPIENT: [Param; 3] = [spec::RECEIVE_ID, spec::EMAIL, spec::MOBILE];
+
 /// The channel `feishu_app`.
 pub(crate) struct FeishuApp;
 
 impl Channel for FeishuApp {
     fn spec(&self) -> &'static Spec {
         &SPEC
+    }
+
+    /// By whom it is for: one person or group, or all whom messages name.
+    fn rate(&self, params: &Params) -> Option<SendRate> {
+        let is_for_one = RECIPIENT.iter().any(|param| params.text(param.name).is_some());
+        if is_for_one { SPEC.limits.rate } else { Some(spec::TO_MANY) }
     }
 
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
@@ -65,8 +75,7 @@ impl Channel for FeishuApp {
 
 fn check(params: &Params) -> Result<(), Problem> {
     address::check_proxy(params, &PROXY)?;
-    let ways = [spec::RECEIVE_ID, spec::EMAIL, spec::MOBILE];
-    let mut named = ways.iter().filter(|param| params.text(param.name).is_some());
+    let mut named = RECIPIENT.iter().filter(|param| params.text(param.name).is_some());
     match (named.next(), named.next()) {
         (Some(one), Some(other)) => {
             let detail = format!("`{}` names the recipient already; leave one of them out", one.name);

@@ -1,7 +1,7 @@
 //! How each provider wants it said: one file per channel, and a line of it in [`SPECS`] and in [`ALL`].
 //!
 //! A channel file holds a `static SPEC` (what the channel declares: forms, schema, docs and metric labels come from it, and
-//! the check of what is registered) and whoever speaks it: mostly a [`request::Once`], else an implementation of
+//! the check of what is registered) and whoever speaks it: mostly a `request::Once`, else an implementation of
 //! [`bellhop_core::channel::Channel`], a pure function from message, parameters and the answers so far to the next step. Who
 //! takes [`SPECS`] alone is not linked with anything that speaks. What several channels share lies in files named after what
 //! it is: `template` (texts into a template, in one pass), `sign` (signatures), `verdict` (what an HTTP status means),

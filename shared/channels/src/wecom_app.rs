@@ -2,7 +2,7 @@
 //!
 //! The token is for app and secret together, and is fetched where messages are sent, since the same trusted IPs count for
 //! both. A picture's bytes are uploaded first; where WeCom does not take them, the text goes without. That some recipients
-//! are unknown fails nothing: the rest have it.
+//! are unknown fails nothing: the rest have it. Left out: a rate, since WeCom's is of each member and not of the registration.
 //! <https://developer.work.weixin.qq.com/document/path/90236>
 
 mod spec;

@@ -1,4 +1,4 @@
-//! Rules decide who hears of an event besides those whom it names. Pure, but for [`apply`].
+//! Rules decide who hears of an event besides those whom it names. Pure, but for `apply`.
 //!
 //! Promises: the same event gets the same decisions, and each says why; a rule that fails (a template, a recipient that is
 //! gone) loses its own words or that recipient, never the event. Left to others: who is reached in the end, and that nobody

@@ -1,7 +1,12 @@
 //! `docs/channels.md`: what each channel declares, an example, and what became of the answers in its cases. Pure text.
 
+use std::time::Duration;
+
 use bellhop_channels::ALL;
-use bellhop_core::channel::{Kind, Limit, Param, Spec, Unit};
+use bellhop_core::{
+    channel::{Kind, Limit, Param, Spec, Unit},
+    pace::SendRate,
+};
 use serde_json::{Value, json};
 
 use crate::{assert_sent, judged_as_expected};
@@ -21,6 +26,10 @@ struct Rule {
 #[derive(PartialEq)]
 enum Follows {
     Delivered,
+    /// What was asked first was answered.
+    Message,
+    /// A token was refused.
+    Renewed,
     Later,
     After(u64),
     Ends,
@@ -57,7 +66,8 @@ Made by `cargo xtask docs` from what the channels declare (`GET /v1/channels` sa
 const FOOT: &str = "\
 An answer that no row below shows is judged by its HTTP status: 408, 409, 425, 429 and 5xx are sent again, what else is not 2xx ends. A
 2xx without the success that the provider documents is never taken for delivered. A registration is switched off for an address of
-its own, not for one that a message brings. Texts are cut or split at the limit, in its unit, between characters.
+its own, not for one that a message brings. Texts are cut or split at the limit, in its unit, between characters. A rate is that of
+one registration: what comes sooner waits here, before the provider has to say no.
 ";
 
 fn row(spec: &Spec, passed: usize, rules: &[Rule]) -> String {
@@ -89,6 +99,8 @@ fn section(spec: &Spec, case: &Value, rules: &[Rule]) -> String {
     for rule in rules {
         let follows = match rule.follows {
             Follows::Delivered => "delivered".to_owned(),
+            Follows::Message => "the message follows".to_owned(),
+            Follows::Renewed => "sent again at once with another token; refused again, it ends".to_owned(),
             Follows::Later => "sent again by the schedule".to_owned(),
             Follows::After(seconds) => format!("sent again after {seconds} s"),
             Follows::Ends if rule.reason == "gone" => "ends; registration switched off".to_owned(),
@@ -136,8 +148,21 @@ fn limits(spec: &Spec) -> String {
             format!("{name} {max} {unit}")
         })
     };
-    let both: Vec<_> = [limit("title", spec.limits.title), limit("body", spec.limits.body)].into_iter().flatten().collect();
-    if both.is_empty() { "none declared".to_owned() } else { both.join(", ") }
+    let all = [limit("title", spec.limits.title), limit("body", spec.limits.body), spec.limits.rate.map(rate)];
+    let all: Vec<_> = all.into_iter().flatten().collect();
+    if all.is_empty() { "none declared".to_owned() } else { all.join(", ") }
+}
+
+/// As people count it: what [`SendRate::of`] was made of, where one of a burst is kept back.
+fn rate(SendRate { burst, every }: SendRate) -> String {
+    let second = Duration::from_secs(1);
+    let (unit, stretch) = if burst == 1 && every <= second { ("second", second) } else { ("minute", Duration::from_mins(1)) };
+    let evenly = stretch.as_millis() / every.as_millis();
+    if burst == 1 {
+        return format!("{evenly} a {unit}");
+    }
+    let (most, every) = (evenly + u128::from(burst) + 1, every.as_secs_f64());
+    format!("{most} a {unit} ({burst} at once, then one every {every} s)")
 }
 
 /// The short forms of the answers after which that follows.
@@ -155,7 +180,9 @@ impl Rule {
     fn of(response: &Value, judged: &Value) -> Self {
         let reason = judged["reason"].as_str().unwrap_or_default().to_owned();
         let follows = match judged["verdict"].as_str() {
+            Some("delivered") if response["at"].is_string() => Follows::Message,
             Some("delivered") => Follows::Delivered,
+            Some("refresh_token_then_retry") => Follows::Renewed,
             Some("retry") => Follows::Later,
             Some("retry_after") => Follows::After(judged["retry_after_s"].as_u64().unwrap()),
             Some("permanent") => Follows::Ends,
@@ -170,10 +197,16 @@ impl Rule {
         let headers = response["headers"].as_object().into_iter().flatten();
         let headers = headers.map(|(name, value)| format!("`{name}: {}`", value.as_str().unwrap_or_default()));
         let shown = beginning(&body);
-        let parts = [(status > 0).then(|| status.to_string())].into_iter().flatten();
+        let asked_first = response["at"].as_str().map(|at| format!("{}:", code(at)));
+        let farewell = response["close"].as_u64().map(|close| match close {
+            0 => "closed without a word".to_owned(),
+            close => format!("closed with {close}"),
+        });
+        let parts = [asked_first.clone(), (status > 0).then(|| status.to_string()), farewell.clone()].into_iter().flatten();
         let parts: Vec<_> = parts.chain(headers).chain((!shown.is_empty()).then(|| code(&shown))).collect();
         let answer = if parts.is_empty() { "none".to_owned() } else { parts.join(" ") };
-        Self { answer, short: short(status, response, &body), follows, reason }
+        let short = [asked_first, Some(short(status, response, &body)), farewell].into_iter().flatten().collect::<Vec<_>>();
+        Self { answer, short: short.join(" "), follows, reason }
     }
 }
 
@@ -191,6 +224,7 @@ fn short(status: u64, response: &Value, body: &str) -> String {
     const CODES: [&str; 5] = ["errcode", "error_code", "code", "Code", "status"];
     let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let code = CODES.iter().find_map(|name| Some(plain(response["body"].get(name)?)));
+    let code = code.or_else(|| Some(plain(response["headers"].get("x-amzn-ErrorType")?)));
     match (status, code) {
         (0, _) if body.starts_with(|first: char| first.is_ascii_digit()) => body.split(' ').take(2).collect::<Vec<_>>().join(" "),
         (0, _) => "no answer".to_owned(),

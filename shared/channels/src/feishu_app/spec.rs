@@ -1,11 +1,22 @@
 //! What the channel `feishu_app` declares.
 
+use std::time::Duration;
+
 use bellhop_core::{
     channel::{Kind, Limit, Limits, Param, Spec, Unit},
     model::{AddressKind, Format},
+    pace::SendRate,
 };
 
 use crate::param::{INCLUDE_PICTURE, PROXY, param, text};
+
+/// What one person or group takes: five messages a second.
+/// <https://open.feishu.cn/document/server-docs/im-v1/message/create>
+const TO_ONE: SendRate = SendRate::of(5, Duration::from_secs(1));
+
+/// What the app may call: fifty times a second, and a thousand times a minute.
+/// <https://open.feishu.cn/document/server-docs/api-call-guide/frequency-control>
+pub(super) const TO_MANY: SendRate = SendRate { burst: 30, every: Duration::from_millis(62) };
 
 pub(crate) static SPEC: Spec = Spec {
     id: "feishu_app",
@@ -13,12 +24,13 @@ pub(crate) static SPEC: Spec = Spec {
     help: text(
         "Sends to people and groups of a Feishu or Lark organization by an app with a bot. The app needs the scope \
          `im:message:send_as_bot`, and `contact:user.id:readonly` to find people by e-mail or mobile number: \
-         <https://open.feishu.cn/document/server-docs/application-scope/scope-list>.",
+         <https://open.feishu.cn/document/server-docs/application-scope/scope-list>. A registration without a \
+         recipient of its own, for those that messages name, sends 50 in a second and 1000 in a minute.",
         "通过带机器人能力的应用发送给飞书或 Lark 的成员与群。应用需要权限 `im:message:send_as_bot`；按邮箱或手机号查找成员还需要 \
-         `contact:user.id:readonly`：<https://open.feishu.cn/document/server-docs/application-scope/scope-list>。",
+         `contact:user.id:readonly`：<https://open.feishu.cn/document/server-docs/application-scope/scope-list>。未设置接收者、由消息指定接收者的注册每秒最多发送 50 条、每分钟 1000 条。",
     ),
     docs: "https://open.feishu.cn/document/server-docs/im-v1/message/create",
-    limits: Limits { title: None, body: Some(Limit { max: 150 * 1024, unit: Unit::Bytes }), rate: None },
+    limits: Limits { title: None, body: Some(Limit { max: 150 * 1024, unit: Unit::Bytes }), rate: Some(TO_ONE) },
     shows: &[Format::Text, Format::Markdown],
     address: Some(AddressKind::Feishu),
     params: &[APP_ID, APP_SECRET, RECEIVE_ID_TYPE, RECEIVE_ID, EMAIL, MOBILE, REGION, IMAGE_KEY, PROXY, INCLUDE_PICTURE],

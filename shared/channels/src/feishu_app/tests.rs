@@ -25,6 +25,18 @@ fn sent(step: Step) -> (String, Value) {
 }
 
 #[test]
+fn one_recipient_takes_five_a_second_and_all_together_what_the_app_may_call() {
+    let rate = |options| FeishuApp.rate(&params(options)).unwrap();
+    for one in [json!({"receive_id": "oc_1"}), json!({"email": "a@example.org"}), json!({"mobile": "+1"})] {
+        assert_eq!(rate(one), SendRate::of(5, Duration::from_secs(1)));
+    }
+    // with one that is late for its slot
+    let SendRate { burst, every } = rate(json!({}));
+    let most_in = |stretch: Duration| u128::from(burst) + stretch.as_millis() / every.as_millis() + 1;
+    assert!(most_in(Duration::from_secs(1)) <= 50 && most_in(Duration::from_mins(1)) <= 1000);
+}
+
+#[test]
 fn an_address_is_the_open_id_of_one_person() {
     let mut job = sample::event("b", json!({}));
     job.address = Some("feishu:ou_7".parse().unwrap());

@@ -1,7 +1,7 @@
 //! What a registration holds for its channel: which parameters there are, and their checked values.
 //!
 //! Promises: what was parsed has known names and fitting types, and every required one; nothing of it is printed but names.
-//! Left to others: whether the values make a request ([`super::Channel::check`]).
+//! Left to others: whether the values make a request ([`super::Spec::check`]).
 
 use std::fmt;
 

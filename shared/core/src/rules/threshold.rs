@@ -1,7 +1,7 @@
 //! "After N failures": how many runs of one source failed in a row, as far as one rule is concerned. A pure step; whoever
 //! stores the state does so by compare-and-swap.
 //!
-//! Promise: a repeated event counts once and decides the same, as long as fewer than [`REMEMBERED`] others came in between.
+//! Promise: a repeated event counts once and decides the same, as long as fewer than `REMEMBERED` others came in between.
 //! The order is that of acceptance.
 
 use std::collections::VecDeque;

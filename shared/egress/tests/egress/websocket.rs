@@ -5,7 +5,9 @@ use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
     path::Path,
-    process::{Child, ChildStdout, Command, Stdio},
+    process::{Child, Command, Stdio},
+    sync::mpsc::{self, Receiver},
+    thread,
     time::Duration,
 };
 
@@ -31,7 +33,7 @@ use super::{
 /// A running server. It ends when its standard input closes, however this process ends.
 struct SocketServer {
     address: SocketAddr,
-    told: BufReader<ChildStdout>,
+    told: Receiver<String>,
     authority: Authority,
     process: Child,
 }
@@ -53,10 +55,11 @@ impl SocketServer {
             .stderr(Stdio::null()) // it complains of every client that hangs up
             .spawn()
             .expect("websockets is in a virtual environment: `.venv` beside Cargo.toml, or where `BELLHOP_VENV` says");
-        let mut told = BufReader::new(process.stdout.take().unwrap());
-        let mut port = String::new();
-        told.read_line(&mut port).unwrap();
-        let address = format!("127.0.0.1:{}", port.trim()).parse().expect("the server listens");
+        // heard at once: a server that waits for a reader of its long text says no farewell
+        let (tell, told) = mpsc::channel();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
+        thread::spawn(move || lines.map(|line| tell.send(line)).all(|sent| sent.is_ok()));
+        let address = format!("127.0.0.1:{}", told.recv().unwrap()).parse().expect("the server listens");
         Self { address, told, authority, process }
     }
 
@@ -69,10 +72,8 @@ impl SocketServer {
     }
 
     /// The next thing that it tells.
-    fn told(&mut self) -> Value {
-        let mut line = String::new();
-        self.told.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap()
+    fn told(&self) -> Value {
+        serde_json::from_str(&self.told.recv().unwrap()).unwrap()
     }
 }
 
@@ -100,7 +101,7 @@ async fn failure(egress: &SocketEgress, frame: &Frame) -> (Reason, Sent) {
 
 #[tokio::test]
 async fn a_text_arrives_with_its_headers_and_the_connection_closes_with_1000_on_both_sides() {
-    let mut server = SocketServer::start(json!({}));
+    let server = SocketServer::start(json!({}));
     let framed = server.egress().send(&at(server.address)).await.unwrap();
     assert_eq!(framed, Framed::Closed(Some(1000)));
     let told = server.told();
@@ -112,7 +113,7 @@ async fn a_text_arrives_with_its_headers_and_the_connection_closes_with_1000_on_
 
 #[tokio::test]
 async fn through_tls_it_arrives_if_the_certificate_is_trusted_and_not_otherwise() {
-    let mut server = SocketServer::start(json!({ "cert": true }));
+    let server = SocketServer::start(json!({ "cert": true }));
     let frame = frame("wss://target.test/");
     assert_eq!(server.egress().send(&frame).await.unwrap(), Framed::Closed(Some(1000)));
     assert_eq!(server.told()["headers"]["host"], "target.test");
@@ -130,7 +131,7 @@ async fn a_certificate_for_another_name_is_a_failed_handshake() {
 
 #[tokio::test]
 async fn a_megabyte_arrives_whole_though_the_server_speaks_first() {
-    let mut server = SocketServer::start(json!({ "greeting": 30_000 }));
+    let server = SocketServer::start(json!({ "greeting": 30_000 }));
     let text = "测".repeat(350_000);
     let framed = server.egress().send(&Frame { text: text.clone(), ..at(server.address) }).await.unwrap();
     assert_eq!(framed, Framed::Closed(Some(1000)));
