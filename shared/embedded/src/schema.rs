@@ -143,6 +143,16 @@ pub(crate) const STEPS: &[&str] = &[
     ) WITHOUT ROWID, STRICT;
     CREATE INDEX tokens_by_end ON tokens (until);
 ",
+    "
+    -- paths by which other systems report
+    CREATE TABLE hooks (
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        hash TEXT NOT NULL UNIQUE,
+        body TEXT NOT NULL,
+        PRIMARY KEY (account, name)
+    ) WITHOUT ROWID, STRICT;
+",
 ];
 
 /// The version that this program writes.

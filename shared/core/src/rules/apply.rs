@@ -149,7 +149,7 @@ async fn targets(
 }
 
 fn nobody(recipient: &Recipient, rule: &Name) -> Dropped {
-    Dropped::Recipient { recipient: recipient.clone(), rule: rule.clone(), why: Reason::UnknownRecipient }
+    Dropped::Recipient { recipient: recipient.clone(), rule: Some(rule.clone()), why: Reason::UnknownRecipient }
 }
 
 /// The words of a recovery: the event's, below a title that says what is over.
