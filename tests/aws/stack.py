@@ -156,6 +156,9 @@ def probes(stack):
     yield ingest, "read a secret along with a registration", False, lambda: ingest.both("registration/main", "secret/webhook/main")
     yield ingest, "unwrap a channel's key", False, lambda: ingest.unwrap("webhook")
     yield ingest, "write a registration", False, lambda: ingest.put("registration/main")
+    yield ingest, "find a hook by its token", True, lambda: ingest.get("hook/0")
+    yield ingest, "list an account's hooks", False, lambda: ingest.get("hooks/main")
+    yield ingest, "write a hook", False, lambda: ingest.put("hook/probe")
     yield ingest, "write an API key", False, lambda: ingest.put("key/probe")
     yield ingest, "record a delivery", False, lambda: ingest.put("delivery/main/evt_0")
     yield ingest, "receive from a queue", False, lambda: ingest.receive(f"{stack}_q_webhook")
@@ -166,6 +169,7 @@ def probes(stack):
     yield manage, "read a secret", True, lambda: manage.get("secret/webhook/main")
     yield manage, "read a long plan and a long text", True, lambda: manage.both("plan/main/evt_0", "text/main/evt_0")
     yield manage, "write a registration", True, lambda: manage.put("registration/probe")
+    yield manage, "make a hook", True, lambda: (manage.put("hook/probe"), manage.put("hooks/probe"))
     yield manage, "make a channel's key", True, manage.make_key
     yield manage, "redrive", True, lambda: manage.receive(f"{stack}_dead_webhook")
     yield manage, "keep an event", False, lambda: manage.put("event/main/2026-01-01/0")
@@ -200,6 +204,7 @@ def probes(stack):
         yield sender, "write a registration", False, lambda: sender.put("registration/main")
         yield sender, "write a secret", False, lambda: sender.put(f"secret/{own}/main")
         yield sender, "read an API key", False, lambda: sender.get("key/probe")
+        yield sender, "read a hook", False, lambda: sender.get("hook/probe")
         yield sender, "keep an event", False, lambda: sender.put("event/main/2026-01-01/0")
 
     for role in everybody:

@@ -136,6 +136,7 @@ async fn the_deployed_stack_does_what_one_machine_does() {
     }
     a_message_arrives_and_its_fate_is_known(&client, &sink).await;
     a_message_goes_once_under_one_idempotency_key(&client, &sink).await;
+    another_system_reports_by_a_hook(&client, &sink).await;
     a_mail_arrives(&client).await;
     a_channel_that_is_answered_in_json_delivers(&client, &sink).await;
     a_channel_with_an_underscore_has_a_queue_and_a_sender_of_its_own(&client).await;
@@ -184,6 +185,19 @@ async fn a_message_goes_once_under_one_idempotency_key(client: &Client, sink: &S
     let delivery = first.1["deliveries"][0]["id"].as_str().unwrap();
     assert_eq!(outcomes(&client.until(delivery, &["delivered"]).await), ["delivered"]);
     assert_eq!(sink.arrivals().len(), before + 1);
+}
+
+async fn another_system_reports_by_a_hook(client: &Client, sink: &Sink) {
+    let (status, made) = client.call("POST", "/v1/hooks", Some(json!({ "name": "qd", "kind": "qd" }))).await;
+    assert_eq!(status, 201, "{made}");
+    let (_, token) = made["url"].as_str().unwrap().rsplit_once("/in/").unwrap();
+    let stranger = Client::new(client.url.clone(), String::new());
+    client.put("/v1/rules/qd", json!({ "match": { "sources": ["QD/*"] }, "to": ["desk"] })).await;
+    let before = sink.arrivals().len();
+    let body = json!({ "t": "QD定时任务 Example-main 成功", "log": "ok" });
+    assert_eq!(stranger.call("POST", &format!("/in/{token}"), Some(body)).await.0, 200);
+    assert_eq!(sink.until(before + 1).await.last().unwrap().json()["source"], "QD/Example/main");
+    assert_eq!(client.call("DELETE", "/v1/rules/qd", None).await.0, 204);
 }
 
 async fn a_mail_arrives(client: &Client) {

@@ -361,6 +361,30 @@ fn ingest_reads_no_secret_and_unseals_nothing() {
 }
 
 #[test]
+fn the_paths_of_hooks_lead_to_ingest_which_finds_them_by_their_tokens_alone() {
+    let template = Template::read();
+    let route = template.resource("HookRoute");
+    assert_eq!(
+        (&route["RouteKey"], text(&route["Target"])),
+        (&json!("ANY /in/{token}"), "integrations/${IngestIntegration}".into())
+    );
+    for function in template.functions() {
+        let of_hooks = |actions: &[&str]| -> Vec<_> {
+            rows(&template, &function, actions).into_iter().filter(|rows| rows.starts_with("hook")).collect()
+        };
+        let both = || ["hook/*", "hooks/*"].map(str::to_owned).to_vec();
+        let (read, written) = (of_hooks(&READS), of_hooks(&WRITES));
+        match function.which {
+            Function::Ingest => assert_eq!((read, written), (vec!["hook/*".to_owned()], vec![])),
+            Function::Manage => {
+                assert_eq!((read, written), (both(), both()));
+            }
+            Function::Batch | Function::Sender => assert!(read.is_empty() && written.is_empty(), "{}", function.name),
+        }
+    }
+}
+
+#[test]
 fn a_sender_reads_its_own_channels_secrets_and_writes_no_registration() {
     let template = Template::read();
     let senders: Vec<_> = template.functions().into_iter().filter(|function| function.which == Function::Sender).collect();

@@ -1,9 +1,11 @@
-//! Events and messages come in by HTTP and go to [`bellhop_core::accept`].
+//! Events and messages come in by HTTP and go to [`bellhop_core::accept`]; events also by [`hooks`], from systems that know
+//! nothing of this API.
 //!
 //! Promises: what was answered with 202 is kept; what was refused left nothing behind; in a bulk, each item stands for
 //! itself. Left to others: who may call and how refusals look ([`bellhop_http`]), what is decided about an event
 //! ([`bellhop_core`]).
 
+mod hooks;
 mod request;
 mod wait;
 
@@ -11,7 +13,7 @@ use axum::{
     Json, Router,
     extract::{Request, State},
     http::StatusCode,
-    routing::post,
+    routing::{get, post},
 };
 use bellhop_core::{
     Code, Problem,
@@ -44,6 +46,7 @@ pub fn routes(api: Api) -> Router {
         .route("/v1/messages", post(messages))
         .route("/v1/events", post(events))
         .route("/v1/events/bulk", post(bulk))
+        .route("/in/{token}", get(hooks::report).post(hooks::report).head(hooks::refuse))
         .with_state(api)
 }
 

@@ -148,7 +148,7 @@ fn via(text: &str) -> Result<Name, Problem> {
 }
 
 /// Where a click leads: apps have schemes of their own, so any will do.
-fn link(text: String) -> Result<String, Problem> {
+pub(crate) fn link(text: String) -> Result<String, Problem> {
     match Url::parse(&text) {
         Ok(_) => Ok(text),
         Err(_) => Err(invalid("url", "expected a whole URL, its scheme included")),
@@ -156,7 +156,7 @@ fn link(text: String) -> Result<String, Problem> {
 }
 
 /// Providers fetch pictures by HTTP.
-fn image_link(text: String) -> Result<String, Problem> {
+pub(crate) fn image_link(text: String) -> Result<String, Problem> {
     match Url::parse(&text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(text),
         Ok(_) | Err(_) => Err(invalid("image_url", "expected a URL that begins with `http://` or `https://`")),
@@ -164,7 +164,7 @@ fn image_link(text: String) -> Result<String, Problem> {
 }
 
 /// Decodes what reporters send: either alphabet, padded or not, bare or as a `data:` URL. An empty text is no picture.
-fn picture(text: &str) -> Result<Option<Picture>, Problem> {
+pub(crate) fn picture(text: &str) -> Result<Option<Picture>, Problem> {
     const EITHER_WAY: GeneralPurposeConfig = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, EITHER_WAY);
     const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, EITHER_WAY);
@@ -185,7 +185,7 @@ fn picture(text: &str) -> Result<Option<Picture>, Problem> {
 }
 
 /// RFC 3339, or without an offset: then the account's time zone is meant.
-fn moment(text: &str, zone: &TimeZone) -> Result<Timestamp, Problem> {
+pub(crate) fn moment(text: &str, zone: &TimeZone) -> Result<Timestamp, Problem> {
     let local = |format: &str| DateTime::strptime(format, text).ok()?.to_zoned(zone.clone()).ok().map(|zoned| zoned.timestamp());
     let moment = text.parse().ok().or_else(|| local("%Y-%m-%d %H:%M:%S%.f")).or_else(|| local("%Y-%m-%dT%H:%M:%S%.f"));
     moment.ok_or_else(|| invalid("occurred_at", "expected RFC 3339, or `yyyy-MM-dd HH:mm:ss` in the account's time zone"))

@@ -1,7 +1,7 @@
 //! What an account owns and what became of what it sent, by HTTP: registrations, keys, settings, events, deliveries; and
 //! what whoever runs the deployment needs.
 //!
-//! Promises: a secret is never in an answer, but for a new key in the answer that makes it; what belongs to another
+//! Promises: a secret is never in an answer, but for a new key, or the path of a new hook, in the answer that makes it; what belongs to another
 //! account is 404. Left to others: who may call and how refusals look ([`bellhop_http`]), what is shown of a delivery
 //! ([`bellhop_core::view`]).
 
@@ -9,6 +9,7 @@ mod account;
 mod contacts;
 mod deliveries;
 mod events;
+mod hooks;
 mod keys;
 mod operate;
 mod records;
@@ -42,6 +43,9 @@ pub fn routes(api: Api) -> Router {
         .route("/v1/account", get(account::get).put(account::put))
         .route("/v1/keys", get(keys::list).post(keys::make))
         .route("/v1/keys/{id}", delete(keys::revoke))
+        .route("/v1/hooks", get(hooks::list).post(hooks::make))
+        .route("/v1/hooks/kinds", get(hooks::kinds))
+        .route("/v1/hooks/{name}", get(hooks::one).delete(hooks::delete))
         .route("/v1/events", get(events::list))
         .route("/v1/events/{id}", get(events::one))
         .route("/v1/deliveries", get(deliveries::list))

@@ -6,7 +6,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_types::SdkConfig;
 use bellhop_core::{
     channel::Catalog,
-    model::{Account, AccountId, ChannelId, Key, KeyId, Name, Registration},
+    model::{Account, AccountId, ChannelId, Hook, Key, KeyId, Name, Registration},
     ports::{Clock, Kind, Ports, Record, Transport},
     report::Telemetry,
     token::flights::Flights,
@@ -67,6 +67,8 @@ pub(crate) struct Known {
     pub(crate) records: Cache<(AccountId, Kind), Vec<Record>>,
     pub(crate) accounts: Cache<AccountId, Account>,
     pub(crate) keys: Cache<KeyId, Key>,
+    /// By the hash of their tokens.
+    pub(crate) hooks: Cache<String, Hook>,
 }
 
 /// Builds every client once, from the environment (`AWS_REGION`, `AWS_ENDPOINT_URL`, credentials), and opens their
@@ -115,6 +117,7 @@ impl Store {
             records: Arc::clone(self) as _,
             accounts: Arc::clone(self) as _,
             keys: Arc::clone(self) as _,
+            hooks: Arc::clone(self) as _,
             attachments: Arc::clone(self) as _,
             tokens: Arc::clone(self) as _,
             flights: Flights::default(),

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    Code, Problem, StoreError,
+    Code, Problem, Reason, StoreError,
     channel::{Catalog, Params},
     model::{
         AccountId, Address, AttachmentId, ChannelId, Contact, DeliveryId, Draft, Event, EventId, Name, Recipient, Registration,
@@ -51,6 +51,8 @@ pub enum Wanted {
     Message,
     /// To report something: rules decide who hears of it besides those whom the caller names.
     Event,
+    /// The same, by a system that cannot know our names: whoever of those it names is not there is told of and refuses nothing.
+    Hook,
 }
 
 impl Wanted {
@@ -58,7 +60,7 @@ impl Wanted {
     fn field(self) -> &'static str {
         match self {
             Self::Message => "to",
-            Self::Event => "send_to",
+            Self::Event | Self::Hook => "send_to",
         }
     }
 }
@@ -72,8 +74,8 @@ pub async fn accept(
     key: Option<IdempotencyKey>,
 ) -> Result<Answer, Problem> {
     check_options(ports.channels, &draft.options)?;
-    let targets = match resolve(ports, account, &draft, wanted.field()).await {
-        Ok(targets) => targets,
+    let (targets, missing) = match resolve(ports, account, &draft, wanted).await {
+        Ok(found) => found,
         // What was accepted once is answered again, even if it could not be accepted now.
         Err(problem) => match &key {
             Some(key) => return replay(ports, ports.ledger.recall(key, ports.clock.now()).await?).await.unwrap_or(Err(problem)),
@@ -87,10 +89,11 @@ pub async fn accept(
         ports.attachments.put(account, AttachmentId(id), picture).await?;
     }
     let mut event = draft.into_event(id, account.clone(), now);
-    let plan = match wanted {
+    let mut plan = match wanted {
         Wanted::Message => planned(ports, &targets),
-        Wanted::Event => by_rules(ports, &mut event, targets, key.as_ref()).await?,
+        Wanted::Event | Wanted::Hook => by_rules(ports, &mut event, targets, key.as_ref()).await?,
     };
+    plan.dropped.extend(missing);
     let accepted = ports.ledger.accept(Acceptance { key, event: event.clone(), plan: plan.clone() }).await?;
     if let Accepted::New(id) = accepted {
         let event = Arc::new(event.adopt(id));
@@ -182,13 +185,19 @@ fn check_options(channels: Catalog, options: &BTreeMap<ChannelId, Map<String, Va
     })
 }
 
-/// The registrations that the recipients stand for, in their order.
-async fn resolve(ports: &Ports, account: &AccountId, draft: &Draft, field: &str) -> Result<Vec<Target>, Problem> {
+/// The registrations that the recipients stand for, in their order, and who is not there where that refuses nothing.
+async fn resolve(
+    ports: &Ports,
+    account: &AccountId,
+    draft: &Draft,
+    wanted: Wanted,
+) -> Result<(Vec<Target>, Vec<Dropped>), Problem> {
+    let field = wanted.field();
     if draft.send_to.len() > MOST_RECIPIENTS {
         let detail = format!("one request names {MOST_RECIPIENTS} recipients at most; use groups, or several requests");
         return Err(Problem::field(Code::TooManyItems, field, detail));
     }
-    let mut targets = Vec::new();
+    let (mut targets, mut missing) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
     let via = match &draft.via {
         Some(name) => Some(via(ports, account, name).await?),
@@ -199,16 +208,26 @@ async fn resolve(ports: &Ports, account: &AccountId, draft: &Draft, field: &str)
             continue;
         }
         let field = format!("{field}[{at}]");
-        targets.extend(reached(ports, account, via.as_ref(), recipient).await.map_err(|error| match error {
-            NotReached::Nobody(problem) => Problem { field: problem.field.or_else(|| Some(field.clone())), ..problem },
-            NotReached::Store(error) => error.into(),
-        })?);
+        match reached(ports, account, via.as_ref(), recipient).await {
+            Ok(found) => targets.extend(found),
+            Err(NotReached::Nobody(problem)) if wanted == Wanted::Hook => {
+                let why = why_nobody(problem.code);
+                missing.push(Dropped::Recipient { recipient: recipient.clone(), rule: None, why });
+            }
+            Err(NotReached::Nobody(problem)) => return Err(Problem { field: problem.field.or(Some(field)), ..problem }),
+            Err(NotReached::Store(error)) => return Err(error.into()),
+        }
         if targets.len() > MOST_TARGETS {
             let detail = format!("one event reaches {MOST_TARGETS} registrations at most; send several");
             return Err(Problem::field(Code::TooManyItems, field, detail));
         }
     }
-    Ok(targets)
+    Ok((targets, missing))
+}
+
+/// In the word for those who are left out, where nothing is refused.
+pub(crate) fn why_nobody(code: Code) -> Reason {
+    if code == Code::NoAddress { Reason::NoAddress } else { Reason::UnknownRecipient }
 }
 
 /// Why a recipient stands for nobody.

@@ -149,6 +149,14 @@ pub struct Text {
     pub zh: &'static str,
 }
 
+impl Text {
+    /// The one for readers of that language, e.g. `zh-CN`; whoever reads neither gets English.
+    pub fn in_language(self, locale: &str) -> &'static str {
+        let language = locale.split('-').next().unwrap_or_default();
+        if language.eq_ignore_ascii_case("zh") { self.zh } else { self.en }
+    }
+}
+
 /// What fits into one message.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Limits {

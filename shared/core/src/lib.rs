@@ -13,6 +13,7 @@ pub mod backoff;
 pub mod channel;
 pub mod deliver;
 pub mod error;
+pub mod hooks;
 pub mod mail;
 pub mod model;
 pub mod pace;

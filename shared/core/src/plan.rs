@@ -78,12 +78,13 @@ pub enum Dropped {
         /// Why.
         why: Reason,
     },
-    /// Somebody whom a rule names, and who is not there.
+    /// Somebody whom a rule or another system names, and who is not there.
     Recipient {
         /// Who.
         recipient: Recipient,
-        /// Which rule.
-        rule: Name,
+        /// Which rule; none if it was the event itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rule: Option<Name>,
         /// Why.
         why: Reason,
     },

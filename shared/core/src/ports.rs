@@ -10,7 +10,7 @@ use crate::{
     channel::{Catalog, Outgoing, Reply},
     mail::{Mail, Mailed},
     model::{
-        Account, AccountId, AttachmentId, ChannelId, Delivery, DeliveryId, Disabled, Event, EventId, Job, Key, KeyId, Name,
+        Account, AccountId, AttachmentId, ChannelId, Delivery, DeliveryId, Disabled, Event, EventId, Hook, Job, Key, KeyId, Name,
         Picture, Registration, State,
     },
     pace::SendRate,
@@ -35,6 +35,7 @@ pub struct Ports {
     pub records: Arc<dyn Records>,
     pub accounts: Arc<dyn Accounts>,
     pub keys: Arc<dyn Keys>,
+    pub hooks: Arc<dyn Hooks>,
     pub attachments: Arc<dyn Attachments>,
     pub tokens: Arc<dyn Tokens>,
     pub flights: Flights,
@@ -333,6 +334,22 @@ pub trait Keys: Send + Sync {
 
     /// Revokes one. `false`: the account has none of that id.
     async fn delete(&self, account: &AccountId, id: &KeyId) -> Result<bool, StoreError>;
+}
+
+/// The paths by which other systems report.
+#[async_trait]
+pub trait Hooks: Send + Sync {
+    /// The one whose token has that hash, at most 30 s old, "there is none" included.
+    async fn find(&self, hash: &str) -> Result<Option<Arc<Hook>>, StoreError>;
+
+    /// All of an account, by name.
+    async fn list(&self, account: &AccountId) -> Result<Vec<Hook>, StoreError>;
+
+    /// Keeps a new one. `false`: the account has one of that name.
+    async fn create(&self, hook: &Hook) -> Result<bool, StoreError>;
+
+    /// Forgets one. `false`: the account has none of that name.
+    async fn delete(&self, account: &AccountId, name: &Name) -> Result<bool, StoreError>;
 }
 
 /// Bytes that are too many for a row.

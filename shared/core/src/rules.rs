@@ -59,20 +59,21 @@ impl Verdict {
     }
 }
 
-/// Whether the rule looks at such an event at all.
+/// Whether the rule looks at such an event at all. A test is of every type.
 pub fn looks_at(rule: &Rule, event: &Event) -> bool {
     let source = event.source.as_str().to_lowercase();
     let kind = event.event_type.as_ref().map(|kind| kind.as_str().to_lowercase());
     let fits = |patterns: &[crate::model::Pattern], text: Option<&str>| {
         patterns.is_empty() || text.is_some_and(|text| patterns.iter().any(|pattern| pattern.fits(text)))
     };
-    rule.enabled && fits(&rule.matching.sources, Some(&source)) && fits(&rule.matching.types, kind.as_deref())
+    let of_type = event.is_test() || fits(&rule.matching.types, kind.as_deref());
+    rule.enabled && fits(&rule.matching.sources, Some(&source)) && of_type
 }
 
 /// What the rule's counter has to be asked about the event; nothing if there is none, or the event is no run.
 pub fn to_be_counted(rule: &Rule, event: &Event, id: u128) -> Option<(Wish, Run)> {
     let needed = rule.after_failures.threshold().or_else(|| rule.tell_recovery.then_some(1))?;
-    let run = Run { id, trigger: event.trigger, result: event.result?, is_final: event.is_final };
+    let run = Run { id, trigger: event.trigger, result: event.run()?, is_final: event.is_final };
     Some((Wish { needed, tell: rule.tell, count_manual: rule.count_manual }, run))
 }
 
@@ -81,7 +82,7 @@ pub fn decide(rule: &Rule, event: &Event, counted: Option<(Wish, Count)>) -> Ver
     if let (Some((_, Count::Recovered(after))), true) = (counted, rule.tell_recovery) {
         return Verdict::Recovered { after };
     }
-    if event.result.is_some_and(|result| !rule.notify.tells_of(event.trigger, result)) {
+    if event.run().is_some_and(|result| !rule.notify.tells_of(event.trigger, result)) {
         return Verdict::drop(Reason::NotifySwitchedOff);
     }
     match counted {
@@ -143,6 +144,17 @@ mod tests {
         {
             assert_eq!(decided(trigger, Some(result)), Verdict::drop(Reason::NotifySwitchedOff));
         }
+    }
+
+    #[test]
+    fn no_rule_of_its_source_holds_a_test_back_or_counts_it() {
+        let rule = rule(&json!({
+            "match": {"sources": ["a"], "types": ["domain.*"]}, "notify": {"auto_failure": true}, "after_failures": 3,
+        }));
+        let test = event("a", Some("Notify.test"), Trigger::Auto, Some(RunResult::Success));
+        assert!(looks_at(&rule, &test) && to_be_counted(&rule, &test, 7).is_none());
+        assert_eq!(decide(&rule, &test, None), Verdict::Notify);
+        assert!(!looks_at(&rule, &event("b", Some("notify.test"), Trigger::Auto, None)));
     }
 
     #[test]

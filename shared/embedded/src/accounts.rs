@@ -95,7 +95,7 @@ impl Keys for Store {
     }
 }
 
-fn one<T: DeserializeOwned>(connection: &Connection, what: &str, sql: &str, id: &str) -> Result<Option<T>, Fault> {
+pub(crate) fn one<T: DeserializeOwned>(connection: &Connection, what: &str, sql: &str, id: &str) -> Result<Option<T>, Fault> {
     let body = connection.prepare_cached(sql)?.query_row([id], |row| row.get::<_, String>(0)).optional()?;
     body.map(|body| parse(what, &body)).transpose()
 }

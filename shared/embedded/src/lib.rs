@@ -17,6 +17,7 @@ mod deliveries;
 mod directory;
 mod error;
 mod events;
+mod hooks;
 mod inspect;
 mod ledger;
 mod log;

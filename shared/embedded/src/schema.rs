@@ -145,6 +145,16 @@ pub(crate) const STEPS: &[&str] = &[
 
     CREATE INDEX registrations_for_contacts ON registrations (account, name) WHERE json_extract(body, '$.serves') = 'contacts';
 ",
+    "
+    -- paths by which other systems report
+    CREATE TABLE hooks (
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        hash TEXT NOT NULL UNIQUE,
+        body TEXT NOT NULL,
+        PRIMARY KEY (account, name)
+    ) WITHOUT ROWID, STRICT;
+",
 ];
 
 /// The version that this program writes.

@@ -11,7 +11,7 @@ use std::{
 use bellhop_core::{
     StoreError,
     channel::Catalog,
-    model::{Account, AccountId, ChannelId, Key, KeyId, Name, Registration},
+    model::{Account, AccountId, ChannelId, Hook, Key, KeyId, Name, Registration},
     ports::{Clock, Kind, Ports, Record, Transport},
     report::Telemetry,
     token::flights::Flights,
@@ -74,6 +74,8 @@ pub(crate) struct Memory {
     pub(crate) records: Cache<(AccountId, Kind), Vec<Record>>,
     pub(crate) accounts: Cache<AccountId, Account>,
     pub(crate) keys: Cache<KeyId, Key>,
+    /// By the hash of their tokens.
+    pub(crate) hooks: Cache<String, Hook>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -109,6 +111,7 @@ impl Store {
             records: Cache::default(),
             accounts: Cache::default(),
             keys: Cache::default(),
+            hooks: Cache::default(),
             clock,
         });
         let lanes = table::lanes_in_use(&connection)
@@ -157,6 +160,7 @@ impl Store {
             records: Arc::clone(self) as _,
             accounts: Arc::clone(self) as _,
             keys: Arc::clone(self) as _,
+            hooks: Arc::clone(self) as _,
             attachments: Arc::clone(self) as _,
             tokens: Arc::clone(self) as _,
             flights: Flights::default(),
@@ -243,6 +247,7 @@ impl Memory {
                 Effect::Registration(account, name) => self.registrations.forget(&(account, name)),
                 Effect::Account(id) => self.accounts.forget(&id),
                 Effect::Key(id) => self.keys.forget(&id),
+                Effect::Hook(hash) => self.hooks.forget(&hash),
             }
         }
     }

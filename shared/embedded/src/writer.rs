@@ -126,6 +126,8 @@ pub(crate) enum Effect {
     Account(AccountId),
     /// A key changed.
     Key(KeyId),
+    /// The hook of a token of that hash came or went.
+    Hook(String),
     /// One of an account's records of a kind changed.
     Records(AccountId, Kind),
 }

@@ -38,6 +38,16 @@ pub enum Limit {
     Picture(&'static str),
 }
 
+impl Limit {
+    /// The most that is read at all.
+    fn most(self) -> usize {
+        match self {
+            Self::Plain => PLAIN,
+            Self::Picture(_) => WITH_PICTURE,
+        }
+    }
+}
+
 /// A body as it came, not yet parsed. Prints its length only.
 pub struct Payload {
     bytes: Vec<u8>,
@@ -53,14 +63,34 @@ impl Payload {
         }
         check_content_type(request.headers())?;
         let idempotency = idempotency(request.headers())?;
-        let most = match limit {
-            Limit::Plain => PLAIN,
-            Limit::Picture(_) => WITH_PICTURE,
-        };
         if content_length(request.headers()).is_some_and(|length| length > HEARD_OUT) {
             return Err(too_large());
         }
-        Ok(Self { bytes: collect(request.into_body(), most).await?, idempotency, limit })
+        Ok(Self { bytes: collect(request.into_body(), limit.most()).await?, idempotency, limit })
+    }
+
+    /// Reads what a system sends that knows nothing of this API: a body of any type, with any query.
+    pub async fn foreign(request: Request, limit: Limit) -> Result<Self, Problem> {
+        let idempotency = idempotency(request.headers())?;
+        if content_length(request.headers()).is_some_and(|length| length > HEARD_OUT) {
+            return Err(too_large());
+        }
+        Ok(Self { bytes: collect(request.into_body(), limit.most()).await?, idempotency, limit })
+    }
+
+    /// A body that is there already.
+    pub fn of(bytes: Vec<u8>, limit: Limit) -> Self {
+        Self { bytes, idempotency: None, limit }
+    }
+
+    /// Its bytes, to see what it is.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Its text, which is no JSON and has no picture; what is no UTF-8 in it is replaced.
+    pub fn text(&self) -> Result<String, Problem> {
+        if self.bytes.len() > PLAIN { Err(too_large()) } else { Ok(String::from_utf8_lossy(&self.bytes).into_owned()) }
     }
 
     /// The JSON in it.
@@ -89,6 +119,11 @@ impl Payload {
     pub fn idempotency_key(&self, account: &AccountId, route: &'static str, now: Timestamp) -> Option<IdempotencyKey> {
         let key = self.idempotency.clone()?;
         Some(remember(account, route, key, &self.bytes, now))
+    }
+
+    /// The key of a request that says itself which it is: the very same bytes on that route.
+    pub fn own_key(&self, account: &AccountId, route: &'static str, now: Timestamp) -> IdempotencyKey {
+        remember(account, route, sha256_hex(&self.bytes), &self.bytes, now)
     }
 
     /// The key of item `index` of a bulk: its own, so that each item is kept and repeated by itself.

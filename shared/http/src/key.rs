@@ -6,6 +6,7 @@ use std::fmt;
 
 use bellhop_core::model::KeyId;
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 /// A whole key: names itself, and proves that its holder may use it. Prints its id only.
 #[derive(Clone, PartialEq, Eq)]
@@ -66,6 +67,11 @@ pub fn hash_secret(secret: &str) -> String {
     sha256_hex(secret.as_bytes())
 }
 
+/// Whether it is the secret that was stored in that form; takes as long either way.
+pub fn proves(secret: &str, stored: &str) -> bool {
+    bool::from(hash_secret(secret).as_bytes().ct_eq(stored.as_bytes()))
+}
+
 pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     let digits = Sha256::digest(bytes);
     let digits = digits.iter().flat_map(|byte| [byte >> 4, byte & 15]);
@@ -90,6 +96,7 @@ mod tests {
         // printf abc | sha256sum
         assert_eq!(hash_secret("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!(parse_key(&format!("bh_admin_{SECRET}")).unwrap().hash(), hash_secret(SECRET));
+        assert!(proves("abc", &hash_secret("abc")) && !proves("xyz", &hash_secret("abc")));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod bulk;
 mod events;
+mod hooks;
 mod messages;
 mod refusals;
 mod world;

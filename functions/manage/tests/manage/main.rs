@@ -6,6 +6,7 @@ mod accounts;
 mod callers;
 mod channel;
 mod events;
+mod hooks;
 mod operate;
 mod race;
 mod registrations;

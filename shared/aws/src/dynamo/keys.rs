@@ -28,13 +28,15 @@
 //! | `account/{account}` | `account` | an account's settings |
 //! | `key/{key id}` | `key` | an API key |
 //! | `keys/{account}` | `{created ms}/{key id}` | the same, for the account's list |
+//! | `hook/{hash}` | `hook` | a hook, by the hash of its path's token |
+//! | `hooks/{account}` | `{name}` | the same, for the account's list |
 //!
 //! The one index, [`RARE`], is sparse: only deliveries that are `retrying`, `failed` or `dropped` have its attributes.
 //! It lags and is therefore asked for ids alone; the rows decide.
 
 use bellhop_core::{
     Timestamp,
-    model::{AccountId, ChannelId, DeliveryId, EventId, Key as ApiKey, KeyId, Name, State},
+    model::{AccountId, ChannelId, DeliveryId, EventId, Hook, Key as ApiKey, KeyId, Name, State},
     ports::{IdempotencyKey, Kind},
     token::TokenKey,
 };
@@ -231,6 +233,18 @@ pub(crate) fn api_keys(account: &AccountId) -> String {
 
 pub(crate) fn api_key_of_account(owned: &ApiKey) -> Key {
     key(api_keys(&owned.account), format!("{:015}/{}", owned.created_at.as_millisecond(), owned.id.part()))
+}
+
+pub(crate) fn hook(hash: &str) -> Key {
+    key(format!("hook/{hash}"), "hook")
+}
+
+pub(crate) fn hooks(account: &AccountId) -> String {
+    format!("hooks/{}", account.as_str())
+}
+
+pub(crate) fn hook_of_account(owned: &Hook) -> Key {
+    key(hooks(&owned.account), owned.name.as_str())
 }
 
 #[cfg(test)]

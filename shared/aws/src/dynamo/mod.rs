@@ -3,6 +3,7 @@
 mod deliveries;
 mod due;
 mod events;
+mod hooks;
 pub(crate) mod keys;
 mod ledger;
 mod pace;

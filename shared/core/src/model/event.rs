@@ -88,6 +88,16 @@ impl Event {
         }
     }
 
+    /// It only tries out the way to people.
+    pub fn is_test(&self) -> bool {
+        self.event_type.as_ref().is_some_and(|kind| kind.as_str().eq_ignore_ascii_case(EventType::TEST))
+    }
+
+    /// How the run went that it tells of; nothing if it is no run.
+    pub fn run(&self) -> Option<RunResult> {
+        self.result.filter(|_| !self.is_test())
+    }
+
     /// The same event under the id that an earlier, unfinished try gave it. A picture keeps the id it was stored under.
     #[must_use]
     pub fn adopt(self, id: EventId) -> Self {
@@ -236,6 +246,9 @@ impl<'de> Deserialize<'de> for Source {
 pub struct EventType(String);
 
 impl EventType {
+    /// What systems call a test of the way to people: no run, and of interest to every rule of its source.
+    pub const TEST: &'static str = "notify.test";
+
     /// Parses; `None` if it is empty, too long or has white space or control characters.
     pub fn parse(text: &str) -> Option<Self> {
         let fits = (1..=128).contains(&text.chars().count()) && !text.chars().any(|c| c.is_control() || c.is_whitespace());

@@ -1,9 +1,10 @@
-//! The nouns: account, key, registration, event, delivery. Parsed once at the edge, valid ever after.
+//! The nouns: account, key, registration, hook, event, delivery. Parsed once at the edge, valid ever after.
 
 mod account;
 mod contact;
 mod delivery;
 mod event;
+mod hook;
 mod id;
 mod name;
 mod recipient;
@@ -14,6 +15,7 @@ pub use account::{Account, Key, Rate, Scope};
 pub use contact::Contact;
 pub use delivery::{Attempt, Delivery, Job, Lease, Outcome, State};
 pub use event::{Draft, Event, EventType, Format, Picture, RunResult, Source, Trigger, Wording};
+pub use hook::{Defaults, Hook, HookKind, Route};
 pub use id::{AttachmentId, DeliveryId, EventId, KeyId, ParseIdError};
 pub use name::{AccountId, ChannelId, Name, NameError};
 pub use recipient::{Address, AddressKind, Recipient, RecipientError};

@@ -149,8 +149,7 @@ async fn targets(
 }
 
 fn nobody(recipient: &Recipient, rule: &Name, code: Code) -> Dropped {
-    let why = if code == Code::NoAddress { Reason::NoAddress } else { Reason::UnknownRecipient };
-    Dropped::Recipient { recipient: recipient.clone(), rule: rule.clone(), why }
+    Dropped::Recipient { recipient: recipient.clone(), rule: Some(rule.clone()), why: accept::why_nobody(code) }
 }
 
 /// The words of a recovery: the event's, below a title that says what is over.

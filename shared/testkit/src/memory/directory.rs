@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bellhop_core::{
     StoreError, Timestamp,
-    model::{Account, AccountId, AttachmentId, Disabled, Key, KeyId, Name, Picture, Registration, Serves},
+    model::{Account, AccountId, AttachmentId, Disabled, Hook, Key, KeyId, Name, Picture, Registration, Serves},
     pace::SendRate,
-    ports::{Accounts, Attachments, Freshness, Keys, Kind, Pace, Record, Records, Registrations},
+    ports::{Accounts, Attachments, Freshness, Hooks, Keys, Kind, Pace, Record, Records, Registrations},
 };
 
 use super::{Worker, tables::Tables};
@@ -190,6 +190,38 @@ impl Keys for Worker {
             owned && tables.keys.remove(id).is_some()
         })
         .await
+    }
+}
+
+#[async_trait]
+impl Hooks for Worker {
+    async fn find(&self, hash: &str) -> Result<Option<Arc<Hook>>, StoreError> {
+        Ok(self.read(|tables| tables.hooks.values().find(|hook| hook.hash == hash).cloned()))
+    }
+
+    async fn list(&self, account: &AccountId) -> Result<Vec<Hook>, StoreError> {
+        let of_account = |tables: &Tables| {
+            let owned = tables.hooks.values().filter(|hook| hook.account == *account);
+            owned.map(|hook| Hook::clone(hook)).collect()
+        };
+        Ok(self.read(of_account))
+    }
+
+    async fn create(&self, hook: &Hook) -> Result<bool, StoreError> {
+        self.effect("hook rows", |tables| {
+            let place = (hook.account.clone(), hook.name.clone());
+            let is_free = !tables.hooks.contains_key(&place);
+            if is_free {
+                tables.hooks.insert(place, Arc::new(hook.clone()));
+            }
+            is_free
+        })
+        .await
+    }
+
+    async fn delete(&self, account: &AccountId, name: &Name) -> Result<bool, StoreError> {
+        let place = (account.clone(), name.clone());
+        self.effect("hook rows gone", |tables| tables.hooks.remove(&place).is_some()).await
     }
 }
 

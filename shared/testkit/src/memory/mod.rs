@@ -62,6 +62,7 @@ impl Memory {
             records: Arc::clone(&worker) as _,
             accounts: Arc::clone(&worker) as _,
             keys: Arc::clone(&worker) as _,
+            hooks: Arc::clone(&worker) as _,
             attachments: Arc::clone(&worker) as _,
             tokens: worker,
             flights: Flights::default(),

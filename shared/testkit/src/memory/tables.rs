@@ -7,7 +7,7 @@ use std::{
 
 use bellhop_core::{
     Timestamp,
-    model::{Account, AccountId, ChannelId, Delivery, DeliveryId, EventId, Job, Key, KeyId, Name, Picture, Registration},
+    model::{Account, AccountId, ChannelId, Delivery, DeliveryId, EventId, Hook, Job, Key, KeyId, Name, Picture, Registration},
     ports::{IdempotencyKey, Kind, Record, StoredEvent},
     token::{Slot, TokenKey},
 };
@@ -29,6 +29,7 @@ pub(super) struct Tables {
     pub(super) records: BTreeMap<(AccountId, Kind, String), Record>,
     pub(super) accounts: BTreeMap<AccountId, Arc<Account>>,
     pub(super) keys: BTreeMap<KeyId, Arc<Key>>,
+    pub(super) hooks: BTreeMap<(AccountId, Name), Arc<Hook>>,
     pub(super) attachments: BTreeMap<(AccountId, EventId), Picture>,
     pub(super) tokens: BTreeMap<TokenKey, Slot>,
 }

@@ -6,6 +6,7 @@
 
 pub mod alone;
 pub mod directory;
+pub mod hooks;
 pub mod ledger;
 pub mod pace;
 pub mod protocol;
@@ -132,6 +133,12 @@ macro_rules! port_suite {
                 a_key_is_revoked_by_its_account_alone,
                 a_picture_is_kept_byte_by_byte_and_forgotten,
                 pictures_of_other_accounts_are_not_there,
+            }
+            hooks {
+                a_hook_is_found_by_its_tokens_hash,
+                a_hooks_name_is_taken_once_in_its_account,
+                hooks_are_listed_by_name_for_their_account,
+                a_deleted_hook_is_not_found_and_its_name_is_free,
             }
             tokens {
                 the_first_who_asks_may_fetch_and_others_wait,
@@ -272,6 +279,7 @@ mod tests {
         let modules = [
             include_str!("alone.rs"),
             include_str!("directory.rs"),
+            include_str!("hooks.rs"),
             include_str!("ledger.rs"),
             include_str!("pace.rs"),
             include_str!("protocol.rs"),
