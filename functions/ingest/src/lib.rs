@@ -1,4 +1,4 @@
-//! Events and messages come in by HTTP and go to [`bellhop_core::accept`]; events also by [`hooks`], from systems that know
+//! Events and messages come in by HTTP and go to [`bellhop_core::accept`]; events also by `hooks`, from systems that know
 //! nothing of this API.
 //!
 //! Promises: what was answered with 202 is kept; what was refused left nothing behind; in a bulk, each item stands for
