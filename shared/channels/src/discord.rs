@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bellhop_core::{
     Problem, Reason, Retry, SendError, Timestamp,
-    channel::{Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
+    channel::{Context, Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
     model::Format,
     render::shorten,
 };
@@ -17,6 +17,8 @@ use url::Url;
 use crate::{
     address,
     answer::{Answer, Fault, refused, undocumented, unknown_code},
+    email::picture_type,
+    multipart,
     param::{INCLUDE_PICTURE, param, required, text},
     request::{Once, post_json},
 };
@@ -68,13 +70,13 @@ const AVATAR_URL: Param = param(
 );
 
 /// The channel `discord`.
-pub(crate) static SPEAKER: Once = Once { spec: &SPEC, request: |_, message, params| request(message, params), judge };
+pub(crate) static SPEAKER: Once = Once { spec: &SPEC, request, judge };
 
 fn check(params: &Params) -> Result<(), Problem> {
     address::check_url(params, &WEBHOOK, [])
 }
 
-fn request(message: &Message, params: &Params) -> Result<Outgoing, SendError> {
+fn request(cx: &Context, message: &Message, params: &Params) -> Result<Outgoing, SendError> {
     let not_a_url = |_| SendError::new(Reason::InvalidParams, Retry::Never, "`webhook` is not a URL; set it again");
     let mut url = Url::parse(required(params, WEBHOOK.name)?.trim()).map_err(not_a_url)?;
     url.query_pairs_mut().append_pair("wait", "true");
@@ -84,7 +86,10 @@ fn request(message: &Message, params: &Params) -> Result<Outgoing, SendError> {
             body[param.name] = value.trim().into();
         }
     }
-    Ok(post_json(url.into(), &body))
+    match message.picture {
+        Some(picture) => Ok(multipart::post(cx, url.into(), &[("payload_json", body.to_string())], "files[0]", picture)),
+        None => Ok(post_json(url.into(), &body)),
+    }
 }
 
 fn embed(message: &Message) -> Value {
@@ -97,7 +102,9 @@ fn embed(message: &Message) -> Value {
             embed[name] = text.into();
         }
     }
-    if let Some(url) = message.image_url {
+    // https://discord.com/developers/docs/reference#uploading-files
+    let attached = message.picture.map(|picture| format!("attachment://{}", picture_type(&picture.0).1));
+    if let Some(url) = attached.or_else(|| message.image_url.map(str::to_owned)) {
         embed["image"] = json!({ "url": url });
     }
     embed
@@ -132,7 +139,7 @@ fn wait(answer: &Answer) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use bellhop_core::render::length;
+    use bellhop_core::{channel::Body, model::Picture, render::length};
     use proptest::prelude::*;
 
     use super::*;
@@ -196,5 +203,19 @@ mod tests {
             prop_assert!(length(embed["title"].as_str().unwrap_or_default(), Unit::Utf16) <= TITLE.max);
             prop_assert!(length(embed["description"].as_str().unwrap_or_default(), Unit::Utf16) <= DESCRIPTION.max);
         }
+    }
+
+    #[test]
+    fn a_screenshot_goes_along_and_is_shown_in_the_embed() {
+        let picture = Picture(b"\xff\xd8\xff\0".as_slice().into());
+        let job = sample::event("b", json!({}));
+        let message = Message { picture: Some(&picture), ..sample::message(&job) };
+        let params = sample::params(&SPEC, json!({"webhook": "https://discord.com/api/webhooks/1/t0k"}));
+        let outgoing = sample::request(&SPEAKER, &message, &params);
+        let Body::Raw(form) = &outgoing.body else { panic!("no form") };
+        let shown = String::from_utf8_lossy(form);
+        assert!(shown.contains("name=\"payload_json\"\r\n\r\n{") && shown.contains("attachment://picture.jpg"), "{shown}");
+        assert!(shown.contains("name=\"files[0]\"; filename=\"picture.jpg\"\r\nContent-Type: image/jpeg"), "{shown}");
+        assert!(form.windows(picture.0.len()).any(|part| part == &*picture.0), "byte for byte");
     }
 }

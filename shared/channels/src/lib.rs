@@ -34,6 +34,7 @@ mod join;
 mod mailbox;
 mod mailgun;
 mod matrix;
+mod multipart;
 mod ntfy;
 mod onebot;
 mod param;

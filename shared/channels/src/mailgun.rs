@@ -8,15 +8,16 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use bellhop_core::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
     channel::{Body, Context, Kind, Limits, Message, Method, Outgoing, Param, Params, Reply, Spec, Step},
-    model::{AddressKind, Format, Picture},
+    model::{AddressKind, Format},
 };
 use url::Host;
 
 use crate::{
     answer::{Answer, undocumented},
     bodies::Bodies,
-    email::{picture_type, subject},
+    email::subject,
     mailbox::Mailbox,
+    multipart,
     param::{HTML, INCLUDE_PICTURE, param, required, text},
     request::Once,
     template::percent_encoded,
@@ -136,37 +137,19 @@ fn request(cx: &Context, message: &Message, params: &Params) -> Result<Outgoing,
     fields.extend(message.id.clone().map(|id| ("h:X-Entity-Ref-ID", id)));
     let host = if params.text(REGION.name) == Some("eu") { "api.eu.mailgun.net" } else { "api.mailgun.net" };
     let key = format!("api:{}", required(params, API_KEY.name)?.trim());
-    let (content_type, body) = match message.picture {
-        None => {
-            let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            ("application/x-www-form-urlencoded".to_owned(), Body::Form(fields))
-        }
-        Some(picture) => {
-            let boundary = cx.nonce("boundary", 24);
-            (format!("multipart/form-data; boundary={boundary}"), Body::Raw(multipart(&boundary, &fields, picture)))
-        }
+    let url = format!("https://{host}/v3/{}/messages", percent_encoded(required(params, DOMAIN.name)?.trim()));
+    let mut outgoing = match message.picture {
+        None => Outgoing {
+            method: Method::Post,
+            url,
+            headers: vec![("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned())],
+            body: Body::Form(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
+            proxy: None,
+        },
+        Some(picture) => multipart::post(cx, url, &fields, "attachment", picture),
     };
-    let headers = [("content-type", content_type), ("authorization", format!("Basic {}", BASE64_STANDARD.encode(key)))];
-    Ok(Outgoing {
-        method: Method::Post,
-        url: format!("https://{host}/v3/{}/messages", percent_encoded(required(params, DOMAIN.name)?.trim())),
-        headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),
-        body,
-        proxy: None,
-    })
-}
-
-/// <https://www.rfc-editor.org/rfc/rfc7578>
-fn multipart(boundary: &str, fields: &[(&str, String)], picture: &Picture) -> Vec<u8> {
-    let (media_type, name) = picture_type(&picture.0);
-    let part = |(name, value): &(&str, String)| {
-        format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
-    };
-    let file = format!(
-        "--{boundary}\r\nContent-Disposition: form-data; name=\"attachment\"; filename=\"{name}\"\r\nContent-Type: {media_type}\r\n\r\n"
-    );
-    let texts = fields.iter().map(part).collect::<String>() + &file;
-    [texts.as_bytes(), &picture.0, format!("\r\n--{boundary}--\r\n").as_bytes()].concat()
+    outgoing.headers.push(("authorization".to_owned(), format!("Basic {}", BASE64_STANDARD.encode(key))));
+    Ok(outgoing)
 }
 
 /// 200 with an id is a yes; the statuses of refusals are documented, their texts are not.
@@ -189,7 +172,7 @@ fn judge(reply: &Reply, now: Timestamp) -> Step {
 
 #[cfg(test)]
 mod tests {
-    use bellhop_core::model::Address;
+    use bellhop_core::model::{Address, Picture};
     use serde_json::{Value, json};
 
     use super::*;

@@ -1,8 +1,7 @@
 //! A Telegram bot: text of any length in several messages, and a picture by its URL.
 //!
 //! Formatting goes beside the text, as entities, which no text can break; or in it, where `parse_mode` asks for that. Three refusals are met by another request: without formatting where Telegram cannot read it, with a link where it cannot
-//! fetch the picture, and to the new chat where a group has become a supergroup. Each is tried once. Left out: uploading a
-//! picture's bytes.
+//! fetch the picture, and to the new chat where a group has become a supergroup. Each is tried once.
 //! <https://core.telegram.org/bots/api>
 
 mod spec;
@@ -27,6 +26,7 @@ use crate::{
         self,
         rich::{Mark, Rich},
     },
+    multipart,
     param::{PROXY, required, with_picture},
     request::post_json,
     template::percent_encoded,
@@ -78,7 +78,7 @@ impl Channel for Telegram {
             }
         }
         match (plan.parts.front(), plan.moved) {
-            (Some(part), _) => request(&plan, part, message, params).map_or_else(Step::Fail, Step::Call),
+            (Some(part), _) => request(cx, &plan, part, message, params).map_or_else(Step::Fail, Step::Call),
             (None, None) => Step::Done,
             (None, Some(chat)) => Step::DoneBut(format!("{}; this message went there", moved_to(chat))),
         }
@@ -97,10 +97,28 @@ fn moved_to(chat: i64) -> String {
     format!("the group has become the supergroup {chat}: set `chat_id` to that")
 }
 
+/// A picture on its way.
+#[derive(Debug, Clone)]
+enum Photo {
+    /// Telegram fetches it.
+    Url(String),
+    /// It goes along: the message's own.
+    Bytes,
+}
+
+impl Photo {
+    fn of(message: &Message) -> Option<Self> {
+        match message.picture {
+            Some(_) => Some(Self::Bytes),
+            None => message.image_url.map(|url| Self::Url(url.to_owned())),
+        }
+    }
+}
+
 /// One message.
 struct Part {
     text: Rich,
-    picture: Option<String>,
+    picture: Option<Photo>,
 }
 
 /// What is still to be sent, and how.
@@ -115,7 +133,7 @@ impl Plan {
     fn new(message: &Message, params: &Params) -> Self {
         let markup = Markup::of(params);
         let bold = markup != Markup::Entities || params.flag(spec::BOLD_TITLE.name, false);
-        Self { parts: parts(text(message, bold), message.image_url), markup, moved: None }
+        Self { parts: parts(text(message, bold), Photo::of(message)), markup, moved: None }
     }
 
     fn accepted(&mut self) {
@@ -128,9 +146,12 @@ impl Plan {
 
     /// The picture is the first part, so that nothing of the text was sent yet.
     fn without_picture(&mut self, message: &Message, params: &Params) -> Option<()> {
-        let picture = self.parts.front()?.picture.clone()?;
+        let link = match self.parts.front()?.picture.clone()? {
+            Photo::Url(url) => url,
+            Photo::Bytes => String::new(),
+        };
         let whole = Self::new(message, params).parts.into_iter().fold(Rich::default(), |whole, part| stacked(whole, &part.text));
-        self.parts = parts(stacked(whole, &Rich::plain(picture)), None);
+        self.parts = parts(stacked(whole, &Rich::plain(link)), None);
         Some(())
     }
 
@@ -152,8 +173,7 @@ fn text(message: &Message, bold: bool) -> Rich {
 }
 
 /// What is sent, one after the other: the picture with the text below it if that fits, else the picture and then the text.
-fn parts(text: Rich, picture: Option<&str>) -> VecDeque<Part> {
-    let picture = picture.map(str::to_owned);
+fn parts(text: Rich, picture: Option<Photo>) -> VecDeque<Part> {
     if picture.is_some() && render::length(text.text(), CAPTION.unit) <= CAPTION.max {
         return VecDeque::from([Part { text, picture }]);
     }
@@ -170,14 +190,16 @@ fn token(text: &str) -> Option<(&str, &str)> {
     (is_token && secret.bytes().all(fits)).then_some((bot, secret))
 }
 
-fn request(plan: &Plan, part: &Part, message: &Message, params: &Params) -> Result<Outgoing, SendError> {
+fn request(cx: &Context, plan: &Plan, part: &Part, message: &Message, params: &Params) -> Result<Outgoing, SendError> {
     let unusable = || SendError::new(Reason::InvalidParams, Retry::Never, "the `bot_token` of the registration is not usable");
     let (bot, secret) = token(required(params, spec::BOT_TOKEN.name)?).ok_or_else(unusable)?;
     let chat = required(params, spec::CHAT_ID.name)?.trim();
     let (text, entities) = plan.markup.write(&part.text);
     let mut body = json!({ "chat_id": plan.moved.map_or_else(|| chat.into(), Value::from) });
     let method = if let Some(picture) = &part.picture {
-        body["photo"] = picture.as_str().into();
+        if let Photo::Url(url) = picture {
+            body["photo"] = url.as_str().into();
+        }
         if !text.is_empty() {
             body["caption"] = text.into();
         }
@@ -204,7 +226,17 @@ fn request(plan: &Plan, part: &Part, message: &Message, params: &Params) -> Resu
     }
     let base = params.text(spec::BASE_URL.name).unwrap_or("https://api.telegram.org").trim().trim_end_matches('/');
     let url = format!("{base}/bot{bot}:{}/{method}", percent_encoded(secret));
-    Ok(Outgoing { proxy: params.text(PROXY.name).map(str::to_owned), ..post_json(url, &body) })
+    let outgoing = match (&part.picture, message.picture) {
+        (Some(Photo::Bytes), Some(picture)) => multipart::post(cx, url, &fields(&body), "photo", picture),
+        _ => post_json(url, &body),
+    };
+    Ok(Outgoing { proxy: params.text(PROXY.name).map(str::to_owned), ..outgoing })
+}
+
+/// The same in a form: what is no text is JSON there.
+fn fields(body: &Value) -> Vec<(&str, String)> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    body.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), text(value))).collect()
 }
 
 /// What an answer means for the plan. What may be met by another request holds the refusal for when it may not.
@@ -248,9 +280,15 @@ fn judge(reply: &Reply, now: Timestamp) -> Judged {
             if says("can't parse entities") {
                 return Judged::Unreadable(error(Fault::Message, "Telegram cannot read the formatting"));
             }
-            if ["failed to get HTTP URL content", "wrong file identifier", "wrong type of the web page content"]
-                .into_iter()
-                .any(says)
+            if [
+                "failed to get HTTP URL content",
+                "wrong file identifier",
+                "wrong type of the web page content",
+                "IMAGE_PROCESS_FAILED",
+                "PHOTO_",
+            ]
+            .into_iter()
+            .any(says)
             {
                 return Judged::NoPicture(error(Fault::Message, "Telegram cannot fetch the picture"));
             }

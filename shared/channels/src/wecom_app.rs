@@ -12,7 +12,7 @@ use std::time::Duration;
 use bellhop_core::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
     channel::{Body, Channel, Context, Limit, Message, Method, Outgoing, Param, Params, Reply, Spec, Step, Unit},
-    model::{Format, Picture},
+    model::Format,
     render::{cut, shorten},
     token::{Credential, Secret, Token},
 };
@@ -24,6 +24,7 @@ use crate::{
     format::{self, markdown},
     html,
     join::Joined,
+    multipart,
     param::{PROXY, required, with_picture},
     request::post_json,
     template::percent_encoded,
@@ -149,17 +150,8 @@ fn call(
 /// <https://developer.work.weixin.qq.com/document/path/90253>
 fn upload(cx: &Context, message: &Message, params: &Params, token: &Secret) -> Option<Outgoing> {
     let is_shown = matches!(params.text(spec::STYLE.name), None | Some("mpnews"));
-    let Picture(bytes) = message.picture.filter(|picture| is_shown && is_sendable(picture))?;
-    let boundary = cx.nonce("boundary", 24);
-    let (kind, name) = if bytes.starts_with(b"\x89PNG") { ("image/png", "image.png") } else { ("image/jpeg", "image.jpg") };
-    let head = format!(
-        "--{boundary}\r\nContent-Disposition: form-data; name=\"media\"; filename=\"{name}\"\r\nContent-Type: {kind}\r\n\r\n"
-    );
-    let body = [head.as_bytes(), bytes, format!("\r\n--{boundary}--\r\n").as_bytes()].concat();
-    let headers = vec![("content-type".to_owned(), format!("multipart/form-data; boundary={boundary}"))];
-    let outgoing = |url: String| {
-        Ok(Outgoing { method: Method::Post, url: format!("{url}&type=image"), headers, body: Body::Raw(body), proxy: None })
-    };
+    let picture = message.picture.filter(|picture| is_shown && is_sendable(picture))?;
+    let outgoing = |url: String| Ok(multipart::post(cx, format!("{url}&type=image"), &[], "media", picture));
     call(params, "media/upload", token, outgoing).ok()
 }
 

@@ -2,8 +2,8 @@
 
 use bellhop_core::{
     Reason, Retry,
-    channel::{Body, Channel, Context, Outgoing, Reply, Step},
-    model::Format,
+    channel::{Body, Channel, Context, Message, Outgoing, Reply, Step},
+    model::{Format, Picture},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -196,4 +196,29 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_screenshot_goes_along_with_the_text_below_it_and_is_left_out_where_telegram_cannot_read_it() {
+    let picture = Picture(b"\x89PNG\r\n--\0".as_slice().into());
+    let job = sample::event("b", json!({"title": "t", "url": "https://e.com/"}));
+    let message = Message { picture: Some(&picture), ..sample::message(&job) };
+    let params = sample::params(&SPEC, json!({"bot_token": "1:t0k", "chat_id": "7", "silent": true}));
+    let step = |so_far: &[Reply]| Telegram.step(&sample::context(), &message, &params, so_far);
+
+    let Step::Call(Outgoing { url, body: Body::Raw(form), .. }) = step(&[]) else { panic!("no form") };
+    assert!(url.ends_with("/sendPhoto"), "{url}");
+    let shown = String::from_utf8_lossy(&form);
+    for field in
+        ["name=\"chat_id\"\r\n\r\n7\r\n", "name=\"caption\"\r\n\r\nt\n\nb\r\n", "name=\"disable_notification\"\r\n\r\ntrue"]
+    {
+        assert!(shown.contains(field), "{field}: {shown}");
+    }
+    assert!(shown.contains("name=\"reply_markup\"\r\n\r\n{\"inline_keyboard\""), "{shown}");
+    assert!(form.windows(picture.0.len()).any(|part| part == &*picture.0), "byte for byte");
+
+    let refusal = refused(400, "Bad Request: IMAGE_PROCESS_FAILED");
+    let reply = Reply { status: 400, headers: Vec::new(), body: refusal.into() };
+    let Step::Call(Outgoing { url, body: Body::Json(plain), .. }) = step(&[reply]) else { panic!("no text") };
+    assert!(url.ends_with("/sendMessage") && plain.contains("t\\n\\nb\""), "{plain}");
 }

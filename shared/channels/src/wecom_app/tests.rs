@@ -1,6 +1,7 @@
 use bellhop_core::{
     Retry::{After, Later, Never},
     channel::Limit,
+    model::Picture,
     render::length,
 };
 use proptest::prelude::*;
