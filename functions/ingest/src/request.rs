@@ -148,8 +148,12 @@ fn via(text: &str) -> Result<Name, Problem> {
 }
 
 /// Where a click leads: apps have schemes of their own, so any will do.
+/// Apps have schemes of their own; those that run what stands in them lead nowhere good.
 pub(crate) fn link(text: String) -> Result<String, Problem> {
     match Url::parse(&text) {
+        Ok(url) if matches!(url.scheme(), "javascript" | "data" | "vbscript") => {
+            Err(invalid("url", format!("`{}:` is not a place; expected a URL such as `https://…`", url.scheme())))
+        }
         Ok(_) => Ok(text),
         Err(_) => Err(invalid("url", "expected a whole URL, its scheme included")),
     }
@@ -267,7 +271,9 @@ mod tests {
     #[test]
     fn links_are_whole_and_pictures_come_by_http() {
         assert_eq!(event(json!({"url": "myapp://open?x=1"})).unwrap().url.as_deref(), Some("myapp://open?x=1"));
-        assert_eq!(refusal(json!({"url": "/relative"})), (Code::InvalidField, "url".into()));
+        for bad in ["/relative", "javascript:alert(1)", "DATA:text/html,x", " vbscript:x"] {
+            assert_eq!(refusal(json!({"url": bad})), (Code::InvalidField, "url".into()), "{bad}");
+        }
         assert!(event(json!({"image_url": "https://example.org/a.png"})).is_ok());
         for bad in ["ftp://example.org/a.png", "a.png", "data:image/png;base64,AAAA"] {
             assert_eq!(refusal(json!({"image_url": bad})), (Code::InvalidField, "image_url".into()), "{bad}");

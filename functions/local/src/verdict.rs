@@ -89,14 +89,19 @@ fn before_the_message(step: impl Fn(&[Reply]) -> Step) -> Vec<Reply> {
     so_far
 }
 
-/// By user, as WeCom tells who does not have it. <https://developer.work.weixin.qq.com/document/path/90236>
+/// By user, as WeCom tells who does not have it, and WxPusher of each whether he has.
+/// <https://developer.work.weixin.qq.com/document/path/90236>, <https://wxpusher.zjiecode.com/docs/#/?id=send-msg>
 fn per_user(registration: &Map<String, Value>, reply: &Reply) -> Map<String, Value> {
     let said: Map<String, Value> = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let word = |is_reached: bool| Value::from(if is_reached { "delivered" } else { "permanent" });
+    if let Some(each) = said.get("data").and_then(Value::as_array) {
+        let one = |item: &Value| Some((item.get("uid")?.as_str()?.to_owned(), word(item.get("code")? == 1000)));
+        return each.iter().filter_map(one).collect();
+    }
     let left_out = ["invaliduser", "unlicenseduser"].into_iter().filter_map(|field| said.get(field)?.as_str());
     let left_out: Vec<_> = left_out.flat_map(|users| users.split('|')).collect();
     let to = registration.get("to_user").and_then(Value::as_str).unwrap_or_default().split('|');
-    let word = |user| if left_out.contains(&user) { "permanent" } else { "delivered" };
-    to.filter(|user| !user.is_empty()).map(|user| (user.to_owned(), word(user).into())).collect()
+    to.filter(|user| !user.is_empty()).map(|user| (user.to_owned(), word(!left_out.contains(&user)))).collect()
 }
 
 fn delivered() -> Value {

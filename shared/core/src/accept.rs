@@ -330,7 +330,9 @@ async fn for_address(
         let wrong = || NotReached::Nobody(Problem::field(Code::InvalidField, "via", detail));
         return if takes(via) { Ok(Arc::clone(via)) } else { Err(wrong()) };
     }
-    let found = ports.registrations.defaults(account).await?.into_iter().find(|found| takes(found));
+    let all: Vec<_> = ports.registrations.defaults(account).await?.into_iter().filter(|found| takes(found)).collect();
+    // one that is switched off is told of, but only where no other takes its place
+    let found = all.iter().find(|found| found.is_open()).or(all.first()).cloned();
     let detail = format!("no registration with `\"default\": true` takes `{kind}:` addresses; make one, or name one in `via`");
     found.ok_or_else(|| NotReached::Nobody(Problem::new(Code::NoDefaultRegistration, detail)))
 }

@@ -74,7 +74,8 @@ pub fn looks_at(rule: &Rule, event: &Event) -> bool {
 pub fn to_be_counted(rule: &Rule, event: &Event, id: u128) -> Option<(Wish, Run)> {
     let needed = rule.after_failures.threshold().or_else(|| rule.tell_recovery.then_some(1))?;
     let run = Run { id, trigger: event.trigger, result: event.run()?, is_final: event.is_final };
-    Some((Wish { needed, tell: rule.tell, count_manual: rule.count_manual }, run))
+    let notifies = rule.notify.tells_of(run.trigger, run.result);
+    Some((Wish { needed, tell: rule.tell, count_manual: rule.count_manual, notifies }, run))
 }
 
 /// What a rule decides about an event that it looks at. `counted` is its counter's word, if it has one.

@@ -62,6 +62,8 @@ pub struct Wish {
     pub tell: Tell,
     /// A person's runs count.
     pub count_manual: bool,
+    /// The rule tells of runs like this one at all.
+    pub notifies: bool,
 }
 
 /// The state after `run`, and what is to be done with it.
@@ -89,7 +91,7 @@ pub fn fold(mut counter: Counter, wish: Wish, run: Run) -> (Counter, Count) {
                 (true, true) => Count::Told(counter.failures),
                 (true, false) => Count::Tell,
             };
-            counter.told |= is_enough;
+            counter.told |= is_enough && wish.notifies;
             count
         }
     };
@@ -107,7 +109,7 @@ mod tests {
     use super::*;
     use Count::{Below, Recovered, Told};
 
-    const THREE: Wish = Wish { needed: 3, tell: Tell::Every, count_manual: false };
+    const THREE: Wish = Wish { needed: 3, tell: Tell::Every, count_manual: false, notifies: true };
 
     /// What is decided about runs: `f` and `s` of a program, `F` and `S` of a person, `x` a failure after which the source
     /// gives up.
@@ -151,6 +153,11 @@ mod tests {
     fn who_gives_up_is_always_told_of() {
         assert_eq!(decided(THREE, "fx"), [Below(1), Count::Tell]);
         assert_eq!(decided(Wish { tell: Tell::Once, ..THREE }, "fffx"), [Below(1), Below(2), Count::Tell, Count::Tell]);
+    }
+
+    #[test]
+    fn nobody_hears_of_a_recovery_from_what_nobody_heard_of() {
+        assert_eq!(decided(Wish { notifies: false, ..THREE }, "fffs").last(), Some(&Count::Tell));
     }
 
     proptest! {

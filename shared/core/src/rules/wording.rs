@@ -8,7 +8,10 @@ use std::io;
 
 use minijinja::{Environment, UndefinedBehavior, Value, context, value::Serde};
 
-use crate::model::{Event, EventType, Rule, RunResult};
+use crate::{
+    Timestamp,
+    model::{Event, EventType, Rule, RunResult},
+};
 
 /// How many instructions a template may take.
 const FUEL: u64 = 50_000;
@@ -45,7 +48,8 @@ pub fn say(rule: &Rule, event: &Event) -> Result<Option<Said>, String> {
     let rendered = |template: &Option<String>| template.as_deref().map(|template| render(template, &values)).transpose();
     let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let title = rendered(&rule.title)?.map(one_line).or_else(|| event.title.clone());
-    let message = rendered(&rule.body)?.unwrap_or_else(|| event.message.clone());
+    // a message without words says nothing: the event's own are better
+    let message = rendered(&rule.body)?.filter(|text| !text.trim().is_empty()).unwrap_or_else(|| event.message.clone());
     Ok(Some(Said { title: title.filter(|title| !title.is_empty()), message }))
 }
 
@@ -56,25 +60,27 @@ fn environment() -> Environment<'static> {
     environment
 }
 
-/// What a template may name.
+/// What a template may name. What the event does not have is nothing, not a word for it.
 fn values(event: &Event) -> Value {
+    let known = |text: Option<&str>| text.map_or(Value::UNDEFINED, Value::from);
+    let time = |at: Option<Timestamp>| at.map_or(Value::UNDEFINED, |at| Value::from(at.to_string()));
     context! {
         source => event.source.as_str(),
         site => event.source.site(),
         task => event.source.task(),
-        type => event.event_type.as_ref().map(EventType::as_str),
+        type => known(event.event_type.as_ref().map(EventType::as_str)),
         trigger => event.trigger.as_str(),
-        result => event.result.map(RunResult::as_str),
-        title => event.title.as_deref(),
+        result => known(event.result.map(RunResult::as_str)),
+        title => known(event.title.as_deref()),
         message => event.message.as_str(),
-        t => event.title.as_deref(),
+        t => known(event.title.as_deref()),
         log => event.message.as_str(),
-        url => event.url.as_deref(),
-        image_url => event.image_url.as_deref(),
-        occurred_at => event.occurred_at.map(|at| at.to_string()),
-        accepted_at => event.accepted_at.to_string(),
+        url => known(event.url.as_deref()),
+        image_url => known(event.image_url.as_deref()),
+        occurred_at => time(event.occurred_at),
+        accepted_at => time(Some(event.accepted_at)),
         final => event.is_final,
-        data => Value::from(Serde(&event.data)),
+        data => event.data.as_ref().map_or(Value::UNDEFINED, |data| Value::from(Serde(data))),
     }
 }
 
@@ -135,10 +141,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{
-        Timestamp,
-        model::{AccountId, Draft, EventId, Source},
-    };
+    use crate::model::{AccountId, Draft, EventId, Source};
 
     fn event() -> Event {
         let draft = Draft {
@@ -184,6 +187,16 @@ mod tests {
         let rule = Rule { title: Some("a\nb {{ task }}".to_owned()), ..rule };
         let said = say(&rule, &event()).unwrap().unwrap();
         assert_eq!((said.title.as_deref(), &*said.message), (Some("a b main"), &*event().message));
+    }
+
+    #[test]
+    fn what_an_event_does_not_have_is_nothing() {
+        let rule: Rule =
+            serde_json::from_value(json!({"to": [], "body": "[{{ result }}{t}{{ data }}{{ occurred_at }}]"})).unwrap();
+        let bare = Event { title: None, result: None, data: None, ..event() };
+        assert_eq!(say(&rule, &bare).unwrap().unwrap().message, "[]");
+        let empty = Rule { body: Some("{{ data.detail }}".to_owned()), ..rule };
+        assert_eq!(say(&empty, &bare).unwrap().unwrap().message, bare.message, "words are better than none");
     }
 
     #[test]
