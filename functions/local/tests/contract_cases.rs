@@ -167,9 +167,7 @@ fn judged_as_expected(cases: Vec<Value>) -> Vec<(Value, Value)> {
             let at = format!("{}: {response}", case["name"]);
             assert_eq!(judged["verdict"], response["verdict"], "{at}");
             assert_eq!(judged.get("retry_after_s"), response.get("retry_after_s"), "{at}");
-            if case["channel"] == "email" || case["channel"] == "wecom_app" {
-                assert_eq!(judged.get("per_recipient"), response.get("per_recipient"), "{at}");
-            }
+            assert_eq!(judged.get("per_recipient"), response.get("per_recipient"), "{at}");
             assert_eq!(judged["reason"].is_null(), response["verdict"] == "delivered", "{at}");
             all.push((response.clone(), judged));
         }
