@@ -189,3 +189,21 @@ async fn a_contact_is_reached_by_every_registration_that_serves_contacts_and_has
     assert_eq!(bellhop.client.get("/v1/contacts").await["items"].as_array().unwrap().len(), 2);
     bellhop.stop();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_default_that_is_switched_off_hides_no_other() {
+    let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
+    let bellhop = house(&data, &sink, &[]).await;
+    let mail = json!({ "host": "127.0.0.1", "port": 9, "tls": "none", "from": "bell@example.org" });
+    let default = |enabled: bool| json!({ "channel": "email", "params": mail, "default": true, "enabled": enabled });
+    bellhop.client.put("/v1/registrations/aa", default(false)).await;
+    let to_somebody = json!({ "to": "email:x@example.org", "body": "x" });
+
+    let (_, alone) = bellhop.client.call("POST", "/v1/messages", Some(to_somebody.clone())).await;
+    assert_eq!(alone["dropped"], json!([{ "registration": "aa", "why": "registration_disabled" }]));
+
+    bellhop.client.put("/v1/registrations/bb", default(true)).await;
+    let (_, answer) = bellhop.client.call("POST", "/v1/messages", Some(to_somebody)).await;
+    assert_eq!(reached(&answer), ["bb"]);
+    bellhop.stop();
+}
