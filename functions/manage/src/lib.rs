@@ -20,23 +20,27 @@ mod sources;
 use axum::{
     Json, Router,
     extract::State,
-    routing::{delete, get, post},
+    routing::{MethodRouter, delete, get, post},
 };
-use bellhop_core::channel::Spec;
+use bellhop_core::{
+    channel::Spec,
+    model::{Contact, Rule},
+};
 use bellhop_http::{Api, caller::Reader, list::Items};
+use records::Said;
 use serde_json::{Map, Value};
 
 /// The routes by which an account is looked after; [`bellhop_http::complete`] makes a server of them.
 pub fn routes(api: Api) -> Router {
     let registration = get(registrations::one).put(registrations::put).patch(registrations::patch).delete(registrations::delete);
-    let contact = get(contacts::one).put(contacts::put).patch(contacts::patch).delete(contacts::delete);
-    let rule = get(rules::one).put(rules::put).patch(rules::patch).delete(rules::delete);
+    let contact = records_of::<Contact>();
+    let rule = records_of::<Rule>();
     Router::new()
         .route("/v1/registrations", get(registrations::list))
         .route("/v1/registrations/{name}", registration)
-        .route("/v1/rules", get(rules::list))
+        .route("/v1/rules", get(records::list::<Rule>))
         .route("/v1/rules/{name}", rule)
-        .route("/v1/contacts", get(contacts::list))
+        .route("/v1/contacts", get(records::list::<Contact>))
         .route("/v1/contacts/{name}", contact)
         .route("/v1/sources", get(sources::list).put(sources::put).delete(sources::delete))
         .route("/v1/channels", get(channels))
@@ -54,6 +58,11 @@ pub fn routes(api: Api) -> Router {
         .route("/v1/dead-letters", get(operate::dead_letters))
         .route("/v1/dead-letters/redrive", post(operate::redrive))
         .with_state(api)
+}
+
+/// The routes of one thing under a name.
+fn records_of<T: Said>() -> MethodRouter<Api> {
+    get(records::one::<T>).put(records::put::<T>).patch(records::patch::<T>).delete(records::delete::<T>)
 }
 
 /// What every channel declares about itself: enough to draw a form.
