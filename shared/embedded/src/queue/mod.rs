@@ -47,11 +47,16 @@ impl Drop for Hand<'_> {
 #[async_trait]
 impl Queue for Store {
     async fn receive(&self, channel: &ChannelId, most: usize) -> Result<Vec<Wake>, StoreError> {
-        let mut hand = Hand { memory: &self.memory, taken: self.take(channel, most) };
-        if self.memory.window().is_hungry(channel) {
+        // one look at both: between two, what was hungry may have been fed, and would be passed over
+        let (taken, hungry) = {
+            let mut window = self.memory.window();
+            (window.take(channel, most, self.memory.now()), window.is_hungry(channel))
+        };
+        let mut hand = Hand { memory: &self.memory, taken };
+        if hungry {
             if hand.taken.is_empty() {
                 self.feed().await?;
-                hand.taken = self.take(channel, most);
+                hand.taken = self.memory.window().take(channel, most, self.memory.now());
             } else {
                 self.nudge();
             }
@@ -154,10 +159,6 @@ impl Queue for Store {
 }
 
 impl Store {
-    fn take(&self, channel: &ChannelId, most: usize) -> Vec<Taken> {
-        self.memory.window().take(channel, most, self.memory.now())
-    }
-
     /// Where a wake-up in flight is, and how often it was received.
     fn place(&self, wake: &Wake) -> Option<(Place, u32)> {
         let (seq, take) = wake.receipt.split_once(':')?;
