@@ -12,6 +12,7 @@ pub mod accept;
 pub mod backoff;
 pub mod channel;
 pub mod deliver;
+pub mod digest;
 pub mod error;
 pub mod hooks;
 pub mod mail;

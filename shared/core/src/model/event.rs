@@ -202,7 +202,7 @@ impl fmt::Debug for Picture {
 }
 
 /// `site/task`, split at the last `/`: 1–256 characters.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Source(String);
 
 impl Source {

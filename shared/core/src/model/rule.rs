@@ -5,6 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{Recipient, RunResult, Source, Trigger};
+use jiff::{
+    civil::{Date, Time},
+    tz::TimeZone,
+};
 
 /// The most consecutive failures that a rule waits for.
 const MOST_FAILURES: u8 = 100;
@@ -39,6 +43,9 @@ pub struct Rule {
     pub tell_recovery: bool,
     /// Who hears of it.
     pub to: Vec<Audience>,
+    /// Collects for digests, instead of telling each time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Batch>,
     /// What the message's title says, if not the event's: a template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
@@ -135,6 +142,128 @@ pub enum Tell {
     Every,
     /// Of the first.
     Once,
+}
+
+/// When a rule's digests are due, and what they hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    /// Switched on by its owner.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// The local time that the intervals count from.
+    pub at: Time,
+    /// From one digest to the next.
+    #[serde(rename = "every_seconds", default)]
+    pub every: Every,
+    /// Where `at` is read, an IANA name; the account's, if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// Results that are told of at once, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub immediate: Vec<RunResult>,
+    /// Which of the events that the rule looks at.
+    #[serde(default)]
+    pub collect: Collect,
+    /// Tells of sources that were expected and did not run, even if nothing ran at all.
+    #[serde(default)]
+    pub report_idle: bool,
+    /// How many events it lists; all are counted.
+    #[serde(default)]
+    pub max_lines: MaxLines,
+    /// The local date of the first save, that the intervals count from. Ours: what a caller says of it is not heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<Date>,
+}
+
+impl Batch {
+    /// Where `at` is read; the account's zone counts where the batch names none that is known.
+    pub fn zone(&self, of_account: TimeZone) -> TimeZone {
+        self.time_zone.as_deref().and_then(|name| TimeZone::get(name).ok()).unwrap_or(of_account)
+    }
+}
+
+/// From one digest to the next: a minute to a leap year.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Every(u32);
+
+/// A leap year, in seconds.
+const LONGEST_INTERVAL: u64 = 366 * A_DAY;
+const SHORTEST_INTERVAL: u64 = 60;
+const A_DAY: u64 = 24 * 60 * 60;
+
+impl Every {
+    /// Parses; `None` if it is too short or too long.
+    pub fn new(seconds: u64) -> Option<Self> {
+        let fits = (SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&seconds);
+        u32::try_from(seconds).ok().filter(|_| fits).map(Self)
+    }
+
+    /// In seconds.
+    pub fn seconds(self) -> i64 {
+        i64::from(self.0)
+    }
+
+    /// In days, where it is whole days: those follow the wall clock.
+    pub fn days(self) -> Option<i64> {
+        let day = i64::try_from(A_DAY).unwrap_or(i64::MAX);
+        (self.seconds() % day == 0).then(|| self.seconds() / day)
+    }
+}
+
+impl Default for Every {
+    fn default() -> Self {
+        Self(u32::try_from(A_DAY).unwrap_or(u32::MAX))
+    }
+}
+
+impl<'de> Deserialize<'de> for Every {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wrong = || de::Error::custom(format!("it takes {SHORTEST_INTERVAL} to {LONGEST_INTERVAL} seconds"));
+        Self::new(u64::deserialize(deserializer)?).ok_or_else(wrong)
+    }
+}
+
+/// Which of the events that a rule looks at stand in its digests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Collect {
+    /// All, whatever its switches and its threshold say.
+    #[default]
+    All,
+    /// Those that it would have told of.
+    Notified,
+}
+
+/// How many events a digest lists, 1–1,000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct MaxLines(u16);
+
+const MOST_LINES: u16 = 1_000;
+
+impl MaxLines {
+    /// Parses; `None` if it is none or too many.
+    pub fn new(lines: u64) -> Option<Self> {
+        u16::try_from(lines).ok().filter(|lines| (1..=MOST_LINES).contains(lines)).map(Self)
+    }
+
+    /// How many.
+    pub fn get(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+impl Default for MaxLines {
+    fn default() -> Self {
+        Self(200)
+    }
+}
+
+impl<'de> Deserialize<'de> for MaxLines {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wrong = || de::Error::custom(format!("it takes 1 to {MOST_LINES}"));
+        Self::new(u64::deserialize(deserializer)?).ok_or_else(wrong)
+    }
 }
 
 /// Who hears of what a rule tells.

@@ -1,0 +1,116 @@
+//! What a rule collects for its next digest, and when that is due.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AccountId, Event, EventId, Name, Recipient, Rule, RunResult, Source, Trigger};
+use crate::{
+    Timestamp,
+    channel::{Limit, Unit},
+    render::shorten,
+};
+
+/// The longest text of one entry: composing holds many of them, and every one is a row.
+const LONGEST_TEXT: Limit = Limit { max: 240, unit: Unit::Chars };
+
+/// The longest title of one entry.
+const LONGEST_TITLE: Limit = Limit { max: 80, unit: Unit::Chars };
+
+/// An event as a digest tells of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Which.
+    pub event: EventId,
+    /// When we took it: places it in a digest.
+    pub at: Timestamp,
+    /// Where it happened.
+    pub source: Source,
+    /// How it went, if it was a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<RunResult>,
+    /// Who set it off.
+    #[serde(default)]
+    pub trigger: Trigger,
+    /// When it happened, by the reporter's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occurred_at: Option<Timestamp>,
+    /// One line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The text, shortened.
+    pub text: String,
+    /// It was told of at once, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_once: bool,
+    /// Whom the event names, where the rule has a digest for each of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub to: Vec<Recipient>,
+}
+
+impl Entry {
+    /// What a digest will say of that event.
+    pub fn of(event: &Event, at_once: bool, to: &[Recipient]) -> Self {
+        Self {
+            event: event.id,
+            at: event.accepted_at,
+            source: event.source.clone(),
+            result: event.run(),
+            trigger: event.trigger,
+            occurred_at: event.occurred_at,
+            title: event.title.as_deref().map(|title| shorten(title, LONGEST_TITLE)),
+            text: shorten(&event.message, LONGEST_TEXT),
+            at_once,
+            to: to.to_vec(),
+        }
+    }
+}
+
+/// When a rule's digests are due, and how far they have come. Lives as long as something may still be collected.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// Whose.
+    pub account: AccountId,
+    /// Which rule's.
+    pub rule: Name,
+    /// Counts the saves.
+    pub version: u64,
+    /// The digests before ended here; the next one begins behind it.
+    pub since: Timestamp,
+    /// When somebody has to look at it again.
+    pub due: Timestamp,
+    /// A digest that is frozen, and perhaps not sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<Frozen>,
+    /// The rule collects no more: what it said last, for its last digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closing: Option<Box<Rule>>,
+    /// When each source was last collected from, for those whose silence is told of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<(Source, Timestamp)>,
+}
+
+/// What stands in one digest: everything collected up to `until` that is in none before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frozen {
+    /// Counts the rule's digests.
+    pub number: u64,
+    /// Behind this …
+    pub since: Timestamp,
+    /// … and up to this: the scheduled time, unless somebody asked for it now.
+    pub until: Timestamp,
+    /// How many intervals it covers; 0 where it is not the schedule that ended it.
+    pub intervals: u64,
+    /// Why it ends there.
+    pub because: Because,
+}
+
+/// Why a digest ends where it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Because {
+    /// It was due.
+    Due,
+    /// Somebody asked for it.
+    Flushed,
+    /// The rule collects no more.
+    Last,
+}
