@@ -115,6 +115,7 @@ impl Store {
             registrations: Arc::clone(self) as _,
             pace: Arc::clone(self) as _,
             records: Arc::clone(self) as _,
+            digests: Arc::clone(self) as _,
             accounts: Arc::clone(self) as _,
             keys: Arc::clone(self) as _,
             hooks: Arc::clone(self) as _,

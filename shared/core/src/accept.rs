@@ -12,8 +12,8 @@ use crate::{
     Code, Problem, Reason, StoreError,
     channel::{Catalog, Params},
     model::{
-        AccountId, Address, AttachmentId, ChannelId, Contact, DeliveryId, Draft, Event, EventId, Name, Recipient, Registration,
-        Wording,
+        Account, AccountId, Address, AttachmentId, ChannelId, Contact, DeliveryId, Draft, Event, EventId, Name, Recipient,
+        Registration, Wording,
     },
     plan::{Collected, Dropped, Plan, Target, plan},
     ports::{Acceptance, Accepted, Freshness, IdempotencyKey, Kind, Ports, Record, StoredEvent},
@@ -118,9 +118,8 @@ async fn by_rules(
     mut targets: Vec<Target>,
     key: Option<&IdempotencyKey>,
 ) -> Result<Plan, StoreError> {
-    let account = ports.accounts.get(&event.account).await?;
-    let locale = account.as_ref().map_or("en", |account| account.locale.as_str());
-    let Applied { decisions, dropped, told } = apply(ports, event, &targets, key, locale).await?;
+    let settings = ports.accounts.get(&event.account).await?.unwrap_or_else(|| Arc::new(Account::new(event.account.clone())));
+    let Applied { decisions, collected, dropped, told } = apply(ports, event, &targets, key, &settings).await?;
     let tail = |target: &Target| DeliveryId::new(event.id, &target.registration.name, target.address.as_ref()).tail;
     // whoever is named first decides the words: nobody hears of one event twice
     let mut spoken: HashSet<u64> = targets.iter().map(tail).collect();
@@ -136,6 +135,7 @@ async fn by_rules(
     let mut plan = planned(ports, &targets);
     plan.dropped.extend(dropped);
     plan.decisions = decisions;
+    plan.collected = collected;
     Ok(plan)
 }
 

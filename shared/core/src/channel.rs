@@ -169,7 +169,7 @@ pub struct Limits {
 }
 
 /// A length in the provider's unit.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Limit {
     /// How many.
     pub max: usize,
@@ -178,7 +178,7 @@ pub struct Limit {
 }
 
 /// What a provider counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// Bytes of UTF-8.

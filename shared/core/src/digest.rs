@@ -4,5 +4,11 @@
 //! it is sent; none is empty, unless silence itself is to be told of. Left to others: how collected events are kept
 //! ([`crate::ports::Digests`]), and the way to people, which is that of any other event.
 
+mod compose;
 pub mod content;
+pub mod follow;
+mod send;
 pub mod times;
+pub mod wording;
+
+pub use compose::{Composed, compose};

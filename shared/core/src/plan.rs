@@ -65,6 +65,12 @@ pub struct Collected {
     pub rule: Name,
     /// When that digest is due.
     pub due_at: Timestamp,
+    /// It is told of at once, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_once: bool,
+    /// Each whom the event names has a digest of their own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub for_each: bool,
 }
 
 /// A recipient that gets nothing, or a rule that tells nobody.

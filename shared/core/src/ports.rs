@@ -3,15 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     Reason, Retry, StoreError, Timestamp,
     channel::{Catalog, Outgoing, Reply},
     mail::{Mail, Mailed},
     model::{
-        Account, AccountId, AttachmentId, ChannelId, Delivery, DeliveryId, Disabled, Event, EventId, Hook, Job, Key, KeyId, Name,
-        Picture, Registration, State,
+        Account, AccountId, AttachmentId, ChannelId, Delivery, DeliveryId, Disabled, Entry, Event, EventId, Hook, Job, Key,
+        KeyId, Name, Picture, Registration, Schedule, State,
     },
     pace::SendRate,
     plan::Plan,
@@ -33,6 +33,7 @@ pub struct Ports {
     pub registrations: Arc<dyn Registrations>,
     pub pace: Arc<dyn Pace>,
     pub records: Arc<dyn Records>,
+    pub digests: Arc<dyn Digests>,
     pub accounts: Arc<dyn Accounts>,
     pub keys: Arc<dyn Keys>,
     pub hooks: Arc<dyn Hooks>,
@@ -308,6 +309,51 @@ impl Record {
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, StoreError> {
         serde_json::from_str(&self.body).map_err(|error| StoreError::Corrupt(format!("a record: {error}")))
     }
+}
+
+/// What rules have collected, and when somebody has to look at it. [`Ledger::accept`] is who collects: an event that was
+/// accepted stands among what each rule of its plan has collected, once, at its time of acceptance or, if it comes so late that
+/// others may have looked there before, behind it.
+#[async_trait]
+pub trait Digests: Send + Sync {
+    /// A rule's schedule, as it is now.
+    async fn get(&self, account: &AccountId, rule: &Name) -> Result<Option<Schedule>, StoreError>;
+
+    /// Saves it if the stored version is the one before `schedule.version` (1 = there is none). `false`: somebody else saved
+    /// in between.
+    async fn put(&self, schedule: &Schedule) -> Result<bool, StoreError>;
+
+    /// Saves it likewise, and decides what stands in its [`Schedule::frozen`] digest: everything collected up to that time
+    /// which stands in none before. What comes later stands in a later one.
+    async fn freeze(&self, schedule: &Schedule) -> Result<bool, StoreError>;
+
+    /// Forgets it if it is still that version.
+    async fn delete(&self, schedule: &Schedule) -> Result<bool, StoreError>;
+
+    /// Hands `visit` what stands in the frozen digest, or, if there is none, what stands in no digest yet, in no certain
+    /// order; nothing from before `from`.
+    async fn collected(&self, schedule: &Schedule, from: Timestamp, visit: Visit<'_>) -> Result<(), StoreError>;
+
+    /// Up to `most` schedules that are due at or before `until`, the earliest first, behind that one.
+    async fn due(&self, until: Timestamp, after: Option<&Due>, most: usize) -> Result<Vec<Due>, StoreError>;
+
+    /// Has whoever composes look at what is due before `until`, each at its time; where somebody asks [`Digests::due`] every
+    /// second, nothing is to be done. Answers how many.
+    async fn announce(&self, now: Timestamp, until: Timestamp) -> Result<usize, StoreError>;
+}
+
+/// Is handed one entry after the other.
+pub type Visit<'v> = &'v mut (dyn FnMut(Entry) + Send);
+
+/// A schedule that has to be looked at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Due {
+    /// When.
+    pub at: Timestamp,
+    /// Whose.
+    pub account: AccountId,
+    /// Which rule's.
+    pub rule: Name,
 }
 
 /// Tenants.

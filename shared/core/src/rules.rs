@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Reason,
-    model::{Event, Name, Rule},
+    model::{Collect, Event, Name, Rule},
 };
 use threshold::{Count, Run, Wish};
 
@@ -40,6 +40,8 @@ pub enum Verdict {
         /// How many.
         after: u32,
     },
+    /// To be told in the rule's next digest, and not by itself.
+    Collect,
     /// Not to be told.
     Drop {
         /// Why.
@@ -94,6 +96,18 @@ pub fn decide(rule: &Rule, event: &Event, counted: Option<(Wish, Count)>) -> Ver
             Verdict::Drop { why: Reason::AlreadyTold, count: Some(count), needed: Some(wish.needed) }
         }
         Some((_, Count::Tell | Count::Recovered(_))) | None => Verdict::Notify,
+    }
+}
+
+/// Whether the rule's next digest tells of an event on which it decided so, and what is left to be told at once.
+pub fn collect(rule: &Rule, event: &Event, verdict: Verdict) -> (bool, Verdict) {
+    let Some(batch) = rule.batch.as_ref().filter(|batch| batch.enabled && !event.is_test()) else { return (false, verdict) };
+    let is_urgent = event.run().is_some_and(|result| batch.immediate.contains(&result));
+    match verdict {
+        Verdict::Drop { why: Reason::SourceSwitchedOff, .. } => (false, verdict),
+        Verdict::Drop { .. } if batch.collect == Collect::Notified => (false, verdict),
+        Verdict::Notify | Verdict::Recovered { .. } if is_urgent => (true, verdict),
+        Verdict::Notify | Verdict::Recovered { .. } | Verdict::Drop { .. } | Verdict::Collect => (true, Verdict::Collect),
     }
 }
 
@@ -175,6 +189,22 @@ mod tests {
         let (wish, _) = to_be_counted(&rule, &success, 7).unwrap();
         assert_eq!(decide(&rule, &success, Some((wish, Count::Recovered(2)))), Verdict::Recovered { after: 2 });
         assert_eq!(decide(&rule, &success, Some((wish, Count::Tell))), Verdict::drop(Reason::NotifySwitchedOff));
+    }
+
+    #[test]
+    fn a_rule_with_a_batch_collects_all_that_it_looks_at_and_tells_at_once_of_what_it_names() {
+        let rule = |collect| rule(&json!({"batch": {"at": "12:00", "immediate": ["failure"], "collect": collect}}));
+        let event = |kind, result| event("a", kind, Trigger::Auto, Some(result));
+        let off = Verdict::drop(Reason::NotifySwitchedOff);
+        let (success, failure) = (event(None, RunResult::Success), event(None, RunResult::Failure));
+        assert_eq!(collect(&rule("all"), &success, Verdict::Notify), (true, Verdict::Collect));
+        assert_eq!(collect(&rule("all"), &failure, Verdict::Notify), (true, Verdict::Notify));
+        assert_eq!(collect(&rule("all"), &failure, off), (true, Verdict::Collect), "whatever switches and threshold say");
+        assert_eq!(collect(&rule("notified"), &failure, off), (false, off));
+        let silent = Verdict::drop(Reason::SourceSwitchedOff);
+        assert_eq!(collect(&rule("all"), &failure, silent), (false, silent));
+        let test = event(Some("notify.test"), RunResult::Success);
+        assert_eq!(collect(&rule("all"), &test, Verdict::Notify), (false, Verdict::Notify), "a test goes out");
     }
 
     #[test]

@@ -84,10 +84,11 @@ pub(crate) fn load(
 }
 
 /// Keeps one.
-pub(crate) fn put(connection: &Connection, event: &Event, body: &str, plan: &str) -> Result<(), Fault> {
-    let mut insert = connection.prepare_cached("INSERT INTO events (account, id, body, plan) VALUES (?1, ?2, ?3, ?4)")?;
-    insert.execute((event.account.as_str(), event_key(event.id), body, plan))?;
-    Ok(())
+pub(crate) fn put(connection: &Connection, event: &Event, body: &str, plan: &str) -> Result<Option<StoredEvent>, Fault> {
+    let mut insert = connection
+        .prepare_cached("INSERT INTO events (account, id, body, plan) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?;
+    let is_new = insert.execute((event.account.as_str(), event_key(event.id), body, plan))? > 0;
+    if is_new { Ok(None) } else { get(connection, &event.account, event.id) }
 }
 
 fn event(row: &Row<'_>) -> Result<Event, Fault> {

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Store,
+    Store, digests,
     error::{Fault, json},
     events,
     queue::{
@@ -39,7 +39,10 @@ impl Ledger for Store {
             {
                 return Ok(before);
             }
-            events::put(tx.connection, &event, &body, &kept_plan)?;
+            if let Some(before) = events::put(tx.connection, &event, &body, &kept_plan)? {
+                return Ok(Accepted::Same(Box::new(before)));
+            }
+            digests::collect(tx, &event, &plan)?;
             let riding = (body.len() <= MOST_RIDING).then(|| Riding { event: Arc::clone(&event), size: body.len() });
             for (lane, message) in &wakes {
                 let place = Place { lane: tx.lane(lane)?, visible_at: AT_ONCE, seq: tx.fresh() };

@@ -14,6 +14,7 @@ mod attachments;
 mod cache;
 mod clock;
 mod deliveries;
+mod digests;
 mod directory;
 mod error;
 mod events;

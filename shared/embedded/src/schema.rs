@@ -155,6 +155,33 @@ pub(crate) const STEPS: &[&str] = &[
         PRIMARY KEY (account, name)
     ) WITHOUT ROWID, STRICT;
 ",
+    "
+    -- when rules' digests are due, and where the last two end: see `digests.rs`
+    CREATE TABLE schedules (
+        account TEXT NOT NULL,
+        rule TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        due INTEGER NOT NULL,
+        before_until INTEGER NOT NULL,
+        before_seq INTEGER NOT NULL,
+        until INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (account, rule)
+    ) WITHOUT ROWID, STRICT;
+    CREATE INDEX schedules_by_due ON schedules (due, account, rule);
+
+    -- what rules have collected
+    CREATE TABLE entries (
+        account TEXT NOT NULL,
+        rule TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (account, rule, at, seq)
+    ) WITHOUT ROWID, STRICT;
+    CREATE INDEX entries_by_seq ON entries (account, rule, seq, at);
+",
 ];
 
 /// The version that this program writes.

@@ -1,6 +1,7 @@
 //! The stores on one DynamoDB table.
 
 mod deliveries;
+mod digests;
 mod due;
 mod events;
 mod hooks;

@@ -6,6 +6,7 @@ use super::{AccountId, Event, EventId, Name, Recipient, Rule, RunResult, Source,
 use crate::{
     Timestamp,
     channel::{Limit, Unit},
+    plan::Collected,
     render::shorten,
 };
 
@@ -47,8 +48,8 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// What a digest will say of that event.
-    pub fn of(event: &Event, at_once: bool, to: &[Recipient]) -> Self {
+    /// What a digest of that rule will say of the event.
+    pub fn of(event: &Event, collected: &Collected) -> Self {
         Self {
             event: event.id,
             at: event.accepted_at,
@@ -58,8 +59,8 @@ impl Entry {
             occurred_at: event.occurred_at,
             title: event.title.as_deref().map(|title| shorten(title, LONGEST_TITLE)),
             text: shorten(&event.message, LONGEST_TEXT),
-            at_once,
-            to: to.to_vec(),
+            at_once: collected.at_once,
+            to: if collected.for_each { event.send_to.clone() } else { Vec::new() },
         }
     }
 }
@@ -77,22 +78,34 @@ pub struct Schedule {
     pub since: Timestamp,
     /// When somebody has to look at it again.
     pub due: Timestamp,
+    /// How many digests there have been, this one included.
+    pub number: u64,
     /// A digest that is frozen, and perhaps not sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen: Option<Frozen>,
-    /// The rule collects no more: what it said last, for its last digest.
+    /// Somebody wants a digest of what was collected up to then, now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub closing: Option<Box<Rule>>,
+    pub flush: Option<Timestamp>,
+    /// The rule collects no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closing: Option<Closing>,
     /// When each source was last collected from, for those whose silence is told of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seen: Vec<(Source, Timestamp)>,
 }
 
+/// The end of a rule's digests.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Closing {
+    /// What it said last, for its last digest.
+    pub rule: Box<Rule>,
+    /// Since when.
+    pub at: Timestamp,
+}
+
 /// What stands in one digest: everything collected up to `until` that is in none before it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frozen {
-    /// Counts the rule's digests.
-    pub number: u64,
     /// Behind this …
     pub since: Timestamp,
     /// … and up to this: the scheduled time, unless somebody asked for it now.

@@ -15,7 +15,7 @@ mod rule;
 pub use account::{Account, Key, Rate, Scope};
 pub use contact::Contact;
 pub use delivery::{Attempt, Delivery, Job, Lease, Outcome, State};
-pub use digest::{Because, Entry, Frozen, Schedule};
+pub use digest::{Because, Closing, Entry, Frozen, Schedule};
 pub use event::{Draft, Event, EventType, Format, Picture, RunResult, Source, Trigger, Wording};
 pub use hook::{Defaults, Hook, HookKind, Route};
 pub use id::{AttachmentId, DeliveryId, EventId, KeyId, ParseIdError};

@@ -168,6 +168,9 @@ pub struct Batch {
     /// Tells of sources that were expected and did not run, even if nothing ran at all.
     #[serde(default)]
     pub report_idle: bool,
+    /// What a digest's title says, if not ours: a template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// How many events it lists; all are counted.
     #[serde(default)]
     pub max_lines: MaxLines,
@@ -307,6 +310,11 @@ impl Pattern {
         let fits = (1..=LONGEST_PATTERN).contains(&text.chars().count());
         let pieces = || text.to_lowercase().split('*').map(str::to_owned).collect();
         fits.then(|| Self { written: text.to_owned(), pieces: pieces() })
+    }
+
+    /// The text itself, if it stands for nothing but itself.
+    pub fn exact(&self) -> Option<&str> {
+        (!self.written.contains('*')).then_some(self.written.as_str())
     }
 
     /// Whether the whole of a text (in lower case) is like this. Takes the first place where a piece fits, which is as

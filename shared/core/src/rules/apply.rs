@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::{
-    Decision, Verdict, decide, looks_at,
+    Decision, Verdict, collect, decide, looks_at,
     threshold::{Count, Counter, Run, Wish, fold},
     to_be_counted,
     wording::{self, Said},
@@ -11,8 +11,9 @@ use super::{
 use crate::{
     Code, Reason, StoreError,
     accept::{self, NotReached},
-    model::{AccountId, Audience, Event, Name, Recipient, Rule, SourceSetting},
-    plan::{Dropped, Target},
+    digest::times::Times,
+    model::{Account, AccountId, Audience, Event, Name, Recipient, Rule, SourceSetting},
+    plan::{Collected, Dropped, Target},
     ports::{IdempotencyKey, Kind, Ports, Record},
 };
 
@@ -23,6 +24,7 @@ const RACES: usize = 5;
 #[derive(Default)]
 pub(crate) struct Applied {
     pub(crate) decisions: Vec<Decision>,
+    pub(crate) collected: Vec<Collected>,
     pub(crate) dropped: Vec<Dropped>,
     pub(crate) told: Vec<Told>,
 }
@@ -42,7 +44,7 @@ pub(crate) async fn apply(
     event: &Event,
     whom: &[Target],
     key: Option<&IdempotencyKey>,
-    locale: &str,
+    settings: &Account,
 ) -> Result<Applied, StoreError> {
     let account = &event.account;
     let mut applied = Applied::default();
@@ -55,11 +57,21 @@ pub(crate) async fn apply(
             continue;
         }
         let verdict = verdict(ports, &name, &rule, event, identity(event, key)).await?;
+        let (is_collected, verdict) = collect(&rule, event, verdict);
+        if let Some(batch) = rule.batch.as_ref().filter(|_| is_collected) {
+            applied.collected.push(Collected {
+                rule: name.clone(),
+                due_at: Times::of(batch, settings.time_zone()).end_of(event.accepted_at),
+                at_once: verdict != Verdict::Collect,
+                for_each: rule.to.contains(&Audience::OfEvent),
+            });
+        }
         let mut template_error = None;
         match verdict {
             Verdict::Drop { why, count, needed } => {
                 applied.dropped.push(Dropped::Rule { rule: name.clone(), why, count, needed });
             }
+            Verdict::Collect => {}
             Verdict::Notify | Verdict::Recovered { .. } => {
                 let targets = targets(ports, account, &name, &rule, whom, &mut applied.dropped).await?;
                 let said = wording::say(&rule, event).unwrap_or_else(|error| {
@@ -67,8 +79,8 @@ pub(crate) async fn apply(
                     None
                 });
                 let said = match verdict {
-                    Verdict::Recovered { after } => Some(recovered(said, event, after, locale)),
-                    Verdict::Notify | Verdict::Drop { .. } => said,
+                    Verdict::Recovered { after } => Some(recovered(said, event, after, &settings.locale)),
+                    Verdict::Notify | Verdict::Collect | Verdict::Drop { .. } => said,
                 };
                 applied.told.push(Told { rule: name.clone(), targets, said });
             }

@@ -10,6 +10,7 @@ use minijinja::{Environment, UndefinedBehavior, Value, context, value::Serde};
 
 use crate::{
     Timestamp,
+    digest::content::Content,
     model::{Event, EventType, Rule, RunResult},
 };
 
@@ -46,11 +47,28 @@ pub fn say(rule: &Rule, event: &Event) -> Result<Option<Said>, String> {
     }
     let values = values(event);
     let rendered = |template: &Option<String>| template.as_deref().map(|template| render(template, &values)).transpose();
-    let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let title = rendered(&rule.title)?.map(one_line).or_else(|| event.title.clone());
     // a message without words says nothing: the event's own are better
     let message = rendered(&rule.body)?.filter(|text| !text.trim().is_empty()).unwrap_or_else(|| event.message.clone());
     Ok(Some(Said { title: title.filter(|title| !title.is_empty()), message }))
+}
+
+/// What a rule's own template says above a digest.
+pub fn title_of_digest(template: &str, content: &Content) -> Result<String, String> {
+    let values = context! {
+        rule => content.rule.as_str(),
+        since => content.since.to_string(),
+        until => content.until.to_string(),
+        date => content.until.to_zoned(content.time_zone.clone()).date().to_string(),
+        events => content.tally.total(),
+        successes => content.tally.successes,
+        failures => content.tally.failures,
+    };
+    render(template, &values).map(one_line)
+}
+
+fn one_line(text: String) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn environment() -> Environment<'static> {

@@ -1,7 +1,7 @@
 //! The ledger as ordered writes. Every beginning of each sequence is finished by the next call or the next wake-up:
 //!
-//! * accept: key row → event row → one message per delivery. The same key again takes up the id of an unfinished try, and
-//!   queues every planned delivery that has no row yet;
+//! * accept: key row → entries for digests → event row → one message per delivery. The same key again takes up the id of an
+//!   unfinished try, and queues every planned delivery that has no row yet;
 //! * settle: row → next wake-up. The present wake-up is still unacknowledged, and arms the next one if it meets its row;
 //! * reopen: parked wake-up → row → message → the parked one goes. Whoever dies leaves the parked one, which opens the
 //!   round if the row says so and does nothing if not;
@@ -50,6 +50,7 @@ impl Ledger for Worker {
             },
         };
         let stored = StoredEvent { event: Arc::new(event), plan };
+        self.collect(&stored.event, &stored.plan).await?;
         if let Some(before) = self.put_event(&stored).await? {
             self.queue_planned(&before).await?;
             return Ok(Accepted::Same(Box::new(before)));

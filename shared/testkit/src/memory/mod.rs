@@ -3,6 +3,7 @@
 //! Promises: each primitive write is atomic and conditional on what was read, happens between two points of an
 //! [`Effects`], and of every sequence of writes any beginning is finished by the next call. Left to others: durability.
 
+mod digests;
 mod directory;
 mod ledger;
 mod queue;
@@ -60,6 +61,7 @@ impl Memory {
             registrations: Arc::clone(&worker) as _,
             pace: Arc::clone(&worker) as _,
             records: Arc::clone(&worker) as _,
+            digests: Arc::clone(&worker) as _,
             accounts: Arc::clone(&worker) as _,
             keys: Arc::clone(&worker) as _,
             hooks: Arc::clone(&worker) as _,

@@ -7,12 +7,15 @@ use std::{
 
 use bellhop_core::{
     Timestamp,
-    model::{Account, AccountId, ChannelId, Delivery, DeliveryId, EventId, Hook, Job, Key, KeyId, Name, Picture, Registration},
+    model::{
+        Account, AccountId, ChannelId, Delivery, DeliveryId, EventId, Hook, Job, Key, KeyId, Name, Picture, Registration,
+        Schedule,
+    },
     ports::{IdempotencyKey, Kind, Record, StoredEvent},
     token::{Slot, TokenKey},
 };
 
-use super::queue::Messages;
+use super::{digests::Collected, queue::Messages};
 
 /// Everything that is kept.
 #[derive(Default)]
@@ -27,6 +30,8 @@ pub(super) struct Tables {
     pub(super) registrations: BTreeMap<(AccountId, Name), Arc<Registration>>,
     pub(super) pace: BTreeMap<(AccountId, Name), Taken>,
     pub(super) records: BTreeMap<(AccountId, Kind, String), Record>,
+    pub(super) schedules: BTreeMap<(AccountId, Name), Schedule>,
+    pub(super) entries: BTreeMap<(AccountId, Name, EventId), Collected>,
     pub(super) accounts: BTreeMap<AccountId, Arc<Account>>,
     pub(super) keys: BTreeMap<KeyId, Arc<Key>>,
     pub(super) hooks: BTreeMap<(AccountId, Name), Arc<Hook>>,

@@ -72,6 +72,15 @@ pub async fn an_event_without_a_key_is_kept_every_time(ports: &Ports) {
     assert_eq!(events(ports).await, 2);
 }
 
+pub async fn an_event_of_the_same_id_is_the_same(ports: &Ports) {
+    let first = acceptance(fresh(ports), &["phone"], None);
+    let mut again = first.clone();
+    again.event.message = "told again".to_owned();
+    new(accept(ports, first.clone()).await);
+    assert_eq!(same(accept(ports, again).await).event.message, first.event.message);
+    assert_eq!(events(ports).await, 1);
+}
+
 pub async fn the_same_key_and_body_make_nothing_new(ports: &Ports) {
     let key = key("k", "hash", ports.clock.now());
     let id = new(accept(ports, with_key(ports, &key)).await);

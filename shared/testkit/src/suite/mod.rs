@@ -5,6 +5,7 @@
 //! received wake-up stays away. What a case needs from time it says in the times that it hands over.
 
 pub mod alone;
+pub mod digests;
 pub mod directory;
 pub mod hooks;
 pub mod ledger;
@@ -53,6 +54,7 @@ macro_rules! port_suite {
             ledger {
                 a_new_event_is_kept_and_each_delivery_is_queued,
                 an_event_without_a_key_is_kept_every_time,
+                an_event_of_the_same_id_is_the_same,
                 the_same_key_and_body_make_nothing_new,
                 the_same_key_never_plans_again,
                 the_same_key_with_another_body_is_a_mismatch,
@@ -93,6 +95,19 @@ macro_rules! port_suite {
                 of_two_saves_of_a_record_at_once_one_wins,
                 all_of_a_kind_follow_the_latest_save,
                 records_are_listed_by_name_page_by_page,
+            }
+            digests {
+                a_schedule_is_read_as_it_was_saved,
+                a_schedule_is_saved_over_the_version_before_alone,
+                of_two_who_freeze_at_once_one_gets_there_and_nothing_stands_twice,
+                schedules_are_due_the_earliest_first_page_by_page,
+                a_deleted_schedule_is_not_due_and_can_be_made_anew,
+                an_event_is_collected_for_each_rule_of_its_plan,
+                the_same_report_is_collected_once,
+                a_digest_holds_what_was_collected_up_to_its_end,
+                what_comes_after_the_freeze_stands_in_the_next_digest,
+                what_is_older_than_asked_for_is_not_read,
+                many_entries_are_read_whole,
             }
             queue {
                 an_empty_queue_gives_nothing,
@@ -278,6 +293,7 @@ mod tests {
         let list = include_str!("mod.rs");
         let modules = [
             include_str!("alone.rs"),
+            include_str!("digests.rs"),
             include_str!("directory.rs"),
             include_str!("hooks.rs"),
             include_str!("ledger.rs"),
