@@ -5,3 +5,4 @@
 //! ([`crate::ports::Digests`]), and the way to people, which is that of any other event.
 
 pub mod content;
+pub mod wording;
