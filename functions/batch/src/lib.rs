@@ -1,7 +1,9 @@
 //! From the minute's tick to `core::tick`.
 //!
-//! On one machine the tick is a timer: once at the start, for what became due while nothing ran, then every minute. On AWS
-//! it is a schedule. A tick that fails is told to the operator and made up for by the next: each looks minutes ahead.
+//! On one machine the tick is a timer: once at the start, for what became due while nothing ran, then every minute; and every
+//! second somebody looks for digests ([`digests`]). On AWS it is a schedule, and digests come by a queue. A tick that fails is told to the operator and made up for by the next: each looks minutes ahead.
+
+pub mod digests;
 
 use std::time::Duration;
 
@@ -40,7 +42,7 @@ async fn once(ports: &Ports) {
 pub async fn handle_tick(ports: &Ports) -> Result<(), StoreError> {
     let ticked = tick(ports, ports.clock.now()).await?;
     if ticked != Ticked::default() {
-        tracing::info!(queued = ticked.queued, expired = ticked.expired, "ticked");
+        tracing::info!(queued = ticked.queued, announced = ticked.announced, expired = ticked.expired, "ticked");
     }
     Ok(())
 }

@@ -8,7 +8,9 @@ use axum::{
 };
 use bellhop_core::{
     Code, Problem,
-    model::{Account, AccountId, Rate},
+    digest::follow::follow,
+    model::{Account, AccountId, Name, Rate, Rule},
+    ports::Kind,
 };
 use bellhop_http::{
     Api, Refused,
@@ -43,10 +45,24 @@ pub(crate) async fn get(State(api): State<Api>, Manager(caller): Manager) -> Res
 pub(crate) async fn put(State(api): State<Api>, Manager(caller): Manager, request: Request) -> Result<Json<Account>, Refused> {
     let change: Map<String, Value> = Payload::read(request, Limit::Plain).await?.parse()?;
     let old = api.account(&caller.account).await?;
-    let settings: Settings = json::read(overlay(as_body(&old), change, "rate"))?;
+    let settings: Settings = json::read(overlay(as_body(&old), change, &["rate"]))?;
     let account = settings.account(caller.account)?;
     api.ports.accounts.put(&account).await?;
+    if account.time_zone != old.time_zone {
+        move_digests(&api, &account).await?;
+    }
     Ok(Json(account))
+}
+
+/// Digests whose rule names no zone are due in the account's.
+async fn move_digests(api: &Api, account: &Account) -> Result<(), Refused> {
+    for record in api.ports.records.all(&account.id, Kind::Rule).await?.iter() {
+        let (Ok(name), Ok(rule)) = (Name::parse(&record.name), record.read::<Rule>()) else { continue };
+        if rule.batch.as_ref().is_some_and(|batch| batch.time_zone.is_none()) {
+            follow(&api.ports, account, &name, Some(&rule), Some(&rule)).await?;
+        }
+    }
+    Ok(())
 }
 
 fn as_body(old: &Account) -> Map<String, Value> {

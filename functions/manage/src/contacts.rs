@@ -7,7 +7,7 @@ use crate::records::Said;
 impl Said for Contact {
     const KIND: Kind = Kind::Contact;
     const MOST: Option<usize> = None;
-    const INNER: &str = "";
+    const INNER: &[&str] = &[];
 
     fn check(&self) -> Result<(), Problem> {
         match self.broken() {

@@ -40,6 +40,8 @@ pub fn routes(api: Api) -> Router {
         .route("/v1/registrations/{name}", registration)
         .route("/v1/rules", get(records::list::<Rule>))
         .route("/v1/rules/{name}", rule)
+        .route("/v1/rules/{name}/preview-digest", post(rules::preview_digest))
+        .route("/v1/rules/{name}/flush", post(rules::flush))
         .route("/v1/contacts", get(records::list::<Contact>))
         .route("/v1/contacts/{name}", contact)
         .route("/v1/sources", get(sources::list).put(sources::put).delete(sources::delete))
@@ -72,10 +74,12 @@ async fn channels(State(api): State<Api>, Reader(_): Reader) -> Json<Items<&'sta
 
 /// `old` with `change` laid over it: what is absent stays, and the object called `inner` is laid over its like name by
 /// name. `null` stays `null`: whoever reads the result takes it as absent.
-fn overlay(mut old: Map<String, Value>, mut change: Map<String, Value>, inner: &str) -> Value {
-    if let (Some(Value::Object(kept)), Some(Value::Object(given))) = (old.get_mut(inner), change.get_mut(inner)) {
-        kept.append(given);
-        change.remove(inner);
+fn overlay(mut old: Map<String, Value>, mut change: Map<String, Value>, inner: &[&str]) -> Value {
+    for inner in inner {
+        if let (Some(Value::Object(kept)), Some(Value::Object(given))) = (old.get_mut(*inner), change.get_mut(*inner)) {
+            kept.append(given);
+            change.remove(*inner);
+        }
     }
     old.append(&mut change);
     Value::Object(old)

@@ -6,9 +6,9 @@ use axum::{
     http::StatusCode,
 };
 use bellhop_core::{
-    Code, Problem, StoreError,
-    model::{AccountId, Name},
-    ports::{Kind, Record},
+    Code, Problem, StoreError, Timestamp,
+    model::{Account, AccountId, Name},
+    ports::{Kind, Ports, Record},
 };
 use bellhop_http::{
     Api, Refused,
@@ -24,7 +24,7 @@ use serde_json::{Map, Value, json};
 use crate::overlay;
 
 /// How often a save is tried against others.
-const TRIES: usize = 5;
+pub(crate) const TRIES: usize = 5;
 
 /// One kind of what an account says.
 pub(crate) trait Said: Serialize + DeserializeOwned + Send + Sync + 'static {
@@ -32,11 +32,28 @@ pub(crate) trait Said: Serialize + DeserializeOwned + Send + Sync + 'static {
     const KIND: Kind;
     /// How many an account has at most, if they are read together.
     const MOST: Option<usize>;
-    /// The field whose own fields a PATCH changes one by one, if there is one.
-    const INNER: &str;
+    /// The fields whose own fields a PATCH changes one by one.
+    const INNER: &[&str];
 
     /// Refuses what could not be used; types are checked already.
     fn check(&self) -> Result<(), Problem>;
+
+    /// It with what we say of it ourselves.
+    #[must_use]
+    fn completed(self, _before: Option<&Self>, _settings: &Account, _now: Timestamp) -> Self {
+        self
+    }
+
+    /// What has to be done before it is saved (or deleted: there is no `after`).
+    fn prepare(
+        _ports: &Ports,
+        _settings: &Account,
+        _name: &Name,
+        _before: Option<&Self>,
+        _after: Option<&Self>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send {
+        async { Ok(()) }
+    }
 }
 
 /// It as it is shown.
@@ -98,6 +115,11 @@ pub(crate) async fn delete<T: Said>(
     Manager(caller): Manager,
     Named(name): Named,
 ) -> Result<StatusCode, Refused> {
+    let before = api.ports.records.get(&caller.account, T::KIND, name.as_str()).await?.ok_or_else(not_found)?;
+    // one that cannot be read can be deleted all the same
+    if let Ok(before) = before.read::<T>() {
+        T::prepare(&api.ports, &*api.account(&caller.account).await?, &name, Some(&before), None).await?;
+    }
     let existed = api.ports.records.delete(&caller.account, T::KIND, name.as_str()).await?;
     if existed { Ok(StatusCode::NO_CONTENT) } else { Err(not_found()) }
 }
@@ -109,18 +131,23 @@ async fn save_named<T: Said>(
     name: Name,
     body: impl Fn(Option<&T>) -> Result<Value, Refused>,
 ) -> Result<Json<Shown<T>>, Refused> {
-    let saved = save(api, account, T::KIND, name.as_str(), T::MOST, |old| {
-        let old = old.map(Record::read::<T>).transpose()?;
+    let settings = &*api.account(account).await?;
+    for _ in 0..TRIES {
+        let stored = stored(api, account, T::KIND, name.as_str(), T::MOST).await?;
+        let old = stored.as_ref().map(Record::read::<T>).transpose()?;
         let mut body = body(old.as_ref())?;
         if let Value::Object(fields) = &mut body {
             fields.retain(|_, value| !value.is_null());
         }
         let said: T = json::read(body)?;
         said.check()?;
-        Ok(said)
-    });
-    let (said, version) = saved.await?;
-    Ok(Json(Shown { name, said, version }))
+        let said = said.completed(old.as_ref(), settings, api.ports.clock.now());
+        T::prepare(&api.ports, settings, &name, old.as_ref(), Some(&said)).await?;
+        if let Some(version) = replace(api, account, T::KIND, name.as_str(), stored.as_ref(), &said).await? {
+            return Ok(Json(Shown { name, said, version }));
+        }
+    }
+    Err(raced(name.as_str()))
 }
 
 fn show<T: Said>(record: &Record) -> Result<Shown<T>, StoreError> {
@@ -128,31 +155,40 @@ fn show<T: Said>(record: &Record) -> Result<Shown<T>, StoreError> {
     Ok(Shown { name, said: record.read()?, version: record.version })
 }
 
-/// Saves what `make` makes of the stored record; a new one only if there are fewer than `most`, where
-/// there is such a number. Answers it with its version.
-pub(crate) async fn save<T: Serialize>(
+/// What is stored under that name; where there is nothing, there must be fewer than `most`, if there is such a number.
+pub(crate) async fn stored(
     api: &Api,
     account: &AccountId,
     kind: Kind,
     name: &str,
     most: Option<usize>,
-    make: impl Fn(Option<&Record>) -> Result<T, Refused>,
-) -> Result<(T, u64), Refused> {
+) -> Result<Option<Record>, Refused> {
     let records = &api.ports.records;
-    for _ in 0..TRIES {
-        let old = records.get(account, kind, name).await?;
-        let new = make(old.as_ref())?;
-        if let (None, Some(most)) = (&old, most)
-            && records.list(account, kind, None, most).await?.len() >= most
-        {
-            let detail = format!("an account has {most} of these at most; delete one, or let one say more");
-            return Err(Problem::new(Code::TooManyItems, detail).into());
-        }
-        let body = serde_json::to_string(&new).map_err(|error| StoreError::Corrupt(format!("a record: {error}")))?;
-        let record = Record { name: name.to_owned(), version: old.map_or(0, |old| old.version) + 1, body };
-        if records.put(account, kind, &record).await? {
-            return Ok((new, record.version));
-        }
+    let old = records.get(account, kind, name).await?;
+    if let (None, Some(most)) = (&old, most)
+        && records.list(account, kind, None, most).await?.len() >= most
+    {
+        let detail = format!("an account has {most} of these at most; delete one, or let one say more");
+        return Err(Problem::new(Code::TooManyItems, detail).into());
     }
-    Err(Problem::new(Code::Conflict, format!("others saved `{name}` at the same moment; read it again and repeat")).into())
+    Ok(old)
+}
+
+/// Saves `new` in the place of `old`, and answers its version; nothing if somebody else saved in between.
+pub(crate) async fn replace<T: Serialize + Sync>(
+    api: &Api,
+    account: &AccountId,
+    kind: Kind,
+    name: &str,
+    old: Option<&Record>,
+    new: &T,
+) -> Result<Option<u64>, Refused> {
+    let body = serde_json::to_string(new).map_err(|error| StoreError::Corrupt(format!("a record: {error}")))?;
+    let version = old.map_or(0, |old| old.version) + 1;
+    let saved = api.ports.records.put(account, kind, &Record { name: name.to_owned(), version, body }).await?;
+    Ok(saved.then_some(version))
+}
+
+pub(crate) fn raced(name: &str) -> Refused {
+    Problem::new(Code::Conflict, format!("others saved `{name}` at the same moment; read it again and repeat")).into()
 }

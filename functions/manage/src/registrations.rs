@@ -103,7 +103,7 @@ pub(crate) async fn patch(
     request: Request,
 ) -> Result<Json<Shown>, Refused> {
     let change: Map<String, Value> = Payload::read(request, Limit::Plain).await?.parse()?;
-    save(&api, &caller.account, &name, |old| Ok(overlay(as_body(old.ok_or_else(not_found)?), change.clone(), "params"))).await
+    save(&api, &caller.account, &name, |old| Ok(overlay(as_body(old.ok_or_else(not_found)?), change.clone(), &["params"]))).await
 }
 
 pub(crate) async fn delete(State(api): State<Api>, Manager(caller): Manager, Named(name): Named) -> Result<StatusCode, Refused> {

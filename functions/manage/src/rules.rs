@@ -1,6 +1,20 @@
 //! Rules: who hears of which events. What is saved is what was written, checked.
 
-use bellhop_core::{Code, Problem, model::Rule, ports::Kind, rules::wording};
+use axum::{Json, extract::State, http::StatusCode};
+use bellhop_core::{
+    Code, Problem, StoreError, Timestamp,
+    digest::{self, Preview, follow},
+    model::{Account, AccountId, Batch, Name, Rule},
+    ports::{Kind, Ports},
+    rules::wording,
+};
+use bellhop_http::{
+    Api, Refused,
+    caller::{Manager, Reader},
+    path::{Named, not_found},
+};
+use jiff::tz::TimeZone;
+use serde::Serialize;
 
 use crate::records::Said;
 
@@ -11,7 +25,7 @@ impl Said for Rule {
     const KIND: Kind = Kind::Rule;
     // each event is held against all of them
     const MOST: Option<usize> = Some(200);
-    const INNER: &str = "match";
+    const INNER: &[&str] = &["match", "batch"];
 
     fn check(&self) -> Result<(), Problem> {
         for (field, template) in [("title", &self.title), ("body", &self.body)] {
@@ -19,6 +33,9 @@ impl Said for Rule {
                 wording::check(template)
                     .map_err(|why| Problem::field(Code::InvalidField, field, format!("no template: {why}")))?;
             }
+        }
+        if let Some(batch) = &self.batch {
+            check_batch(batch)?;
         }
         if self.to.is_empty() {
             let detail = "it names nobody; give a registration, `group:…` or `event.send_to`";
@@ -31,4 +48,68 @@ impl Said for Rule {
             None => Ok(()),
         }
     }
+
+    fn completed(self, before: Option<&Self>, settings: &Account, now: Timestamp) -> Self {
+        follow::anchored(self, before, settings, now)
+    }
+
+    async fn prepare(
+        ports: &Ports,
+        settings: &Account,
+        name: &Name,
+        before: Option<&Self>,
+        after: Option<&Self>,
+    ) -> Result<(), StoreError> {
+        follow::follow(ports, settings, name, before, after).await
+    }
+}
+
+fn check_batch(batch: &Batch) -> Result<(), Problem> {
+    let invalid = |field: &str, detail: String| Problem::field(Code::InvalidField, field, detail);
+    if let Some(zone) = &batch.time_zone {
+        TimeZone::get(zone)
+            .map_err(|_| invalid("batch.time_zone", "expected an IANA name such as `Asia/Shanghai`".to_owned()))?;
+    }
+    if let Some(title) = &batch.title {
+        wording::check(title).map_err(|why| invalid("batch.title", format!("no template: {why}")))?;
+    }
+    Ok(())
+}
+
+/// What the rule's next digest would say now.
+pub(crate) async fn preview_digest(
+    State(api): State<Api>,
+    Reader(caller): Reader,
+    Named(name): Named,
+) -> Result<Json<Preview>, Refused> {
+    require(&api, &caller.account, &name).await?;
+    let preview = digest::preview(&api.ports, &caller.account, &name).await?;
+    preview.map(Json).ok_or_else(|| collects_nothing(&name))
+}
+
+/// A digest of what the rule has collected up to now.
+#[derive(Debug, Serialize)]
+pub(crate) struct Flushed {
+    rule: Name,
+    until: Timestamp,
+}
+
+/// Has the rule's digest sent now.
+pub(crate) async fn flush(
+    State(api): State<Api>,
+    Manager(caller): Manager,
+    Named(name): Named,
+) -> Result<(StatusCode, Json<Flushed>), Refused> {
+    require(&api, &caller.account, &name).await?;
+    let until = follow::flush(&api.ports, &caller.account, &name).await?.ok_or_else(|| collects_nothing(&name))?;
+    Ok((StatusCode::ACCEPTED, Json(Flushed { rule: name, until })))
+}
+
+async fn require(api: &Api, account: &AccountId, name: &Name) -> Result<(), Refused> {
+    api.ports.records.get(account, Kind::Rule, name.as_str()).await?.map(drop).ok_or_else(not_found)
+}
+
+fn collects_nothing(name: &Name) -> Refused {
+    let detail = format!("rule `{name}` collects nothing for a digest; give it a `batch` that is enabled");
+    Problem::new(Code::Conflict, detail).into()
 }

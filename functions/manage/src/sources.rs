@@ -48,9 +48,14 @@ pub(crate) async fn put(
     request: Request,
 ) -> Result<Json<SourceSetting>, Refused> {
     let setting: SourceSetting = Payload::read(request, Limit::Plain).await?.parse()?;
-    let name = setting.source.as_str();
-    let (setting, _) = records::save(&api, &caller.account, Kind::Source, name, Some(MOST), |_| Ok(setting.clone())).await?;
-    Ok(Json(setting))
+    let (account, name) = (&caller.account, setting.source.as_str());
+    for _ in 0..records::TRIES {
+        let old = records::stored(&api, account, Kind::Source, name, Some(MOST)).await?;
+        if records::replace(&api, account, Kind::Source, name, old.as_ref(), &setting).await?.is_some() {
+            return Ok(Json(setting));
+        }
+    }
+    Err(records::raced(name))
 }
 
 pub(crate) async fn delete(

@@ -7,8 +7,10 @@
 mod compose;
 pub mod content;
 pub mod follow;
+mod preview;
 mod send;
 pub mod times;
 pub mod wording;
 
 pub use compose::{Composed, compose};
+pub use preview::{Preview, preview};

@@ -1,7 +1,8 @@
-//! What the minute brings: parked wake-ups that are due go to the queue, each with its exact delay.
+//! What the minute brings: parked wake-ups and digests that are due go to their queues, each with its exact delay.
 //!
-//! A tick comes anywhere inside its minute and looks six minutes ahead, so that four in a row may fail. Ticks may overlap, repeat and die half-way: a wake-up
-//! that is queued twice is one too many and does nothing ([`crate::transition`]).
+//! A tick comes anywhere inside its minute and looks six minutes ahead, so that four in a row may fail. Ticks may overlap,
+//! repeat and die half-way: a wake-up that is queued twice is one too many and does nothing ([`crate::transition`]), and a
+//! digest that is looked at twice is sent once ([`crate::digest`]).
 
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub struct Ticked {
     pub queued: usize,
     /// Idempotency keys that were forgotten.
     pub expired: usize,
+    /// Digests that whoever composes was told of.
+    pub announced: usize,
 }
 
 /// Does what is due before `now` + [`AHEAD`].
@@ -32,6 +35,7 @@ pub async fn tick(ports: &Ports, now: Timestamp) -> Result<Ticked, StoreError> {
             break;
         }
     }
+    ticked.announced = ports.digests.announce(now, now + AHEAD).await?;
     loop {
         let expired = ports.ledger.expire(now, PAGE).await?;
         ticked.expired += expired;

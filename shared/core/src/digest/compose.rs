@@ -72,9 +72,9 @@ pub async fn compose(ports: &Ports, account: &AccountId, name: &Name) -> Result<
 }
 
 /// What is known of one schedule.
-struct Desk {
+pub(super) struct Desk {
     schedule: Schedule,
-    settings: Account,
+    pub(super) settings: Account,
     /// What the rule says now; what it said last, where it collects no more.
     rule: Option<Rule>,
     /// The rule itself says that it collects.
@@ -89,7 +89,7 @@ enum Next {
 }
 
 impl Desk {
-    async fn of(ports: &Ports, schedule: Schedule) -> Result<Self, StoreError> {
+    pub(super) async fn of(ports: &Ports, schedule: Schedule) -> Result<Self, StoreError> {
         let known = ports.accounts.get(&schedule.account).await?;
         let settings = known.map_or_else(|| Account::new(schedule.account.clone()), |known| Account::clone(&known));
         let record = ports.records.get(&schedule.account, Kind::Rule, schedule.rule.as_str()).await?;
@@ -124,7 +124,7 @@ impl Desk {
     }
 
     /// What the digest tells whom, and every source that it tells of.
-    async fn letters(&self, ports: &Ports, frozen: &Frozen) -> Result<(Vec<Letter>, Vec<Source>), StoreError> {
+    pub(super) async fn letters(&self, ports: &Ports, frozen: &Frozen) -> Result<(Vec<Letter>, Vec<Source>), StoreError> {
         let (named, for_each) = match &self.rule {
             Some(rule) => (named(rule), rule.to.contains(&Audience::OfEvent)),
             None => (Vec::new(), false),

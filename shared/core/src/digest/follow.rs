@@ -65,16 +65,20 @@ pub async fn follow(
     }
 }
 
-/// Asks for a digest of what was collected up to now. `false`: the rule has none.
-pub async fn flush(ports: &Ports, account: &AccountId, name: &Name) -> Result<bool, StoreError> {
-    if ports.digests.get(account, name).await?.is_none() {
-        return Ok(false);
+/// Asks for a digest of what was collected up to now; answers up to when. `None`: the rule collects nothing.
+pub async fn flush(ports: &Ports, account: &AccountId, name: &Name) -> Result<Option<Timestamp>, StoreError> {
+    let Some(schedule) = ports.digests.get(account, name).await?.filter(|schedule| schedule.closing.is_none()) else {
+        return Ok(None);
+    };
+    if let Some(at) = schedule.flush {
+        return Ok(Some(at)); // asked for already, and about to be sent
     }
-    change(ports, account, name, |old, now| {
-        old.filter(|old| old.flush.is_none()).map(|old| Schedule { flush: Some(now), due: old.due.min(now), ..old.clone() })
+    let at = ports.clock.now();
+    change(ports, account, name, |old, _| {
+        old.filter(|old| old.flush.is_none()).map(|old| Schedule { flush: Some(at), due: old.due.min(at), ..old.clone() })
     })
-    .await
-    .map(|()| true)
+    .await?;
+    Ok(Some(at))
 }
 
 fn fresh(account: &AccountId, rule: &Name, since: Timestamp, due: Timestamp) -> Schedule {

@@ -1,0 +1,78 @@
+//! Digests on one machine: every second, whatever is due is composed, a few at a time.
+//!
+//! Promise: what fails waits for a minute, and nobody waits for it. Left to others: what composing is ([`compose`]).
+
+use std::{collections::HashMap, time::Duration};
+
+use bellhop_core::{
+    StoreError, Timestamp,
+    digest::{Composed, compose},
+    model::{AccountId, Name},
+    ports::{Due, Ports},
+};
+use futures_util::{StreamExt, stream};
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval},
+};
+
+/// How often.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// How long one that failed waits.
+const PAUSE: Duration = Duration::from_mins(1);
+
+/// How many are looked up at once.
+const PAGE: usize = 200;
+
+/// How many are composed at once.
+const AT_ONCE: usize = 8;
+
+/// What failed, and until when it waits.
+type Failed = HashMap<(AccountId, Name), Timestamp>;
+
+/// Composes until `stop` says so.
+pub async fn run(ports: Ports, mut stop: watch::Receiver<bool>) {
+    let mut timer = interval(EVERY);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut failed = Failed::new();
+    while !*stop.borrow() {
+        tokio::select! {
+            _ = timer.tick() => {
+                if let Err(error) = compose_due(&ports, &mut failed).await {
+                    tracing::error!(%error, "what is due cannot be read; it is looked for again in a second");
+                }
+            }
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+/// Composes whatever is due now and did not fail within the minute. Answers how many digests were sent.
+pub async fn compose_due(ports: &Ports, failed: &mut Failed) -> Result<usize, StoreError> {
+    let now = ports.clock.now();
+    failed.retain(|_, until| *until > now);
+    let (mut sent, mut after) = (0, None);
+    loop {
+        let page = ports.digests.due(now, after.as_ref(), PAGE).await?;
+        let Some(last) = page.last().cloned() else { return Ok(sent) };
+        after = Some(last);
+        let open = page.into_iter().filter(|due| !failed.contains_key(&(due.account.clone(), due.rule.clone())));
+        let composing = open.map(async |due| {
+            let composed = compose(ports, &due.account, &due.rule).await;
+            (due, composed)
+        });
+        let composed: Vec<_> = stream::iter(composing.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect().await;
+        for (due, composed) in composed {
+            sent += usize::from(matches!(composed, Ok(Composed::Sent(_))));
+            if let Err(error) = composed {
+                report(&due, &error);
+                failed.insert((due.account, due.rule), now + PAUSE);
+            }
+        }
+    }
+}
+
+fn report(due: &Due, error: &StoreError) {
+    tracing::error!(account = %due.account, rule = %due.rule, %error, "a digest could not be composed; it is tried again");
+}
