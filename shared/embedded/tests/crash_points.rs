@@ -8,7 +8,7 @@ use bellhop_core::ports::Ports;
 use bellhop_embedded::{Durability, Options, Store};
 use bellhop_testkit::{
     CATALOG, Provider, Silent, Sim,
-    crash::{Harm, Survey, Trial, World, every_crash_point, stories},
+    crash::{Ending, Harm, Survey, Trial, World, every_crash_point, every_crash_point_of_a_digest, stories},
     effects::Effects,
 };
 use tempfile::TempDir;
@@ -71,4 +71,16 @@ async fn whoever_dies_loses_nothing_even_if_leases_outlive_the_time_that_wake_up
 async fn a_store_that_fails_before_or_after_any_call_loses_nothing() {
     let surveys = every_story(Harm::Fails, LONGER_THAN_HIDDEN).await;
     assert!(surveys.iter().all(|survey| survey.points > 10), "{surveys:?}");
+}
+
+#[tokio::test]
+async fn whoever_dies_or_fails_at_the_end_of_an_interval_leaves_each_event_in_one_digest() {
+    let make = async || FileWorld { sim: Sim::new(1), store: None, dir: tempfile::tempdir().unwrap() };
+    for harm in [Harm::Dies, Harm::Fails] {
+        for ending in Ending::ALL {
+            let survey = every_crash_point_of_a_digest(make, ending, Trial { harm, times: 1, lease: LEASE }).await;
+            let survey = survey.unwrap_or_else(|violation| panic!("{}", violation.0));
+            assert!(survey.points > 10, "{ending:?}: {survey:?}");
+        }
+    }
 }

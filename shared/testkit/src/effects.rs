@@ -10,11 +10,11 @@ use bellhop_core::{
     Reason, StoreError, Timestamp,
     channel::{Outgoing, Reply},
     mail::{Mail, Mailed},
-    model::{AccountId, ChannelId, Disabled, Job, Name, Registration},
+    model::{AccountId, ChannelId, Disabled, Job, Name, Registration, Schedule},
     pace::SendRate,
     ports::{
-        Acceptance, Accepted, Freshness, Http, IdempotencyKey, Kind, Ledger, Pace, Ports, Queue, Record, Records, Registrations,
-        Sent, Smtp, Transport, TransportError, Wake,
+        Acceptance, Accepted, Digests, Due, Freshness, Http, IdempotencyKey, Kind, Ledger, Pace, Ports, Queue, Record, Records,
+        Registrations, Sent, Smtp, Transport, TransportError, Visit, Wake,
     },
     transition::{Claim, Claimed, Settlement},
 };
@@ -52,6 +52,7 @@ pub fn between_points(ports: Ports, effects: &Arc<dyn Effects>) -> Ports {
     let queue = Between { inner: Arc::clone(&ports.queue), effects: Arc::clone(effects) };
     let registrations = Between { inner: Arc::clone(&ports.registrations), effects: Arc::clone(effects) };
     let records = Between { inner: Arc::clone(&ports.records), effects: Arc::clone(effects) };
+    let digests = Between { inner: Arc::clone(&ports.digests), effects: Arc::clone(effects) };
     let pace = Between { inner: Arc::clone(&ports.pace), effects: Arc::clone(effects) };
     Ports {
         ledger: Arc::new(ledger),
@@ -59,6 +60,7 @@ pub fn between_points(ports: Ports, effects: &Arc<dyn Effects>) -> Ports {
         registrations: Arc::new(registrations),
         pace: Arc::new(pace),
         records: Arc::new(records),
+        digests: Arc::new(digests),
         transport: transport_between_points(&ports.transport, effects),
         ..ports
     }
@@ -238,6 +240,37 @@ impl Records for Between<dyn Records> {
 
     async fn delete(&self, account: &AccountId, kind: Kind, name: &str) -> Result<bool, StoreError> {
         self.call("records.delete", self.inner.delete(account, kind, name)).await
+    }
+}
+
+#[async_trait]
+impl Digests for Between<dyn Digests> {
+    async fn get(&self, account: &AccountId, rule: &Name) -> Result<Option<Schedule>, StoreError> {
+        self.inner.get(account, rule).await
+    }
+
+    async fn put(&self, schedule: &Schedule) -> Result<bool, StoreError> {
+        self.call("digests.put", self.inner.put(schedule)).await
+    }
+
+    async fn freeze(&self, schedule: &Schedule) -> Result<bool, StoreError> {
+        self.call("digests.freeze", self.inner.freeze(schedule)).await
+    }
+
+    async fn delete(&self, schedule: &Schedule) -> Result<bool, StoreError> {
+        self.call("digests.delete", self.inner.delete(schedule)).await
+    }
+
+    async fn collected(&self, schedule: &Schedule, from: Timestamp, visit: Visit<'_>) -> Result<(), StoreError> {
+        self.inner.collected(schedule, from, visit).await
+    }
+
+    async fn due(&self, until: Timestamp, after: Option<&Due>, most: usize) -> Result<Vec<Due>, StoreError> {
+        self.inner.due(until, after, most).await
+    }
+
+    async fn announce(&self, now: Timestamp, until: Timestamp) -> Result<usize, StoreError> {
+        self.call("digests.announce", self.inner.announce(now, until)).await
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use bellhop_testkit::crash::{Harm, MemoryWorld, Story, Trial, every_crash_point, stories};
+use bellhop_testkit::crash::{
+    Ending, Harm, MemoryWorld, Story, Trial, every_crash_point, every_crash_point_of_a_digest, stories,
+};
 
 const LEASE: Duration = Duration::from_mins(1);
 const LONGER_THAN_LEASE: Duration = Duration::from_mins(2);
@@ -48,4 +50,24 @@ async fn whoever_dies_twice_loses_nothing() {
 #[tokio::test]
 async fn whoever_dies_twice_loses_nothing_even_if_messages_come_back_before_leases_are_over() {
     play(short_stories(), Harm::Dies, 2, SHORTER_THAN_LEASE).await;
+}
+
+async fn play_digests(harm: Harm, times: usize) {
+    let trial = Trial { harm, times, lease: LEASE };
+    for ending in Ending::ALL {
+        let survey = every_crash_point_of_a_digest(async || MemoryWorld::new(LONGER_THAN_LEASE), ending, trial).await;
+        let survey = survey.unwrap_or_else(|violation| panic!("{}", violation.0));
+        assert!(survey.points >= 30, "{ending:?} passes through accept, freeze, send and advance: {survey:?}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_dies_at_the_end_of_an_interval_leaves_each_event_in_one_digest() {
+    play_digests(Harm::Dies, 1).await;
+    play_digests(Harm::Dies, 2).await;
+}
+
+#[tokio::test]
+async fn a_store_that_fails_at_the_end_of_an_interval_leaves_each_event_in_one_digest() {
+    play_digests(Harm::Fails, 1).await;
 }

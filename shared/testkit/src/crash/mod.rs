@@ -6,14 +6,17 @@
 //! and that nothing was sent again but after an outcome that is recorded as unknown ([`judge()`]). Left to others: how a
 //! store is killed ([`World`]).
 
+mod digest;
 mod dying;
 mod judge;
+mod process;
 mod run;
 mod story;
 mod world;
 
 use std::time::Duration;
 
+pub use digest::{Ending, every_crash_point_of_a_digest};
 pub(crate) use dying::until_death;
 pub use judge::{Violation, judge};
 pub use story::{Client, Story, Twist, stories};
@@ -51,18 +54,27 @@ pub struct Survey {
 /// Plays `story` for every point (or pair of points …) that it passes, each time in a new world: once as it is, and once
 /// with wake-ups that come twice, late and in another order.
 pub async fn every_crash_point<W: World>(make: impl AsyncFn() -> W, story: &Story, trial: Trial) -> Result<Survey, Violation> {
-    let mut at = vec![0; trial.times];
-    let mut survey = Survey { runs: 0, points: 0 };
-    loop {
+    every_point(trial, async |at| {
         let mut harms = 0;
         // copies heal what is lost on the way: without them it stays lost
         for copies in [false, true] {
-            let played = run::run(make().await, story, trial, copies, &at).await;
+            let played = run::run(make().await, story, trial, copies, at).await;
             harms = harms.max(played.map_err(|Violation(what)| {
                 Violation(format!("{} ({:?} at {at:?}, lease {:?}): {what}", story.name, trial.harm, trial.lease))
             })?);
         }
-        survey = Survey { runs: survey.runs + 2, points: survey.points.max(at.first().copied().unwrap_or(0)) };
+        Ok(harms)
+    })
+    .await
+}
+
+/// Plays for every point (or pair of points …), until one harm after the other no longer comes about.
+async fn every_point(trial: Trial, play: impl AsyncFn(&[usize]) -> Result<usize, Violation>) -> Result<Survey, Violation> {
+    let mut at = vec![0; trial.times];
+    let mut survey = Survey { runs: 0, points: 0 };
+    loop {
+        let harms = play(&at).await?;
+        survey = Survey { runs: survey.runs + 1, points: survey.points.max(at.first().copied().unwrap_or(0)) };
         // the points count on from each harm, so that what never happened carries over to the one before
         let Some(last) = harms.checked_sub(1) else { return Ok(survey) };
         at[last] += 1;

@@ -1,6 +1,6 @@
 //! One story, once, with harm at given points.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bellhop_core::{
     Code, Problem,
@@ -11,12 +11,8 @@ use bellhop_core::{
     tick::tick,
 };
 
-use super::{Client, Story, Trial, Twist, Violation, World, dying::Dying, judge, until_death};
-use crate::{
-    Dice, Provider, account, channel, draft,
-    effects::{between_points, transport_between_points},
-    key, name, one_a_minute, probe_rate, registration,
-};
+use super::{Client, Story, Trial, Twist, Violation, World, judge, process::Process};
+use crate::{Dice, Provider, account, channel, draft, key, name, one_a_minute, probe_rate, registration};
 
 /// How much time passes when there is nothing to do: less than a tick looks ahead.
 const STEP: Duration = Duration::from_mins(4);
@@ -31,10 +27,7 @@ const MOST_STEPS: usize = 100;
 const MOST_TURNS: usize = 2_000;
 
 struct Run<'a, W> {
-    world: W,
-    ports: Option<Ports>,
-    dying: Arc<Dying>,
-    provider: Arc<Provider>,
+    process: Process<W>,
     story: &'a Story,
     lease: Duration,
     dice: Dice,
@@ -46,26 +39,20 @@ struct Run<'a, W> {
 pub(super) async fn run<W: World>(world: W, story: &Story, trial: Trial, copies: bool, at: &[usize]) -> Result<usize, Violation> {
     let seed = at.iter().fold(7, |seed, at| seed * 1_000 + *at as u64);
     let mut run = Run {
-        world,
-        ports: None,
-        dying: Arc::new(Dying::new(trial.harm, at)),
-        provider: Provider::new(story.script),
+        process: Process::new(world, trial.harm, at, Provider::new(story.script)),
         story,
         lease: trial.lease,
         dice: Dice::new(seed),
         copies,
         delivered_before: Vec::new(),
     };
-    run.play().await.map_err(|Violation(what)| match run.dying.last().as_str() {
-        "" => Violation(what),
-        last => Violation(format!("after {last}: {what}")),
-    })?;
-    Ok(run.dying.harms())
+    let played = run.play().await;
+    run.process.told(played)
 }
 
 impl<W: World> Run<'_, W> {
     async fn play(&mut self) -> Result<(), Violation> {
-        let ports = self.ports().await;
+        let ports = self.process.ports().await;
         for called in self.story.to {
             let mut registration = registration(called);
             if self.story.twist == Twist::Paced {
@@ -77,7 +64,7 @@ impl<W: World> Run<'_, W> {
                 done(ports.pace.reserve(account, name, rate, ports.clock.now()).await)?;
             }
         }
-        self.dying.count_from_here(true);
+        self.process.dying.count_from_here(true);
         let answered = self.ask().await?.is_some();
         if self.story.twist == Twist::DeletedAfterwards && answered {
             self.delete_registrations().await?;
@@ -87,38 +74,8 @@ impl<W: World> Run<'_, W> {
             self.reopen().await?;
             self.drain(answered).await?;
         }
-        self.dying.count_from_here(false);
+        self.process.dying.count_from_here(false);
         self.judge(answered).await
-    }
-
-    /// The ports of the present process.
-    async fn ports(&mut self) -> Ports {
-        if let Some(ports) = &self.ports {
-            return ports.clone();
-        }
-        let effects = Arc::clone(&self.dying) as _;
-        let ports = self.world.open(Arc::clone(&effects)).await;
-        let ports = Ports { transport: Arc::clone(&self.provider).into(), ..ports };
-        let ports = if self.world.tells_of_every_write() {
-            Ports { transport: transport_between_points(&ports.transport, &effects), ..ports }
-        } else {
-            between_points(ports, &effects)
-        };
-        self.ports.insert(ports).clone()
-    }
-
-    /// Does `act` in the present process; `None` if that dies of it, and a new one is there.
-    async fn alive<T>(&mut self, act: impl AsyncFnOnce(&Ports) -> T) -> Option<T> {
-        let ports = self.ports().await;
-        let dying = Arc::clone(&self.dying);
-        let result = until_death(act(&ports), || dying.is_dead()).await;
-        if result.is_none() {
-            drop(ports);
-            self.ports = None;
-            self.world.crash().await;
-            self.dying.revive();
-        }
-        result
     }
 
     fn draft(&self) -> Draft {
@@ -131,7 +88,7 @@ impl<W: World> Run<'_, W> {
     async fn ask(&mut self) -> Result<Option<Accepted>, Violation> {
         loop {
             let draft = self.draft();
-            let asked = self.alive(async |ports| {
+            let asked = self.process.alive(async |ports| {
                 let key = key("k", "hash", ports.clock.now());
                 accept(ports, &account(), draft, Wanted::Event, Some(key)).await
             });
@@ -153,12 +110,12 @@ impl<W: World> Run<'_, W> {
     }
 
     async fn delete_registrations(&mut self) -> Result<(), Violation> {
-        self.dying.count_from_here(false);
-        let ports = self.ports().await;
+        self.process.dying.count_from_here(false);
+        let ports = self.process.ports().await;
         for called in self.story.to {
             done(ports.registrations.delete(&account(), &name(called)).await)?;
         }
-        self.dying.count_from_here(true);
+        self.process.dying.count_from_here(true);
         Ok(())
     }
 
@@ -168,7 +125,7 @@ impl<W: World> Run<'_, W> {
             for planned in stored.plan.deliveries {
                 let job = planned.job(&stored.event);
                 loop {
-                    let asked = self.alive(async |ports| ports.ledger.reopen(&job, None, ports.clock.now()).await).await;
+                    let asked = self.process.alive(async |ports| ports.ledger.reopen(&job, None, ports.clock.now()).await).await;
                     if matches!(asked, Some(Ok(_))) || self.story.client == Client::GoesAway {
                         break;
                     }
@@ -183,7 +140,7 @@ impl<W: World> Run<'_, W> {
         let mut idle = 0;
         let mut unfinished = Vec::new();
         for _ in 0..MOST_TURNS {
-            let received = self.alive(async |ports| ports.queue.receive(&channel(), 10).await).await;
+            let received = self.process.alive(async |ports| ports.queue.receive(&channel(), 10).await).await;
             let wakes = received.and_then(Result::ok).unwrap_or_default();
             idle = if wakes.is_empty() { idle + 1 } else { 0 };
             let has_worked = self.work(wakes).await;
@@ -196,17 +153,17 @@ impl<W: World> Run<'_, W> {
                     return Err(Violation(format!("nothing more comes, but {}", unfinished.join(", "))));
                 }
                 if idle > QUIET_STEPS && unfinished.is_empty() {
-                    self.dying.count_from_here(true);
+                    self.process.dying.count_from_here(true);
                     return Ok(());
                 }
                 if idle > 1 && unfinished.is_empty() {
                     // the rest is the same for every story: ticks that find nothing
-                    self.dying.count_from_here(false);
+                    self.process.dying.count_from_here(false);
                 }
                 // a tick that fails is made up for by the next
-                let ticked = self.alive(async |ports| tick(ports, ports.clock.now()).await).await;
+                let ticked = self.process.alive(async |ports| tick(ports, ports.clock.now()).await).await;
                 drop(ticked);
-                self.world.pass(STEP).await;
+                self.process.world.pass(STEP).await;
             }
         }
         Err(Violation("wake-ups come again and again without an end".to_owned()))
@@ -220,10 +177,10 @@ impl<W: World> Run<'_, W> {
         }
         let lease = self.lease;
         for wake in &wakes {
-            if self.has_copy(4) && self.alive(async |ports| deliver(ports, wake, lease).await).await.is_none() {
+            if self.has_copy(4) && self.process.alive(async |ports| deliver(ports, wake, lease).await).await.is_none() {
                 return true;
             }
-            if self.alive(async |ports| drop(work(ports, wake, lease).await)).await.is_none() {
+            if self.process.alive(async |ports| drop(work(ports, wake, lease).await)).await.is_none() {
                 return true;
             }
         }
@@ -231,7 +188,7 @@ impl<W: World> Run<'_, W> {
         self.delivered_before.extend(wakes);
         if !self.delivered_before.is_empty() && self.has_copy(3) {
             let copy = self.dice.pick(&self.delivered_before).clone();
-            self.alive(async |ports| deliver(ports, &copy, lease).await).await;
+            self.process.alive(async |ports| deliver(ports, &copy, lease).await).await;
             return true;
         }
         has_wakes
@@ -242,7 +199,7 @@ impl<W: World> Run<'_, W> {
     }
 
     async fn kept(&mut self) -> Result<Vec<StoredEvent>, Violation> {
-        done(self.ports().await.events.list(&account(), None, None, 100).await)
+        done(self.process.ports().await.events.list(&account(), None, None, 100).await)
     }
 
     /// What is not final yet, and has to become so.
@@ -250,7 +207,7 @@ impl<W: World> Run<'_, W> {
         let mut unfinished = Vec::new();
         for stored in self.kept().await? {
             let ids: Vec<_> = stored.plan.deliveries.iter().map(|planned| planned.id(stored.event.id)).collect();
-            let rows = done(self.ports().await.deliveries.get(&account(), &ids).await)?;
+            let rows = done(self.process.ports().await.deliveries.get(&account(), &ids).await)?;
             unfinished.extend(ids.iter().zip(rows).filter_map(|(id, row)| match row {
                 None => answered.then(|| format!("{id} was never tried")),
                 Some(row) => (!row.state.is_final()).then(|| format!("{id} is {}: {row:?}", row.state.as_str())),
@@ -261,18 +218,20 @@ impl<W: World> Run<'_, W> {
 
     async fn judge(&mut self, answered: bool) -> Result<(), Violation> {
         let kept = self.kept().await?;
-        let ports = self.ports().await;
+        let ports = self.process.ports().await;
         if answered && kept.len() != 1 {
             return Err(Violation(format!("one request was answered, and {} events were kept", kept.len())));
         }
-        if let Some(id) = self.provider.deliveries().iter().find(|id| kept.iter().all(|stored| stored.event.id != id.event)) {
+        if let Some(id) =
+            self.process.provider.deliveries().iter().find(|id| kept.iter().all(|stored| stored.event.id != id.event))
+        {
             return Err(Violation(format!("{id} was sent, and its event was never kept")));
         }
         let rounds = if self.story.twist == Twist::Reopened { 2 } else { 1 };
         for stored in &kept {
             let ids: Vec<_> = stored.plan.deliveries.iter().map(|planned| planned.id(stored.event.id)).collect();
             for row in done(ports.deliveries.get(&account(), &ids).await)?.iter().flatten() {
-                judge(row, &self.provider.answers(row.id), rounds)?;
+                judge(row, &self.process.provider.answers(row.id), rounds)?;
                 if !self.story.ends.contains(&row.state) {
                     return Err(Violation(format!("it ended as {}: {row:?}", row.state.as_str())));
                 }
@@ -299,6 +258,6 @@ impl<W: World> Run<'_, W> {
     }
 }
 
-fn done<T>(result: Result<T, bellhop_core::StoreError>) -> Result<T, Violation> {
+pub(super) fn done<T>(result: Result<T, bellhop_core::StoreError>) -> Result<T, Violation> {
     result.map_err(|error| Violation(error.to_string()))
 }
