@@ -75,7 +75,8 @@ pub trait Ledger: Send + Sync {
     /// Queues up to `most` of the wake-ups that are due before `until`, each with its exact delay. Answers how many.
     async fn advance(&self, now: Timestamp, until: Timestamp, most: usize) -> Result<usize, StoreError>;
 
-    /// Forgets up to `most` idempotency keys that have expired. Answers how many.
+    /// Forgets up to `most` rows whose time is over: idempotency keys that have expired, and what accounts have kept for as
+    /// long as they want to, which is 30 days at least. Answers how many.
     async fn expire(&self, now: Timestamp, most: usize) -> Result<usize, StoreError>;
 }
 

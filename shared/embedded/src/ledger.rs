@@ -130,14 +130,15 @@ impl Ledger for Store {
     }
 
     async fn expire(&self, now: Timestamp, most: usize) -> Result<usize, StoreError> {
-        self.write(move |tx| {
+        let keys = self.write(move |tx| {
             let mut delete = tx.connection.prepare_cached(
                 "DELETE FROM idempotency WHERE id IN
                  (SELECT id FROM idempotency WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
             )?;
             Ok(delete.execute((millis(now), limit(most)))?)
-        })
-        .await
+        });
+        let keys = keys.await?;
+        if keys < most { Ok(keys + self.forget_old(now, most - keys).await?) } else { Ok(keys) }
     }
 }
 

@@ -27,6 +27,7 @@ mod queue;
 mod readers;
 mod records;
 mod registrations;
+mod retention;
 mod schema;
 mod store;
 mod sync;

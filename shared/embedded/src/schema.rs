@@ -181,6 +181,7 @@ pub(crate) const STEPS: &[&str] = &[
         PRIMARY KEY (account, rule, at, seq)
     ) WITHOUT ROWID, STRICT;
     CREATE INDEX entries_by_seq ON entries (account, rule, seq, at);
+    CREATE INDEX entries_by_time ON entries (account, at);
 ",
 ];
 

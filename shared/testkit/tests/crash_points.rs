@@ -52,9 +52,9 @@ async fn whoever_dies_twice_loses_nothing_even_if_messages_come_back_before_leas
     play(short_stories(), Harm::Dies, 2, SHORTER_THAN_LEASE).await;
 }
 
-async fn play_digests(harm: Harm, times: usize) {
+async fn play_digests(endings: &[Ending], harm: Harm, times: usize) {
     let trial = Trial { harm, times, lease: LEASE };
-    for ending in Ending::ALL {
+    for ending in endings.iter().copied() {
         let survey = every_crash_point_of_a_digest(async || MemoryWorld::new(LONGER_THAN_LEASE), ending, trial).await;
         let survey = survey.unwrap_or_else(|violation| panic!("{}", violation.0));
         assert!(survey.points >= 30, "{ending:?} passes through accept, freeze, send and advance: {survey:?}");
@@ -63,11 +63,11 @@ async fn play_digests(harm: Harm, times: usize) {
 
 #[tokio::test]
 async fn whoever_dies_at_the_end_of_an_interval_leaves_each_event_in_one_digest() {
-    play_digests(Harm::Dies, 1).await;
-    play_digests(Harm::Dies, 2).await;
+    play_digests(&Ending::ALL, Harm::Dies, 1).await;
+    play_digests(&[Ending::Flushed], Harm::Dies, 2).await;
 }
 
 #[tokio::test]
 async fn a_store_that_fails_at_the_end_of_an_interval_leaves_each_event_in_one_digest() {
-    play_digests(Harm::Fails, 1).await;
+    play_digests(&Ending::ALL, Harm::Fails, 1).await;
 }

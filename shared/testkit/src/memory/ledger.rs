@@ -133,7 +133,7 @@ impl Ledger for Worker {
             for place in &over {
                 tables.idempotency.remove(place);
             }
-            over.len()
+            over.len() + tables.forget_old(now, most - over.len())
         })
         .await
     }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     sync::Arc,
+    time::Duration,
 };
 
 use bellhop_core::{
@@ -79,6 +80,25 @@ impl Tables {
         }
         self.events.insert(place, stored.clone());
         None
+    }
+
+    /// Forgets up to `most` rows that their accounts have kept for long enough.
+    pub(super) fn forget_old(&mut self, now: Timestamp, most: usize) -> usize {
+        let mut left = most;
+        for account in self.accounts.values() {
+            let before = now - Duration::from_hours(24 * u64::from(account.retention_days.max(30)));
+            let is_old = |owner: &AccountId, at: Timestamp| *owner == account.id && at < before;
+            let mut kept = |is_old: bool| {
+                let goes = is_old && left > 0;
+                left -= usize::from(goes);
+                !goes
+            };
+            self.deliveries.retain(|(owner, id), _| kept(is_old(owner, id.event.time())));
+            self.events.retain(|(owner, id), _| kept(is_old(owner, id.time())));
+            self.entries.retain(|(owner, ..), collected| kept(is_old(owner, collected.entry.at)));
+            self.attachments.retain(|(owner, id), _| !is_old(owner, id.time()));
+        }
+        most - left
     }
 
     pub(super) fn send(&mut self, job: Job, visible_at: Timestamp) {

@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
-use bellhop_core::ports::{IdempotencyKey, Ports};
+use bellhop_core::{
+    model::{Account, AttachmentId, Picture},
+    ports::{IdempotencyKey, Ports},
+};
 
 use super::{
     kept,
@@ -14,7 +17,7 @@ use super::{
     queue::of,
     received_on,
 };
-use crate::{account, channel, key};
+use crate::{acceptance, account, channel, event, key};
 
 pub async fn expire_forgets_what_has_expired_and_no_more_than_asked(ports: &Ports) {
     let now = ports.clock.now();
@@ -28,6 +31,33 @@ pub async fn expire_forgets_what_has_expired_and_no_more_than_asked(ports: &Port
     assert_eq!((expire().await, expire().await, expire().await), (2, 1, 0));
     assert!(recall(ports, &good).await.is_some());
     assert_eq!(events(ports).await, 4, "events outlive their keys");
+}
+
+pub async fn what_an_account_has_kept_for_long_enough_is_forgotten_and_no_more_than_asked(ports: &Ports) {
+    let now = ports.clock.now();
+    let days = |days: u64| now - Duration::from_hours(24 * days);
+    for (name, retention_days) in [(account(), 40), (other_account(), 7)] {
+        ports.accounts.put(&Account { retention_days, ..Account::new(name) }).await.expect("accounts are saved");
+    }
+    let mut kept = Vec::new();
+    for (owner, age) in [(account(), 41), (account(), 42), (account(), 39), (other_account(), 31), (other_account(), 29)] {
+        let mut acceptance = acceptance(event(&owner, days(age), ports.clock.chance()), &["phone"], None);
+        let picture = AttachmentId(acceptance.event.id);
+        ports.attachments.put(&owner, picture, &Picture([1].into())).await.expect("pictures are kept");
+        acceptance.event.screenshot = Some(picture);
+        kept.push((owner, acceptance.event.id));
+        new(accept(ports, acceptance).await);
+    }
+    let expire = async |most| ports.ledger.expire(now, most).await.expect("the ledger expires");
+    assert_eq!((expire(2).await, expire(2).await, expire(2).await), (2, 1, 0));
+    let mut left = Vec::new();
+    for (owner, id) in &kept {
+        let is_there = ports.events.get(owner, *id).await.expect("events are read").is_some();
+        let picture = ports.attachments.get(owner, AttachmentId(*id)).await.expect("pictures are read");
+        assert_eq!(picture.is_some(), is_there);
+        left.push(is_there);
+    }
+    assert_eq!(left, [false, false, true, false, true], "rows live for 30 days at least");
 }
 
 pub async fn a_quiet_account_does_not_wait_for_a_busy_one(ports: &Ports) {

@@ -39,6 +39,7 @@ macro_rules! port_suite {
         $crate::port_suite! { @each $make =>
             alone {
                 expire_forgets_what_has_expired_and_no_more_than_asked,
+                what_an_account_has_kept_for_long_enough_is_forgotten_and_no_more_than_asked,
                 a_quiet_account_does_not_wait_for_a_busy_one,
             }
         }
