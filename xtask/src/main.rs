@@ -65,10 +65,12 @@ fn test() -> Result<()> {
 
 /// What is made of code in `docs`, by the tests that compare it.
 fn docs() -> Result<()> {
-    [("contract_cases", "the_page_of_channels"), ("qd_digest", "the_page_of_digests")].into_iter().try_for_each(|(target, page)| {
-        let write = ["test", "--workspace", "--all-features", "--test", target, "--", page];
-        step(page, cargo(write).env("BELLHOP_WRITE_DOCS", "1"))
-    })
+    [("contract_cases", "the_page_of_channels"), ("qd_digest", "the_page_of_digests")].into_iter().try_for_each(
+        |(target, page)| {
+            let write = ["test", "--workspace", "--all-features", "--test", target, "--", page];
+            step(page, cargo(write).env("BELLHOP_WRITE_DOCS", "1"))
+        },
+    )
 }
 
 fn step(name: &str, command: &mut Command) -> Result<()> {
