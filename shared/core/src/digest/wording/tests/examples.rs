@@ -160,7 +160,7 @@ fn what_is_counted_and_not_listed_is_said() {
     let content = content(&entries, 1);
     let english = whole(&content, English, Text).message;
     assert!(english.contains("4 events: 2 succeeded, 1 failed, 1 other\n"), "{english}");
-    assert!(english.contains("1 of these events, from 1 more sources"), "{english}");
+    assert!(english.contains("Not listed, since older: 1 event of 1 other source."), "{english}");
     assert!(english.contains("main: 1 succeeded, 1 failed, 1 other\n… and 2 more before these\n2026"), "{english}");
     let chinese = whole(&content, Chinese, Text).message;
     assert!(chinese.contains("另有 1 个任务的 1 条") && chinese.contains("\n… 此前另有 2 条\n时间"), "{chinese}");
@@ -233,7 +233,7 @@ fn twenty_parts_are_the_most_and_the_last_says_what_is_not_shown() {
     let told = parts(&content(&entries, 1000), English, Text, None, limit);
     let shown: usize = told.iter().map(|part| part.message.matches('✅').count()).sum();
     assert_eq!(told.len(), 20);
-    let last = format!("… and {} more lines are not shown: there is no room.", 900 - shown);
+    let last = format!("… not shown for want of room: {} lines", 900 - shown);
     assert!(told[19].message.ends_with(&last), "{}", told[19].message);
 }
 
