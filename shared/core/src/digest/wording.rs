@@ -170,7 +170,7 @@ fn tell(pages: &mut Pages, place: &Place, ran: Option<&Task>, zone: &TimeZone) {
 }
 
 /// What is said of the whole: which time it covers, why, and what is counted.
-fn notes<'a>(content: &'a Content, language: Language, format: Format) -> Vec<Note<'a>> {
+fn notes(content: &Content, language: Language, format: Format) -> Vec<Note<'_>> {
     let (since, until) = (local(content.since, &content.time_zone), local(content.until, &content.time_zone));
     // as QD's begins
     let scheduled = (language == Language::Chinese && format == Format::Text).then(|| format!("{until}\n"));

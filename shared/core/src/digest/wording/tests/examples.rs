@@ -170,7 +170,7 @@ fn what_is_counted_and_not_listed_is_said() {
 fn it_says_why_it_ends_there_and_what_it_makes_up_for() {
     let of = |because, intervals, language| {
         let one = content(&[entry(1, "a", None, "1")], 9);
-        whole(&Content { because, intervals, ..one }, language, Text).message
+        whole(&Content { intervals, because, ..one }, language, Text).message
     };
     let due = of(Because::Due, 1, English);
     for (because, intervals, language, words) in [
