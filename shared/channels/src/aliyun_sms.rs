@@ -32,7 +32,7 @@ pub(crate) static SPEC: Spec = Spec {
     label: text("Alibaba Cloud SMS", "阿里云短信"),
     help: text("Sends text messages from an approved template.", "使用已审核的模板发送短信。"),
     docs: "https://help.aliyun.com/zh/sms/developer-reference/api-dysmsapi-2017-05-25-sendsms",
-    limits: Limits { title: None, body: None, rate: None },
+    limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Text],
     address: Some(AddressKind::Sms),
     params: &[ACCESS_KEY_ID, ACCESS_KEY_SECRET, SIGN_NAME, TEMPLATE_CODE, PHONE_NUMBERS, PARAMS, SIGNATURE],

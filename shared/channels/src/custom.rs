@@ -29,7 +29,7 @@ pub(crate) static SPEC: Spec = Spec {
         "向任意地址发送自定义请求。`{t}` 为标题，`{log}` 为内容。",
     ),
     docs: "https://github.com/qd-today/qd/blob/master/web/docs/toolbox/pusher.md",
-    limits: Limits { title: None, body: None, rate: None },
+    limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Text, Format::Markdown, Format::Html],
     address: None,
     params: &[METHOD, URL, HEADERS, BODY_KIND, BODY, PROXY],

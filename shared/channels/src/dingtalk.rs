@@ -40,9 +40,10 @@ pub(crate) static SPEC: Spec = Spec {
     limits: Limits {
         title: None,
         body: Some(Limit { max: MOST_BYTES, unit: Unit::Bytes }),
+        part: Some(Limit { max: 9_000, unit: Unit::Bytes }),
         rate: Some(SendRate::of(20, Duration::from_mins(1))),
     },
-    shows: &[Format::Text, Format::Markdown],
+    shows: &[Format::Markdown, Format::Text],
     address: None,
     params: &[ACCESS_TOKEN, SECRET, KEYWORD, STYLE, AT_MOBILES, AT_USER_IDS, AT_ALL, IMAGE_URL, INCLUDE_PICTURE],
     short: Some(Short::Positions(&["access_token", "image_url"])),

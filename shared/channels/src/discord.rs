@@ -33,7 +33,7 @@ pub(crate) static SPEC: Spec = Spec {
     label: text("Discord", "Discord"),
     help: text("Posts to a Discord channel by a webhook.", "通过 Webhook 发送到 Discord 频道。"),
     docs: "https://discord.com/developers/docs/resources/webhook#execute-webhook",
-    limits: Limits { title: Some(TITLE), body: Some(DESCRIPTION), rate: None },
+    limits: Limits { title: Some(TITLE), body: Some(DESCRIPTION), part: Some(DESCRIPTION), rate: None },
     shows: &[Format::Markdown],
     address: None,
     params: &[WEBHOOK, USERNAME, AVATAR_URL, INCLUDE_PICTURE],

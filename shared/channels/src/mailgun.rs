@@ -32,8 +32,8 @@ pub(crate) static SPEC: Spec = Spec {
     help: text("Sends mail through Mailgun.", "通过 Mailgun 发送邮件。"),
     docs: "https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/messages",
     // 25 MB in all, which no message comes near
-    limits: Limits { title: None, body: None, rate: None },
-    shows: &[Format::Text, Format::Markdown, Format::Html],
+    limits: Limits { title: None, body: None, part: None, rate: None },
+    shows: &[Format::Html, Format::Markdown, Format::Text],
     address: Some(AddressKind::Email),
     params: &[DOMAIN, API_KEY, REGION, FROM, TO, HTML, INCLUDE_PICTURE],
     short: None,

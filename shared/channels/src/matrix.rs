@@ -34,9 +34,10 @@ pub(crate) static SPEC: Spec = Spec {
     limits: Limits {
         title: Some(Limit { max: 1000, unit: Unit::Chars }), // so that it leaves room for the text
         body: Some(Limit { max: MOST_BYTES, unit: Unit::Bytes }),
+        part: Some(Limit { max: 20_000, unit: Unit::Bytes }),
         rate: None,
     },
-    shows: &[Format::Text, Format::Html],
+    shows: &[Format::Html, Format::Text],
     address: None,
     params: &[HOMESERVER, ACCESS_TOKEN, ROOM_ID, INCLUDE_PICTURE],
     short: None,

@@ -27,7 +27,7 @@ pub(crate) static SPEC: Spec = Spec {
     label: text("ntfy", "ntfy"),
     help: text("Publishes to a topic of an ntfy server.", "发布到 ntfy 服务器的主题。"),
     docs: "https://docs.ntfy.sh/publish/",
-    limits: Limits { title: None, body: Some(MESSAGE), rate: None },
+    limits: Limits { title: None, body: Some(MESSAGE), part: Some(MESSAGE), rate: None },
     shows: &[Format::Text, Format::Markdown],
     address: None,
     params: &[BASE_URL, TOPIC, TOKEN, PRIORITY, TAGS, INCLUDE_PICTURE],

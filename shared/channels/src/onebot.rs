@@ -33,7 +33,7 @@ pub(crate) static SPEC: Spec = Spec {
     ),
     docs: "https://github.com/botuniverse/onebot-11/blob/master/communication/http.md",
     // bots document none
-    limits: Limits { title: None, body: None, rate: None },
+    limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Text],
     address: None,
     params: &[ENDPOINT, TOKEN, USER_IDS, GROUP_IDS, INCLUDE_PICTURE],

@@ -33,8 +33,8 @@ pub(crate) static SPEC: Spec = Spec {
     help: text("Pushes to WeChat or the Server Chan app.", "推送到微信或 Server酱 App。"),
     docs: "https://sct.ftqq.com/sendkey",
     // a title that is too long is moved into the text, so it is not cut before
-    limits: Limits { title: None, body: Some(TEXT), rate: None },
-    shows: &[Format::Text, Format::Markdown],
+    limits: Limits { title: None, body: Some(TEXT), part: Some(Limit { max: 30_000, unit: Unit::Bytes }), rate: None },
+    shows: &[Format::Markdown, Format::Text],
     address: None,
     params: &[SEND_KEY, BASE_URL, CHANNEL, OPENID, NO_IP, TAGS, SUMMARY, INCLUDE_PICTURE],
     short: Some(Short::Positions(&["send_key"])),

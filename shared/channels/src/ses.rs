@@ -35,8 +35,8 @@ pub(crate) static SPEC: Spec = Spec {
     ),
     docs: "https://docs.aws.amazon.com/ses/latest/dg/send-email-raw.html",
     // 10 MB in all, which no message comes near
-    limits: Limits { title: None, body: None, rate: None },
-    shows: &[Format::Text, Format::Markdown, Format::Html],
+    limits: Limits { title: None, body: None, part: None, rate: None },
+    shows: &[Format::Html, Format::Markdown, Format::Text],
     address: Some(AddressKind::Email),
     params: &[REGION, FROM, TO, CONFIGURATION_SET, HTML, INCLUDE_PICTURE],
     short: None,

@@ -36,9 +36,10 @@ pub(crate) static SPEC: Spec = Spec {
     limits: Limits {
         title: Some(Limit { max: 1000, unit: Unit::Chars }), // so that it leaves room for the text
         body: Some(Limit { max: MOST_CHARS, unit: Unit::Chars }),
+        part: Some(Limit { max: 8_000, unit: Unit::Chars }),
         rate: Some(SendRate::of(1, Duration::from_secs(1))),
     },
-    shows: &[Format::Text, Format::Html],
+    shows: &[Format::Html, Format::Text],
     address: None,
     params: &[WEBHOOK, INCLUDE_PICTURE],
     short: None,

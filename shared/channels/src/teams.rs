@@ -31,9 +31,10 @@ pub(crate) static SPEC: Spec = Spec {
     limits: Limits {
         title: Some(Limit { max: 1000, unit: Unit::Chars }), // so that it leaves room for the text
         body: Some(Limit { max: MOST_BYTES, unit: Unit::Bytes }),
+        part: Some(Limit { max: 12_000, unit: Unit::Bytes }),
         rate: None,
     },
-    shows: &[Format::Text, Format::Markdown],
+    shows: &[Format::Markdown, Format::Text],
     address: None,
     params: &[WEBHOOK, INCLUDE_PICTURE],
     short: None,

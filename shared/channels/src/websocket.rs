@@ -30,7 +30,7 @@ pub(crate) static SPEC: Spec = Spec {
     ),
     docs: "https://www.rfc-editor.org/rfc/rfc6455",
     // servers say for themselves what is too much
-    limits: Limits { title: None, body: None, rate: None },
+    limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Text, Format::Markdown, Format::Html],
     address: None,
     params: &[URL, FORMAT, TEMPLATE, HEADERS, INCLUDE_PICTURE],

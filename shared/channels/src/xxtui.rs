@@ -29,7 +29,7 @@ pub(crate) static SPEC: Spec = Spec {
     label: text("xxtui", "xxtui 推送"),
     help: text("Sends by xxtui.", "通过 xxtui 发送。"),
     docs: "https://www.xxtui.com/",
-    limits: Limits { title: Some(Limit { max: 20, unit: Unit::Chars }), body: None, rate: None },
+    limits: Limits { title: Some(Limit { max: 20, unit: Unit::Chars }), body: None, part: Some(CONTENT), rate: None },
     shows: &[Format::Text],
     address: None,
     params: &[API_KEY, SENDER, CHANNEL, INCLUDE_PICTURE],

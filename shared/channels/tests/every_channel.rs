@@ -9,9 +9,15 @@ use std::{
 use bellhop_channels::ALL;
 use bellhop_core::{
     Timestamp,
-    channel::{Body, Channel, Context, Kind, Message, Outgoing, Params, Reply, Step},
+    channel::{Body, Channel, Context, Kind, Message, Outgoing, Params, Reply, Spec, Step},
+    digest::{
+        content::{Content, Gathering},
+        wording::{Language, Part, form, parts},
+    },
     mail::{Mail, Mailed, SmtpReply},
-    model::{AccountId, ChannelId, DeliveryId, Draft, EventId, Format, Job, Name, Picture},
+    model::{
+        AccountId, Because, ChannelId, DeliveryId, Draft, Entry, EventId, Format, Job, Name, Picture, RunResult, Source, Trigger,
+    },
     token::Secret,
 };
 use serde_json::{Map, Value, json};
@@ -411,6 +417,74 @@ fn a_text_of_any_length_and_format_makes_a_request() {
                 "{}: {length}, {format:?}: {step:?}",
                 spec.id
             );
+        }
+    }
+}
+
+/// An event in a digest, with a word of its own and much that is escaped on the way.
+fn entry(number: i64) -> Entry {
+    let at = Timestamp::from_second(number).unwrap();
+    Entry {
+        event: EventId::new(at, 1),
+        at,
+        source: Source::parse(&format!("站点 {}/\"task\" {}", number % 3, number % 7)).unwrap(),
+        result: [None, Some(RunResult::Success), Some(RunResult::Failure)][usize::try_from(number).unwrap() % 3],
+        trigger: Trigger::Manual,
+        occurred_at: None,
+        title: Some("a_b".to_owned()),
+        text: format!("<b>签到成功</b> & \"+{number}\" \\ {}", word(number)),
+        at_once: true,
+        to: Vec::new(),
+    }
+}
+
+fn word(number: i64) -> String {
+    format!("W{number:03}W")
+}
+
+fn digest(spec: &Spec) -> Vec<Part> {
+    let mut gathering = Gathering::new(Timestamp::UNIX_EPOCH, 200);
+    (1..=70).for_each(|number| gathering.add(&entry(number)));
+    let (tally, sites, unlisted_sources) = gathering.end();
+    let content = Content {
+        rule: Name::parse("nightly").unwrap(),
+        since: Timestamp::UNIX_EPOCH,
+        until: Timestamp::from_second(200).unwrap(),
+        time_zone: jiff::tz::TimeZone::UTC,
+        intervals: 1,
+        because: Because::Due,
+        tally,
+        sites,
+        unlisted_sources,
+        idle: Vec::new(),
+        link: Some("https://bellhop.example.com/".to_owned()),
+    };
+    parts(&content, Language::Chinese, form(spec.shows), spec.limits.title, spec.limits.part)
+}
+
+#[test]
+fn every_line_of_a_digest_arrives_in_one_of_its_parts() {
+    // what a text message says stands in its template; what is encrypted cannot be read here
+    for channel in channels().filter(|channel| channel.spec().id != "aliyun_sms") {
+        let spec = channel.spec();
+        let mut example = example(channel);
+        example.remove("encryption");
+        let params = Params::parse(spec, example).unwrap();
+        let mut arrived = Vec::new();
+        for part in digest(spec) {
+            let mut job = job(channel, &part.title, &part.message, form(spec.shows));
+            Arc::get_mut(&mut job.event).unwrap().screenshot = None;
+            let message = (ALL.render)(&job, spec, None);
+            arrived.push(match channel.step(&context(Some("token")), &message, &params, &[]) {
+                Step::Call(outgoing) => String::from_utf8(echo(&outgoing)).unwrap(),
+                // no limit, nothing is cut
+                Step::Mail(_) | Step::Ses(_) | Step::Socket(_) => message.body.clone(),
+                step => panic!("{}: {step:?}", spec.id),
+            });
+        }
+        for number in 1..=70 {
+            let times = arrived.iter().filter(|part| part.contains(&word(number))).count();
+            assert_eq!(times, 1, "{}: {}", spec.id, word(number));
         }
     }
 }

@@ -120,7 +120,7 @@ pub struct Spec {
     pub docs: &'static str,
     /// What fits.
     pub limits: Limits,
-    /// The formats of texts that it shows; any other becomes the nearest one before it is said.
+    /// The formats of texts that it shows, the one that reads best first; any other becomes the nearest one before it is said.
     pub shows: &'static [Format],
     /// The kind of address it takes, if it serves many people with one app.
     pub address: Option<AddressKind>,
@@ -164,6 +164,10 @@ pub struct Limits {
     pub title: Option<Limit>,
     /// Of the body.
     pub body: Option<Limit>,
+    /// Of what arrives whole in one message, beside its title and with what JSON and escapes add to a text as people write
+    /// it: what can be split, a digest, is split to that. Measured in the first format that the channel shows.
+    #[serde(skip)]
+    pub part: Option<Limit>,
     /// How fast one registration may be sent to; `None` = the provider names no limit.
     pub rate: Option<SendRate>,
 }

@@ -38,7 +38,7 @@ struct Log {
     at: Timestamp,
     source: Source,
     result: RunResult,
-    log: String,
+    text: String,
 }
 
 fn scenario() -> Scenario {
@@ -60,7 +60,7 @@ fn ours(reader: &Reader, language: Language) -> Part {
             trigger: Trigger::Auto,
             occurred_at: None,
             title: None,
-            text: log.log.clone(),
+            text: log.text.clone(),
             at_once: false,
             to: Vec::new(),
         });
@@ -86,15 +86,14 @@ fn ours(reader: &Reader, language: Language) -> Part {
 /// The part of the page between its two marks.
 fn section() -> String {
     let shown = |title: &str, message: &str| format!("\n```text\n{title}\n\n{}\n```\n", message.trim_end());
-    let mut page = String::new();
-    for reader in scenario().readers {
+    let told = |reader: Reader| {
         let (chinese, english) = (ours(&reader, Language::Chinese), ours(&reader, Language::English));
-        page += &format!("\n### {}\n\nQD:\n", reader.heading);
-        page.extend(reader.qd.iter().map(|message| shown("QD任务日志定期推送", message)));
-        page += &format!("\nOurs, to readers of Chinese:\n{}", shown(&chinese.title, &chinese.message));
-        page += &format!("\nOurs, to all others:\n{}", shown(&english.title, &english.message));
-    }
-    page + "\n"
+        let qd: String = reader.qd.iter().map(|message| shown("QD任务日志定期推送", message)).collect();
+        let (chinese, english) = (shown(&chinese.title, &chinese.message), shown(&english.title, &english.message));
+        let heading = reader.heading;
+        format!("\n### {heading}\n\nQD:\n{qd}\nOurs, to readers of Chinese:\n{chinese}\nOurs, to all others:\n{english}")
+    };
+    scenario().readers.into_iter().map(told).collect::<String>() + "\n"
 }
 
 #[test]
@@ -116,9 +115,9 @@ fn the_page_of_digests_shows_what_qd_sends_and_what_we_do() {
 fn all_that_qd_tells_is_told_by_ours() {
     for reader in scenario().readers {
         let (theirs, ours) = (reader.qd.concat(), ours(&reader, Language::Chinese).message);
-        for Log { at, source, log, .. } in &reader.logs {
+        for Log { at, source, text, .. } in &reader.logs {
             let time = at.to_zoned(zone()).strftime("时间: %F %T\n").to_string();
-            for told in [time.as_str(), log, source.task()] {
+            for told in [time.as_str(), text, source.task()] {
                 assert!(theirs.contains(told) && ours.contains(told), "`{told}` in {ours}");
             }
         }

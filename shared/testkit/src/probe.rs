@@ -25,7 +25,7 @@ static SPEC: Spec = Spec {
     label: text("Probe"),
     help: text("For tests"),
     docs: "https://probe.invalid/",
-    limits: Limits { title: None, body: None, rate: None },
+    limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Text, Format::Markdown, Format::Html],
     address: None,
     params: &[

@@ -27,7 +27,7 @@ static SPEC: Spec = Spec {
     label: text("Tokened"),
     help: text("For tests"),
     docs: "https://tokened.invalid/",
-    limits: Limits { title: None, body: None, rate: None },
+    limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Text],
     address: None,
     params: &[],

@@ -19,7 +19,7 @@ static SPEC: Spec = Spec {
     label: text("Asking"),
     help: text("For tests"),
     docs: "https://asking.invalid/",
-    limits: Limits { title: None, body: None, rate: None },
+    limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Text],
     address: None,
     params: &[],

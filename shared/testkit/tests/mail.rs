@@ -21,7 +21,7 @@ static SPEC: Spec = Spec {
     label: text("Letter"),
     help: text("For tests"),
     docs: "https://letter.invalid/",
-    limits: Limits { title: None, body: None, rate: None },
+    limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Text],
     address: None,
     params: &[],

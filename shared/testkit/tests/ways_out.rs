@@ -23,7 +23,7 @@ static SPEC: Spec = Spec {
     label: text("Way"),
     help: text("For tests"),
     docs: "https://way.invalid/",
-    limits: Limits { title: None, body: None, rate: None },
+    limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Text],
     address: None,
     params: &[],

@@ -20,7 +20,7 @@ pub(crate) static SPEC: Spec = Spec {
     label: text("Safe"),
     help: text("For tests"),
     docs: "https://safe.invalid/",
-    limits: Limits { title: None, body: None, rate: None },
+    limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Text],
     address: None,
     params: &[

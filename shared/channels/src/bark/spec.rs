@@ -17,6 +17,7 @@ pub(crate) static SPEC: Spec = Spec {
     limits: Limits {
         title: Some(Limit { max: 500, unit: Unit::Bytes }),
         body: Some(Limit { max: 3000, unit: Unit::Bytes }), // of Apple's 4096 for everything
+        part: Some(Limit { max: 2000, unit: Unit::Bytes }),
         rate: None,
     },
     shows: &[Format::Text, Format::Markdown],

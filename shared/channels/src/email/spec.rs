@@ -14,8 +14,8 @@ pub(crate) static SPEC: Spec = Spec {
     help: text("Sends mail through a mail server.", "通过邮件服务器发送邮件。"),
     docs: "https://www.rfc-editor.org/rfc/rfc6409",
     // servers say for themselves what is too much
-    limits: Limits { title: None, body: None, rate: None },
-    shows: &[Format::Text, Format::Markdown, Format::Html],
+    limits: Limits { title: None, body: None, part: None, rate: None },
+    shows: &[Format::Html, Format::Markdown, Format::Text],
     address: Some(AddressKind::Email),
     params: &[SERVICE, HOST, PORT, TLS, SKIP_VERIFY, USER, PASSWORD, FROM, TO, HTML, INCLUDE_PICTURE],
     short: None,

@@ -15,7 +15,12 @@ pub(crate) static SPEC: Spec = Spec {
         "通过 Firebase HTTP v1 接口向 Android、iOS 与网页应用推送通知。",
     ),
     docs: "https://firebase.google.com/docs/cloud-messaging/send/v1-api",
-    limits: Limits { title: None, body: Some(Limit { max: 4096, unit: Unit::Bytes }), rate: None },
+    limits: Limits {
+        title: None,
+        body: Some(Limit { max: 4096, unit: Unit::Bytes }),
+        part: Some(Limit { max: 1500, unit: Unit::Bytes }),
+        rate: None,
+    },
     shows: &[Format::Text],
     address: None,
     params: &[SERVICE_ACCOUNT, SERVER_KEY, PROJECT_ID, TOKEN, TOPIC, CONDITION, DATA, PROXY, INCLUDE_PICTURE],

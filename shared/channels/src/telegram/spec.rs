@@ -21,9 +21,10 @@ pub(crate) static SPEC: Spec = Spec {
     limits: Limits {
         title: None,
         body: Some(Limit { max: 40_960, unit: Unit::Utf16 }),
+        part: Some(Limit { max: 3_800, unit: Unit::Utf16 }),
         rate: Some(SendRate::of(1, Duration::from_secs(1))),
     },
-    shows: &[Format::Text, Format::Html],
+    shows: &[Format::Html, Format::Text],
     address: None,
     params: &[BOT_TOKEN, CHAT_ID, BASE_URL, PROXY, PARSE_MODE, BOLD_TITLE, MESSAGE_THREAD_ID, SILENT, IMAGE_URL, INCLUDE_PICTURE],
     short: Some(Short::Positions(&["bot_token", "chat_id", "base_url", "proxy", "image_url"])),

@@ -17,7 +17,7 @@ pub(crate) static SPEC: Spec = Spec {
         "将事件以 JSON 发送到您的地址；设置密钥后按 Standard Webhooks 签名，也可以用模板自定义请求体。",
     ),
     docs: "https://www.standardwebhooks.com/",
-    limits: Limits { title: None, body: None, rate: None },
+    limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Text, Format::Markdown, Format::Html],
     address: None,
     params: &[URL, METHOD, HEADERS, SECRET, SCHEME, FORMAT, TEMPLATE, TOKEN, PROXY, SEND_TO, RAW_BODY, INCLUDE_SCREENSHOT],

@@ -21,7 +21,7 @@ pub(crate) static SPEC: Spec = Spec {
         "通过自建应用发送给企业微信成员。同一应用每分钟最多向同一成员发送 30 条、每小时 1000 条，超出部分会被企业微信静默丢弃。",
     ),
     docs: "https://developer.work.weixin.qq.com/document/path/90236",
-    limits: Limits { title: None, body: Some(ARTICLE), rate: None },
+    limits: Limits { title: None, body: Some(ARTICLE), part: Some(Limit { max: 1_800, unit: Unit::Bytes }), rate: None },
     shows: &[Format::Text, Format::Markdown, Format::Html],
     address: Some(AddressKind::Wecom),
     params: &[

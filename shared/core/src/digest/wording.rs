@@ -41,12 +41,17 @@ pub struct Part {
     pub message: String,
 }
 
-/// The version of a digest for a channel that [shows](crate::channel::Spec::shows) these: what it shows best.
+/// The version of a digest for a channel that [shows](crate::channel::Spec::shows) these: the one that reads best there.
 pub fn form(shows: &[Format]) -> Format {
-    shows.first().copied().unwrap_or_default()
+    match shows.first() {
+        // a chat's HTML has neither tables nor styles; of markdown it gets headings and lists
+        Some(Format::Html) if !shows.contains(&Format::Markdown) => Format::Markdown,
+        Some(best) => *best,
+        None => Format::Text,
+    }
 }
 
-/// A digest in words, within the limits of a channel. At least one part.
+/// A digest in words, within the [limits](crate::channel::Limits) of a channel on a title and on a part. At least one part.
 pub fn parts(content: &Content, language: Language, format: Format, title: Option<Limit>, body: Option<Limit>) -> Vec<Part> {
     let style: &dyn Style = match format {
         Format::Text => &Text(language),
@@ -165,7 +170,7 @@ fn tell(pages: &mut Pages, place: &Place, ran: Option<&Task>, zone: &TimeZone) {
 }
 
 /// What is said of the whole: which time it covers, why, and what is counted.
-fn notes<'a>(content: &'a Content, language: Language, format: Format) -> Vec<Note<'a>> {
+fn notes(content: &Content, language: Language, format: Format) -> Vec<Note<'_>> {
     let (since, until) = (local(content.since, &content.time_zone), local(content.until, &content.time_zone));
     // as QD's begins
     let scheduled = (language == Language::Chinese && format == Format::Text).then(|| format!("{until}\n"));

@@ -46,11 +46,12 @@ impl Style for Html {
     }
 
     fn site(&self, name: &str) -> String {
-        row(" style=\"padding-top:16px;font-size:18px\"", &format!("<b>{}</b>", escaped(name)))
+        row("", &format!("<h2 style=\"margin:16px 0 0;font-size:18px\">{}</h2>", escaped(name)))
     }
 
     fn task(&self, _number: usize, name: &str, counted: &str, _first: bool) -> String {
-        row(" style=\"padding-top:8px\"", &format!("<b>{}</b>{}", escaped(name), grey(&format!(" {counted}"))))
+        let counted = if counted.is_empty() { String::new() } else { grey(&format!(" ({counted})")) };
+        row("", &format!("<h3 style=\"margin:8px 0 0;font-size:14px\">{}{counted}</h3>", escaped(name)))
     }
 
     fn remark(&self, words: &str) -> String {
@@ -69,7 +70,7 @@ fn row(attributes: &str, html: &str) -> String {
 }
 
 fn grey(words: &str) -> String {
-    if words.trim().is_empty() { String::new() } else { format!("<span style=\"color:#666\">{}</span>", escaped(words)) }
+    if words.is_empty() { String::new() } else { format!("<span style=\"color:#666\">{}</span>", escaped(words)) }
 }
 
 /// A text between tags or inside the quotes of an attribute.

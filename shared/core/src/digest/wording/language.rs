@@ -24,6 +24,11 @@ pub(super) fn mark(result: Option<RunResult>) -> &'static str {
     }
 }
 
+/// In English.
+fn several(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 impl Language {
     /// Of the readers of a locale.
     pub fn of(locale: &str) -> Self {
@@ -73,12 +78,11 @@ impl Language {
     }
 
     pub(super) fn counted(self, tally: Tally, idle: usize) -> String {
-        let (total, plural) = (tally.total(), if tally.total() == 1 { "" } else { "s" });
-        let counts = match total {
+        let counts = match tally.total() {
             0 => self.pick("No events", "没有事件").to_owned(),
             total => {
                 let counts = self.counts(tally);
-                self.say(format!("{total} event{plural}: {counts}"), format!("共 {total} 条: {counts}"))
+                self.say(format!("{}: {counts}", several(total, "event")), format!("共 {total} 条: {counts}"))
             }
         };
         match idle {
@@ -101,7 +105,7 @@ impl Language {
 
     pub(super) fn unlisted_sources(self, sources: u64, events: u64) -> String {
         self.say(
-            format!("Counted, but older than all that is listed: {events} of these events, from {sources} more sources."),
+            format!("Not listed, since older: {} of {}.", several(events, "event"), several(sources, "other source")),
             format!("另有 {sources} 个任务的 {events} 条较早记录已计数，未列出。"),
         )
     }
@@ -128,7 +132,7 @@ impl Language {
 
     pub(super) fn not_shown(self, lines: u64) -> String {
         self.say(
-            format!("… and {lines} more lines are not shown: there is no room."),
+            format!("… not shown for want of room: {}", several(lines, "line")),
             format!("… 另有 {lines} 条因篇幅所限未显示。"),
         )
     }

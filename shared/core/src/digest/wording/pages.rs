@@ -179,15 +179,14 @@ impl<'a> Pages<'a> {
     /// Says at the end of the last part how many lines are in none, for which lines may have to go.
     fn own_up(&mut self) {
         loop {
-            let rest = self.room.without(self.page.size);
-            let words = self.language.not_shown(self.left_out);
+            let (rest, words) = (self.room.without(self.page.size), self.language.not_shown(self.left_out));
             let note = self.style.note(&words);
-            let note = if self.page.pieces.is_empty() { rest.fit(&words, |words| self.style.note(words)) } else { Some(note) };
-            let last = match note {
-                Some(note) if rest.holds(self.room.size(&note)) => return self.put(note, 0),
-                _ => self.page.pieces.pop(),
+            if rest.holds(self.room.size(&note)) {
+                return self.put(note, 0);
+            }
+            let Some(piece) = self.page.pieces.pop() else {
+                return rest.fit(&words, |words| self.style.note(words)).into_iter().for_each(|note| self.put(note, 0));
             };
-            let Some(piece) = last else { return };
             self.page.size = self.page.pieces.iter().fold(Size::default(), |size, piece| size + piece.size);
             self.left_out += piece.lines;
         }
@@ -205,24 +204,20 @@ impl<'a> Pages<'a> {
 
     /// Those that are not above the next piece already, each in a quarter of a part at most.
     fn headings(&self, place: &Place) -> String {
-        let (site, task) = (place.site, place.task);
-        let is_same_site = |other: Option<(usize, usize)>| other.is_some_and(|(other, _)| other == site);
-        if self.page.below == Some((site, task)) {
+        let (here, language, style) = (Some((place.site, place.task)), self.language, self.style);
+        if self.page.below == here {
             return String::new();
         }
-        let again = |is_so: bool| if is_so { self.language.continued() } else { "" };
-        let fit = |name: &str, piece: &dyn Fn(&str) -> String| self.room.quarter().fit(name, piece).unwrap_or_default();
-        let site_name = place.site_name.filter(|_| !is_same_site(self.page.below));
-        let of_site = site_name.map(|name| {
-            let name = if name.is_empty() { self.language.no_site().to_owned() } else { folded(name) };
-            let again = again(is_same_site(self.told));
-            fit(&name, &|name| self.style.site(&format!("{name}{again}")))
+        let is_in_site = |other: Option<(usize, usize)>| other.is_some_and(|(site, _)| site == place.site);
+        let again = |is_so: bool| if is_so { language.continued() } else { "" };
+        let room = self.room.quarter();
+        let of_site = place.site_name.filter(|_| !is_in_site(self.page.below)).and_then(|name| {
+            let name = if name.is_empty() { language.no_site() } else { &folded(name) };
+            room.fit(name, |name| style.site(&format!("{name}{}", again(is_in_site(self.told)))))
         });
-        let of_site = of_site.unwrap_or_default();
-        let again = again(self.told == Some((site, task)));
-        let first = !of_site.is_empty();
-        let of_task =
-            fit(&folded(place.task_name), &|name| self.style.task(task, &format!("{name}{again}"), &place.counted, first));
-        of_site + &of_task
+        let of_task = room.fit(&folded(place.task_name), |name| {
+            style.task(place.task, &format!("{name}{}", again(self.told == here)), &place.counted, of_site.is_some())
+        });
+        of_site.unwrap_or_default() + &of_task.unwrap_or_default()
     }
 }

@@ -117,26 +117,24 @@ fn in_html_as_a_table_with_a_bar() {
         let at = format!("<td style=\"color:#666;white-space:nowrap\">{at}</td>");
         format!("<tr valign=\"top\">{at}<td>{mark}</td><td>{words}</td></tr>\n")
     };
+    let row = |html: &str| format!("<tr><td colspan=\"3\">{html}</td></tr>\n");
+    let task = |name: &str, counted: &str| row(&format!("<h3 style=\"margin:8px 0 0;font-size:14px\">{name}{counted}</h3>"));
     let grey = |words: &str| format!("<span style=\"color:#666\">{words}</span>");
     let expected = [
         "<table cellpadding=\"3\" cellspacing=\"0\" border=\"0\" style=\"border-collapse:collapse;font-family:sans-serif;\
          font-size:14px\">\n",
-        "<tr><td colspan=\"3\">From 2026-11-22 12:00:00 to 2026-11-22 13:00:00 (Asia/Shanghai)</td></tr>\n",
-        "<tr><td colspan=\"3\">4 events: 1 succeeded, 2 failed, 1 other; 1 not run</td></tr>\n",
+        &row("From 2026-11-22 12:00:00 to 2026-11-22 13:00:00 (Asia/Shanghai)"),
+        &row("4 events: 1 succeeded, 2 failed, 1 other; 1 not run"),
         "<tr><td colspan=\"3\"><table width=\"240\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\"><tr>\
          <td width=\"80\" height=\"10\" bgcolor=\"#2da44e\" style=\"font-size:1px;line-height:10px\">&nbsp;</td>\
          <td width=\"160\" height=\"10\" bgcolor=\"#cf222e\" style=\"font-size:1px;line-height:10px\">&nbsp;</td>\
          </tr></table></td></tr>\n",
-        "<tr><td colspan=\"3\"><a href=\"https://bellhop.example.com/rules/nightly\">See all of it</a></td></tr>\n",
-        "<tr><td colspan=\"3\" style=\"padding-top:16px;font-size:18px\"><b>SiteB</b></td></tr>\n",
-        "<tr><td colspan=\"3\" style=\"padding-top:8px\"><b>other</b>",
-        &grey(" 1 other"),
-        "</td></tr>\n",
+        &row("<a href=\"https://bellhop.example.com/rules/nightly\">See all of it</a>"),
+        &row("<h2 style=\"margin:16px 0 0;font-size:18px\">SiteB</h2>"),
+        &task("other", &grey(" (1 other)")),
         &line("2026-11-22 11:59:00", "•", &format!("(no text){}", grey(" (arrived late)"))),
-        "<tr><td colspan=\"3\" style=\"padding-top:16px;font-size:18px\"><b>SiteA</b></td></tr>\n",
-        "<tr><td colspan=\"3\" style=\"padding-top:8px\"><b>main</b>",
-        &grey(" 1 succeeded, 2 failed"),
-        "</td></tr>\n",
+        &row("<h2 style=\"margin:16px 0 0;font-size:18px\">SiteA</h2>"),
+        &task("main", &grey(" (1 succeeded, 2 failed)")),
         &line("2026-11-22 12:00:01", "✅", "signed in +10"),
         &line("2026-11-22 12:00:02", "❌", &format!("err: HTTP 500{}", grey(" (manual)"))),
         &line(
@@ -144,7 +142,7 @@ fn in_html_as_a_table_with_a_bar() {
             "⚠️",
             &format!("Half: &lt;b&gt;3&lt;/b&gt; of *5*{}", grey(" (in part only, already told at once)")),
         ),
-        "<tr><td colspan=\"3\" style=\"padding-top:8px\"><b>second</b></td></tr>\n",
+        &task("second", ""),
         "<tr><td colspan=\"3\" style=\"color:#666\">not run in this period</td></tr>",
         "</table>",
     ];
@@ -162,7 +160,7 @@ fn what_is_counted_and_not_listed_is_said() {
     let content = content(&entries, 1);
     let english = whole(&content, English, Text).message;
     assert!(english.contains("4 events: 2 succeeded, 1 failed, 1 other\n"), "{english}");
-    assert!(english.contains("1 of these events, from 1 more sources"), "{english}");
+    assert!(english.contains("Not listed, since older: 1 event of 1 other source."), "{english}");
     assert!(english.contains("main: 1 succeeded, 1 failed, 1 other\n… and 2 more before these\n2026"), "{english}");
     let chinese = whole(&content, Chinese, Text).message;
     assert!(chinese.contains("另有 1 个任务的 1 条") && chinese.contains("\n… 此前另有 2 条\n时间"), "{chinese}");
@@ -172,7 +170,7 @@ fn what_is_counted_and_not_listed_is_said() {
 fn it_says_why_it_ends_there_and_what_it_makes_up_for() {
     let of = |because, intervals, language| {
         let one = content(&[entry(1, "a", None, "1")], 9);
-        whole(&Content { because, intervals, ..one }, language, Text).message
+        whole(&Content { intervals, because, ..one }, language, Text).message
     };
     let due = of(Because::Due, 1, English);
     for (because, intervals, language, words) in [
@@ -235,7 +233,7 @@ fn twenty_parts_are_the_most_and_the_last_says_what_is_not_shown() {
     let told = parts(&content(&entries, 1000), English, Text, None, limit);
     let shown: usize = told.iter().map(|part| part.message.matches('✅').count()).sum();
     assert_eq!(told.len(), 20);
-    let last = format!("… and {} more lines are not shown: there is no room.", 900 - shown);
+    let last = format!("… not shown for want of room: {} lines", 900 - shown);
     assert!(told[19].message.ends_with(&last), "{}", told[19].message);
 }
 
@@ -261,4 +259,17 @@ fn in_whatever_order_events_come_the_digest_is_the_same() {
         (0..40).map(|second| entry(second, &format!("S{}/t{}", second % 3, second % 5), None, &second.to_string())).collect();
     let there = parts(&content(&entries, 20), Chinese, Markdown, None, None);
     assert_eq!(there, parts(&content(entries.iter().rev(), 20), Chinese, Markdown, None, None));
+}
+
+#[test]
+fn mail_gets_html_chats_get_markdown_and_the_rest_gets_text() {
+    for (shows, gets) in [
+        (&[Html, Markdown, Text][..], Html),
+        (&[Markdown, Text], Markdown),
+        (&[Html, Text], Markdown),
+        (&[Text, Markdown, Html], Text),
+        (&[], Text),
+    ] {
+        assert_eq!(form(shows), gets, "{shows:?}");
+    }
 }

@@ -100,7 +100,7 @@ fn is_ours(html: &str, link: Option<&str>) -> Result<(), TestCaseError> {
         match token {
             Token::StartTag(tag) => {
                 let name = String::from_utf8_lossy(&tag.name).into_owned();
-                prop_assert!(["table", "tr", "td", "b", "span", "a"].contains(&name.as_str()), "<{name}>");
+                prop_assert!(["table", "tr", "td", "h2", "h3", "span", "a"].contains(&name.as_str()), "<{name}>");
                 let href = tag.attributes.get(&b"href"[..]).map(|url| String::from_utf8_lossy(url).into_owned());
                 prop_assert!(name != "a" || href.as_deref() == link, "{href:?}");
                 open.push(name);
