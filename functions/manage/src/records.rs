@@ -6,7 +6,7 @@ use axum::{
     http::StatusCode,
 };
 use bellhop_core::{
-    Code, Problem, StoreError,
+    Code, Problem, StoreError, Timestamp,
     model::{AccountId, Name},
     ports::{Kind, Record},
 };
@@ -37,6 +37,11 @@ pub(crate) trait Said: Serialize + DeserializeOwned + Send + Sync + 'static {
 
     /// Refuses what could not be used; types are checked already.
     fn check(&self) -> Result<(), Problem>;
+
+    /// Notes what is ours to say: `old` is what it replaces. Refuses it from others.
+    fn note(&mut self, _old: Option<&Self>, _now: Timestamp) -> Result<(), Problem> {
+        Ok(())
+    }
 }
 
 /// It as it is shown.
@@ -114,9 +119,13 @@ async fn save_named<T: Said>(
         let mut body = body(old.as_ref())?;
         if let Value::Object(fields) = &mut body {
             fields.retain(|_, value| !value.is_null());
+            if let Some(Value::Object(inner)) = fields.get_mut(T::INNER) {
+                inner.retain(|_, value| !value.is_null());
+            }
         }
-        let said: T = json::read(body)?;
+        let mut said: T = json::read(body)?;
         said.check()?;
+        said.note(old.as_ref(), api.ports.clock.now())?;
         Ok(said)
     });
     let (said, version) = saved.await?;
@@ -128,8 +137,8 @@ fn show<T: Said>(record: &Record) -> Result<Shown<T>, StoreError> {
     Ok(Shown { name, said: record.read()?, version: record.version })
 }
 
-/// Saves what `make` makes of the stored record; a new one only if there are fewer than `most`, where
-/// there is such a number. Answers it with its version.
+/// Saves what `make` makes of the stored record; a new one only if there are fewer than `most`, where there is such a number.
+/// Those who save new ones at the same moment do not see each other: by so many there may be more. Answers it with its version.
 pub(crate) async fn save<T: Serialize>(
     api: &Api,
     account: &AccountId,

@@ -1,6 +1,6 @@
 //! Rules: who hears of which events. What is saved is what was written, checked.
 
-use bellhop_core::{Code, Problem, model::Rule, ports::Kind, rules::wording};
+use bellhop_core::{Code, Problem, Timestamp, model::Rule, ports::Kind, rules::wording};
 
 use crate::records::Said;
 
@@ -30,5 +30,15 @@ impl Said for Rule {
             Some((field, _)) => Err(Problem::field(Code::TooManyItems, field, format!("it has {MOST_ENTRIES} entries at most"))),
             None => Ok(()),
         }
+    }
+
+    fn note(&mut self, old: Option<&Self>, now: Timestamp) -> Result<(), Problem> {
+        let known = old.and_then(|old| old.created_at);
+        if self.created_at.is_some_and(|said| Some(said) != known) {
+            let detail = "it is not set by anybody; leave it out";
+            return Err(Problem::field(Code::InvalidField, "created_at", detail));
+        }
+        self.created_at = if old.is_some() { known } else { Some(now) };
+        Ok(())
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     pace::SendRate,
     plan::Plan,
     report::Telemetry,
+    rules::turns::Turns,
     ses::SesMail,
     socket::{Frame, Framed},
     token::{Held, Slot, TokenKey, Wish, flights::Flights},
@@ -39,6 +40,7 @@ pub struct Ports {
     pub attachments: Arc<dyn Attachments>,
     pub tokens: Arc<dyn Tokens>,
     pub flights: Flights,
+    pub turns: Turns,
     pub clock: Arc<dyn Clock>,
     pub telemetry: Arc<dyn Telemetry>,
     pub transport: Transport,
@@ -265,6 +267,9 @@ pub trait Records: Send + Sync {
 
     /// Deletes it. `false`: there was none.
     async fn delete(&self, account: &AccountId, kind: Kind, name: &str) -> Result<bool, StoreError>;
+
+    /// Returns after that time: whoever saved faster may be done by then.
+    async fn give_way(&self, wait: Duration);
 }
 
 /// What a record is about.

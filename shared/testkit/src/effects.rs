@@ -3,7 +3,7 @@
 //! An [`Effects`] is told of every point. It may let the worker go on, fail the effect, let time pass or never return:
 //! whoever runs the worker then drops it, and all that it knew is gone ([`crate::crash`], [`crate::schedule`]).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bellhop_core::{
@@ -238,6 +238,10 @@ impl Records for Between<dyn Records> {
 
     async fn delete(&self, account: &AccountId, kind: Kind, name: &str) -> Result<bool, StoreError> {
         self.call("records.delete", self.inner.delete(account, kind, name)).await
+    }
+
+    async fn give_way(&self, wait: Duration) {
+        self.inner.give_way(wait).await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! What accounts own: registrations, keys, settings, pictures.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bellhop_core::{
@@ -145,6 +145,10 @@ impl Records for Worker {
     async fn delete(&self, account: &AccountId, kind: Kind, name: &str) -> Result<bool, StoreError> {
         let place = (account.clone(), kind, name.to_owned());
         self.effect("record gone", |tables| tables.records.remove(&place).is_some()).await
+    }
+
+    async fn give_way(&self, wait: Duration) {
+        tokio::time::sleep(wait).await;
     }
 }
 

@@ -13,6 +13,7 @@ pub mod protocol;
 pub mod queue;
 pub mod readers;
 pub mod records;
+pub mod rules;
 pub mod tokens;
 
 use std::time::Duration;
@@ -93,6 +94,10 @@ macro_rules! port_suite {
                 of_two_saves_of_a_record_at_once_one_wins,
                 all_of_a_kind_follow_the_latest_save,
                 records_are_listed_by_name_page_by_page,
+            }
+            rules {
+                thirty_two_failures_at_once_are_counted_exactly,
+                failures_at_once_in_four_processes_are_counted_exactly,
             }
             queue {
                 an_empty_queue_gives_nothing,
@@ -286,6 +291,7 @@ mod tests {
             include_str!("queue.rs"),
             include_str!("readers.rs"),
             include_str!("records.rs"),
+            include_str!("rules.rs"),
             include_str!("tokens.rs"),
         ];
         let cases = modules.iter().flat_map(|module| module.lines()).filter_map(|line| line.strip_prefix("pub async fn "));
