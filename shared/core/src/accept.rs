@@ -12,8 +12,7 @@ use crate::{
     Code, Problem, Reason, StoreError,
     channel::{Catalog, Params},
     model::{
-        AccountId, Address, AttachmentId, ChannelId, Contact, Draft, Event, EventId, Name, Recipient, Registration,
-        Wording,
+        AccountId, Address, AttachmentId, ChannelId, Contact, Draft, Event, EventId, Name, Recipient, Registration, Wording,
     },
     plan::{Collected, Dropped, Plan, Target, plan},
     ports::{Acceptance, Accepted, Freshness, IdempotencyKey, Kind, Ports, Record, StoredEvent},

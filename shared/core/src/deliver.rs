@@ -15,12 +15,15 @@ use crate::{
     channel::{Channel, Context, Message, Params, Reply, Step},
     mail::Receipt,
     model::{Account, Attempt, Delivery, Disabled, Job, Outcome, Picture, Registration, State},
+    pace::Silence,
     ports::{Freshness, MOST_RECEIVES, Ports, Sent, TransportError, Wake},
     report,
     socket::Framed,
     token::{Secret, flights},
     transition::{Claim, Claimed, Next, Settlement, is_repeated, next_number},
 };
+
+use turn::Turn;
 
 /// How long a worker has a delivery for itself: more than a send may take, less than a message stays hidden.
 pub const LEASE: Duration = Duration::from_mins(1);
@@ -107,7 +110,7 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
         Ok(Prepared::Later(next)) => (untried(&row, &claim, next), None),
         Ok(Prepared::Now(needed)) => {
             let tried = try_once(ports, job, &row, &needed).await;
-            (settlement(ports, &row, &claim, &tried), Some((needed.registration, tried)))
+            (settlement(ports, &row, &claim, &tried), Some((needed.registration, needed.silence, tried)))
         }
         Err(error) => {
             tracing::error!(delivery = %job.delivery, %error, "cannot read what the message needs");
@@ -118,7 +121,8 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
         }
     };
     let disposition = record(ports, job, &settlement).await;
-    if let Some((registration, tried)) = used {
+    if let Some((registration, seen, tried)) = used {
+        turn::heard(ports, &registration, seen, &tried).await;
         turn::slow_down(ports, &registration, &tried).await;
         if tried.dead_address {
             switch_off(ports, &registration, tried.reason.unwrap_or(Reason::Gone)).await;
@@ -133,7 +137,10 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
 /// What was sent may have gone to an address that has been replaced since: only the registration that was used is meant.
 async fn switch_off(ports: &Ports, registration: &Registration, reason: Reason) {
     let now = ports.registrations.get(&registration.account, &registration.name, Freshness::Fresh).await;
-    let is_same = |now: &Registration| *now == Registration { paused_until: now.paused_until, ..registration.clone() };
+    let is_same = |now: &Registration| {
+        let Registration { paused_until, timeouts, .. } = *now;
+        *now == Registration { paused_until, timeouts, ..registration.clone() }
+    };
     if now.is_ok_and(|now| now.is_none_or(|now| !is_same(&now))) {
         return;
     }
@@ -160,6 +167,7 @@ enum Prepared {
 /// What a send needs besides the job.
 struct Needed {
     registration: Arc<Registration>,
+    silence: Silence,
     channel: &'static dyn Channel,
     picture: Option<Picture>,
     account: Option<Arc<Account>>,
@@ -178,15 +186,16 @@ async fn prepare(ports: &Ports, job: &Job, row: &Delivery) -> Result<Prepared, S
     let Ok(channel) = ports.channels.speaker(&registration.channel) else {
         return Ok(Prepared::Never(Reason::ChannelNotDeployed));
     };
-    if let Some(next) = turn::turn(ports, channel, row, &registration).await? {
-        return Ok(Prepared::Later(next));
-    }
+    let silence = match turn::turn(ports, channel, row, &registration).await? {
+        Turn::Later(next) => return Ok(Prepared::Later(next)),
+        Turn::Now(silence) => silence,
+    };
     let picture = match job.event.screenshot {
         Some(id) => ports.attachments.get(job.account(), id).await?,
         None => None,
     };
     let account = ports.accounts.get(job.account()).await?;
-    Ok(Prepared::Now(Needed { registration, channel, picture, account }))
+    Ok(Prepared::Now(Needed { registration, silence, channel, picture, account }))
 }
 
 /// What was true 30 s ago is good enough to send, but not to drop: somebody may just have mended it.
@@ -248,6 +257,11 @@ struct Tried {
 }
 
 impl Tried {
+    /// Somebody is there.
+    fn was_answered(&self) -> bool {
+        self.outcome == Outcome::Delivered || self.status.is_some()
+    }
+
     fn delivered(receipt: Receipt) -> Self {
         let detail = match receipt {
             Receipt::All => None,
@@ -292,7 +306,7 @@ impl Tried {
 
 /// Makes the attempt. A panic on the way is an attempt that failed: unknown if a request had left.
 async fn try_once(ports: &Ports, job: &Job, row: &Delivery, needed: &Needed) -> Tried {
-    let Needed { registration, channel, picture, account } = needed;
+    let Needed { registration, silence: _, channel, picture, account } = needed;
     let account = account.as_deref();
     let started = ports.clock.now();
     let cx = Context {

@@ -169,6 +169,7 @@ mod tests {
             version: 1,
             disabled: None,
             paused_until: None,
+            timeouts: 0,
             created_at: Timestamp::UNIX_EPOCH,
             updated_at: Timestamp::UNIX_EPOCH,
         };

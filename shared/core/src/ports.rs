@@ -13,7 +13,7 @@ use crate::{
         Account, AccountId, AttachmentId, ChannelId, Delivery, DeliveryId, Disabled, Event, EventId, Hook, Job, Key, KeyId, Name,
         Picture, Registration, State,
     },
-    pace::SendRate,
+    pace::{SendRate, Silence},
     plan::Plan,
     report::Telemetry,
     rules::turns::Turns,
@@ -246,6 +246,10 @@ pub trait Pace: Send + Sync {
 
     /// Nothing is sent before `until`: [`Registration::paused_until`] says so, to others after 30 s at most.
     async fn pause(&self, account: &AccountId, name: &Name, until: Timestamp) -> Result<(), StoreError>;
+
+    /// Puts `now` in the place of what was `seen` of its silence. `false`: others had put something else there before, and it
+    /// stays.
+    async fn note(&self, account: &AccountId, name: &Name, seen: Silence, now: Silence) -> Result<bool, StoreError>;
 }
 
 /// What an account says or we know about it, as JSON under a name: rules, sources, counters. Whoever asks knows the shape.

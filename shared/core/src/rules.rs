@@ -187,7 +187,8 @@ mod tests {
     #[test]
     fn a_decision_reads_like_what_it_is() {
         let why = Verdict::Drop { why: Reason::BelowFailureThreshold, count: Some(2), needed: Some(3) };
-        let decision = Decision { rule: Name::parse("ops").unwrap(), verdict: why, count_approximate: false, template_error: None };
+        let decision =
+            Decision { rule: Name::parse("ops").unwrap(), verdict: why, count_approximate: false, template_error: None };
         let json = json!({"rule": "ops", "decided": "drop", "why": "below_failure_threshold", "count": 2, "needed": 3});
         assert_eq!(serde_json::to_value(&decision).unwrap(), json);
         assert_eq!(serde_json::from_value::<Decision>(json).unwrap(), decision);

@@ -155,6 +155,10 @@ pub(crate) const STEPS: &[&str] = &[
         PRIMARY KEY (account, name)
     ) WITHOUT ROWID, STRICT;
 ",
+    "
+    -- how often in a row a registration did not answer in time
+    ALTER TABLE pace ADD COLUMN timeouts INTEGER;
+",
 ];
 
 /// The version that this program writes.

@@ -11,7 +11,7 @@ use bellhop_core::{
     channel::{Outgoing, Reply},
     mail::{Mail, Mailed},
     model::{AccountId, ChannelId, Disabled, Job, Name, Registration},
-    pace::SendRate,
+    pace::{SendRate, Silence},
     ports::{
         Acceptance, Accepted, Freshness, Http, IdempotencyKey, Kind, Ledger, Pace, Ports, Queue, Record, Records, Registrations,
         Sent, Smtp, Transport, TransportError, Wake,
@@ -215,6 +215,10 @@ impl Pace for Between<dyn Pace> {
 
     async fn pause(&self, account: &AccountId, name: &Name, until: Timestamp) -> Result<(), StoreError> {
         self.call("pace.pause", self.inner.pause(account, name, until)).await
+    }
+
+    async fn note(&self, account: &AccountId, name: &Name, seen: Silence, now: Silence) -> Result<bool, StoreError> {
+        self.call("pace.note", self.inner.note(account, name, seen, now)).await
     }
 }
 

@@ -87,6 +87,9 @@ macro_rules! port_suite {
                 a_pause_is_seen_on_the_registration_and_only_grows,
                 slots_begin_after_a_pause,
                 a_save_ends_a_pause,
+                a_silence_is_noted_over_the_one_that_was_seen_alone,
+                of_two_who_would_try_a_silent_registration_one_may,
+                a_save_ends_a_silence,
             }
             records {
                 a_record_is_read_as_it_was_saved,
