@@ -4,6 +4,7 @@
 //! leaves a claim behind that the next wake-up records as unknown. A panic fails its own job alone. Left to others: which
 //! wake-ups come when ([`crate::ports::Queue`]), how often a delivery is tried ([`crate::backoff`]).
 
+mod tried;
 mod turn;
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
@@ -23,6 +24,7 @@ use crate::{
     transition::{Claim, Claimed, Next, Settlement, is_repeated, next_number},
 };
 
+use tried::Tried;
 use turn::Turn;
 
 /// How long a worker has a delivery for itself: more than a send may take, less than a message stays hidden.
@@ -110,7 +112,11 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
         Ok(Prepared::Later(next)) => (untried(&row, &claim, next), None),
         Ok(Prepared::Now(needed)) => {
             let tried = try_once(ports, job, &row, &needed).await;
-            (settlement(ports, &row, &claim, &tried), Some((needed.registration, needed.silence, tried)))
+            let settlement = match tried.waits {
+                Some(next) => Settlement { done: tried.done, now: ports.clock.now(), ..untried(&row, &claim, next) },
+                None => settlement(ports, &row, &claim, &tried),
+            };
+            (settlement, Some((needed.registration, needed.silence, tried)))
         }
         Err(error) => {
             tracing::error!(delivery = %job.delivery, %error, "cannot read what the message needs");
@@ -243,67 +249,6 @@ async fn record(ports: &Ports, job: &Job, settlement: &Settlement) -> Result<Dis
     Ok(Disposition::Ack)
 }
 
-/// How one try went.
-struct Tried {
-    outcome: Outcome,
-    reason: Option<Reason>,
-    retry: Retry,
-    status: Option<u16>,
-    detail: Option<String>,
-    dead_address: bool,
-    duration_ms: u64,
-    /// How many parts of the message have arrived by now.
-    done: u32,
-}
-
-impl Tried {
-    /// Somebody is there.
-    fn was_answered(&self) -> bool {
-        self.outcome == Outcome::Delivered || self.status.is_some()
-    }
-
-    fn delivered(receipt: Receipt) -> Self {
-        let detail = match receipt {
-            Receipt::All => None,
-            Receipt::Except(whom) => Some(whom),
-        };
-        Self {
-            outcome: Outcome::Delivered,
-            reason: None,
-            retry: Retry::Never,
-            status: None,
-            detail,
-            dead_address: false,
-            duration_ms: 0,
-            done: 0,
-        }
-    }
-
-    /// No answer came.
-    fn unanswered(error: TransportError) -> Self {
-        let retry = error.retry();
-        let tried = Self::failed(SendError::new(error.reason, retry, error.detail));
-        match error.sent {
-            Sent::No => tried,
-            Sent::Maybe => Self { outcome: Outcome::Unknown, ..tried },
-        }
-    }
-
-    fn failed(error: SendError) -> Self {
-        let outcome = if error.retry == Retry::Never { Outcome::Failed } else { Outcome::Retry };
-        Self {
-            outcome,
-            reason: Some(error.reason),
-            retry: error.retry,
-            status: None,
-            detail: Some(error.detail),
-            dead_address: error.dead_address,
-            duration_ms: 0,
-            done: 0,
-        }
-    }
-}
-
 /// Makes the attempt. A panic on the way is an attempt that failed: unknown if a request had left.
 async fn try_once(ports: &Ports, job: &Job, row: &Delivery, needed: &Needed) -> Tried {
     let Needed { registration, silence: _, channel, picture, account } = needed;
@@ -323,7 +268,7 @@ async fn try_once(ports: &Ports, job: &Job, row: &Delivery, needed: &Needed) -> 
     let sending = async {
         let params = registration.params.with_options(job.event.options.get(&registration.channel));
         let message = (ports.channels.render)(job, channel.spec(), picture.as_ref());
-        drive(ports, *channel, cx, &message, &params, &mut called).await
+        drive(ports, *channel, registration, cx, (&message, &params), &mut called).await
     };
     let tried = AssertUnwindSafe(sending).catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!(delivery = %job.delivery, attempt = next_number(row), "a panic while sending");
@@ -346,12 +291,13 @@ struct Called {
 async fn drive(
     ports: &Ports,
     channel: &'static dyn Channel,
+    registration: &Registration,
     mut cx: Context,
-    message: &Message<'_>,
-    params: &Params,
+    (message, params): (&Message<'_>, &Params),
     called: &mut Called,
 ) -> Tried {
     let transport = &ports.transport;
+    let mut in_this_slot = called.done;
     let mut replies: Vec<Reply> = Vec::new();
     let mut refused: Option<Secret> = None;
     for _ in 0..MOST_CALLS {
@@ -379,6 +325,13 @@ async fn drive(
                 Err(error) => return Tried::unanswered(TransportError { sent: Sent::No, ..error }),
             },
             Step::Call(outgoing) => {
+                if called.done > in_this_slot {
+                    match turn::another(ports, channel, registration).await {
+                        Ok(None) => in_this_slot = called.done,
+                        Ok(Some(next)) => return Tried::waiting(next),
+                        Err(error) => return Tried::failed(error),
+                    }
+                }
                 called.sent = true;
                 match transport.http.call(&outgoing).await {
                     Ok(reply) => {

@@ -149,7 +149,7 @@ mod tests {
         let mut pauses = Vec::new();
         for _ in 0..40 {
             silence = silence.after_timeout(at(0));
-            pauses.push(silence.paused_until.map(|until| until.as_second()));
+            pauses.push(silence.paused_until.map(Timestamp::as_second));
         }
         let first = [None, Some(5), Some(10), Some(20), Some(40), Some(80), Some(160), Some(300), Some(300)];
         assert_eq!(pauses[..9], first);

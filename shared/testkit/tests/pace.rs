@@ -235,6 +235,23 @@ async fn the_second_time_out_in_a_row_pauses_the_registration_for_five_seconds()
 }
 
 #[tokio::test]
+async fn each_part_of_a_message_has_a_slot_of_its_own() {
+    // given messages in three parts for somebody who takes six a minute, each of which counts
+    let house = House::new(Some(6), &[]).await;
+    let params = serde_json::from_value(serde_json::json!({ "a_minute": 6, "parts": 3 })).expect("an object");
+    let phone = Registration { params, version: 2, ..registration("phone") };
+    assert!(house.ports.registrations.put(&phone).await.expect("memory does not fail"));
+    house.accept(4).await;
+
+    house.drain().await;
+
+    // then each part is sent once, none too early, and the wait between them is no attempt
+    let (sent, rows) = (house.sent(), house.rows().await);
+    assert!(sent.len() == 12 && most_in_a_minute(&sent) <= 6, "{sent:?}");
+    assert!(rows.iter().all(|row| row.state == State::Delivered && row.attempts.len() == 1 && row.done == 3), "{rows:?}");
+}
+
+#[tokio::test]
 async fn an_answer_in_between_begins_anew() {
     let house = House::answering(&[Answer::TimesOut, Answer::Status(500), Answer::TimesOut]).await;
     for timeouts in [1, 0, 1] {

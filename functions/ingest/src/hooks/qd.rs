@@ -59,9 +59,10 @@ pub(super) fn read(incoming: &Incoming, account: &Account) -> Result<Report, Pro
 fn source(text: &str) -> Option<Source> {
     let text = text.replace(char::is_control, " ");
     Source::parse(&text).or_else(|| {
-        let (start, hash) = (text.chars().take(LONGEST_START).collect::<String>(), Sha256::digest(&text));
-        let hash: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        Source::parse(&format!("{start}~{hash}"))
+        let start: String = text.chars().take(LONGEST_START).collect();
+        let mut hash = [0; 8];
+        hash.copy_from_slice(&Sha256::digest(&text)[..8]);
+        Source::parse(&format!("{start}~{:016x}", u64::from_be_bytes(hash)))
     })
 }
 

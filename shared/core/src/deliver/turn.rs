@@ -1,7 +1,7 @@
 //! Whether it is a delivery's turn: what its provider asked for, what it declares to take, and whether it answers at all.
 //!
 //! Promise: a registration that is paused gets nothing, and one with a rate gets no more than that, across all workers; a
-//! delivery reserves one slot for each thing it sends. One that did not answer twice in a row is tried by one delivery at a
+//! delivery reserves one slot for each thing it sends, parts of a message included. One that did not answer twice in a row is tried by one delivery at a
 //! time; whoever took it for well, as it was half a minute ago at most, may try besides. Nobody waits here: who is too early
 //! goes back to the queue. Costs nothing where there is neither a pause nor a rate nor a silence.
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{LEASE, Tried};
 use crate::{
-    Reason, Retry, StoreError, Timestamp, backoff,
+    Reason, Retry, SendError, StoreError, Timestamp, backoff,
     channel::Channel,
     model::{Delivery, Registration},
     pace::Silence,
@@ -45,6 +45,22 @@ pub(super) async fn turn(
         Some(next) => Ok(Turn::Later(next)),
         None => probe(ports, registration).await,
     }
+}
+
+/// `None`: the next part of a message that goes in several may leave now. Else what it has to wait for.
+pub(super) async fn another(
+    ports: &Ports,
+    channel: &dyn Channel,
+    registration: &Registration,
+) -> Result<Option<Next>, SendError> {
+    let Some(rate) = channel.rate(&registration.params) else { return Ok(None) };
+    let now = ports.clock.now();
+    let slot = ports.pace.reserve(&registration.account, &registration.name, rate, now).await.map_err(|error| {
+        tracing::error!(account = %registration.account, registration = %registration.name, %error, "a slot was not reserved");
+        let detail = "the turn of the message's next part could not be found out; the operator's log says more";
+        SendError::new(Reason::StoreFailed, Retry::Later, detail)
+    })?;
+    Ok((slot > now).then_some(Next::Wait { at: slot, reason: Reason::Paced, reserved: true }))
 }
 
 /// One delivery at a time finds out whether a registration answers again.

@@ -150,23 +150,23 @@ async fn count(
     wish: Wish,
     run: Run,
 ) -> Result<Option<Count>, StoreError> {
-    let (account, counter) = (&event.account, format!("{name}/{}", event.source.as_str()));
-    let _turn = ports.turns.take(account, &counter).await;
+    let (account, key) = (&event.account, format!("{name}/{}", event.source.as_str()));
+    let _turn = ports.turns.take(account, &key).await;
     for race in 0..RACES {
         if race > 0 {
             let most = FIRST_WAIT * 2_u32.pow(race - 1);
-            let parts = u32::try_from(ports.clock.chance() % 1_000).unwrap_or(0);
-            ports.records.give_way(most * parts / 1_000).await;
+            let thousandths = u32::try_from(ports.clock.chance() % 1_000).unwrap_or(0);
+            ports.records.give_way(most * thousandths / 1_000).await;
         }
         for _ in 0..TRIES {
-            let before = ports.records.get(account, Kind::Counter, &counter).await?;
-            let counted = before.as_ref().map(Record::read::<Counter>).transpose()?.unwrap_or_default().of(rule.created_at);
-            let (after, count) = fold(counted.clone(), wish, run);
-            if after == counted {
+            let before = ports.records.get(account, Kind::Counter, &key).await?;
+            let counter = before.as_ref().map(Record::read::<Counter>).transpose()?.unwrap_or_default().of(rule.created_at);
+            let (after, count) = fold(counter.clone(), wish, run);
+            if after == counter {
                 return Ok(Some(count));
             }
             let body = serde_json::to_string(&after).map_err(|error| StoreError::Corrupt(format!("a counter: {error}")))?;
-            let record = Record { name: counter.clone(), version: before.map_or(0, |before| before.version) + 1, body };
+            let record = Record { name: key.clone(), version: before.map_or(0, |before| before.version) + 1, body };
             if ports.records.put(account, Kind::Counter, &record).await? {
                 return Ok(Some(count));
             }
