@@ -6,12 +6,13 @@ use crate::records::Said;
 
 impl Said for Contact {
     const KIND: Kind = Kind::Contact;
+    // they are never read together
     const MOST: Option<usize> = None;
     const INNER: &[&str] = &[];
 
     fn check(&self) -> Result<(), Problem> {
         match self.broken() {
-            Some((field, error)) => Err(Problem::field(Code::InvalidField, field, error.to_string())),
+            Some((field, why)) => Err(Problem::field(Code::InvalidField, field, why)),
             None => Ok(()),
         }
     }

@@ -38,10 +38,9 @@ pub(crate) trait Said: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Refuses what could not be used; types are checked already.
     fn check(&self) -> Result<(), Problem>;
 
-    /// It with what we say of it ourselves.
-    #[must_use]
-    fn completed(self, _before: Option<&Self>, _settings: &Account, _now: Timestamp) -> Self {
-        self
+    /// It with what is ours to say of it: `before` is what it replaces. Refuses that from others.
+    fn completed(self, _before: Option<&Self>, _settings: &Account, _now: Timestamp) -> Result<Self, Problem> {
+        Ok(self)
     }
 
     /// What has to be done before it is saved (or deleted: there is no `after`).
@@ -138,10 +137,15 @@ async fn save_named<T: Said>(
         let mut body = body(old.as_ref())?;
         if let Value::Object(fields) = &mut body {
             fields.retain(|_, value| !value.is_null());
+            for inner in T::INNER {
+                if let Some(Value::Object(inner)) = fields.get_mut(*inner) {
+                    inner.retain(|_, value| !value.is_null());
+                }
+            }
         }
         let said: T = json::read(body)?;
         said.check()?;
-        let said = said.completed(old.as_ref(), settings, api.ports.clock.now());
+        let said = said.completed(old.as_ref(), settings, api.ports.clock.now())?;
         T::prepare(&api.ports, settings, &name, old.as_ref(), Some(&said)).await?;
         if let Some(version) = replace(api, account, T::KIND, name.as_str(), stored.as_ref(), &said).await? {
             return Ok(Json(Shown { name, said, version }));
@@ -156,6 +160,7 @@ fn show<T: Said>(record: &Record) -> Result<Shown<T>, StoreError> {
 }
 
 /// What is stored under that name; where there is nothing, there must be fewer than `most`, if there is such a number.
+/// Those who save new ones at the same moment do not see each other: by so many there may be more.
 pub(crate) async fn stored(
     api: &Api,
     account: &AccountId,

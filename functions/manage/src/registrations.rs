@@ -166,6 +166,7 @@ impl Body {
             version: old.map_or(0, |old| old.version) + 1,
             disabled: None,
             paused_until: None,
+            timeouts: 0,
             created_at: old.map_or(now, |old| old.created_at),
             updated_at: now,
         })
@@ -233,6 +234,7 @@ fn show(api: &Api, registration: &Registration) -> Shown {
         version,
         disabled,
         paused_until,
+        timeouts: _,
         created_at,
         updated_at,
     } = registration.clone();

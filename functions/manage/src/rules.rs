@@ -49,8 +49,14 @@ impl Said for Rule {
         }
     }
 
-    fn completed(self, before: Option<&Self>, settings: &Account, now: Timestamp) -> Self {
-        follow::anchored(self, before, settings, now)
+    fn completed(self, before: Option<&Self>, settings: &Account, now: Timestamp) -> Result<Self, Problem> {
+        let known = before.and_then(|before| before.created_at);
+        if self.created_at.is_some_and(|said| Some(said) != known) {
+            let detail = "it is not set by anybody; leave it out";
+            return Err(Problem::field(Code::InvalidField, "created_at", detail));
+        }
+        let created_at = if before.is_some() { known } else { Some(now) };
+        Ok(follow::anchored(Self { created_at, ..self }, before, settings, now))
     }
 
     async fn prepare(

@@ -36,8 +36,8 @@ pub(crate) async fn list(
     listing: Listing<Everything, Source>,
 ) -> Result<Json<Items<SourceSetting>>, Refused> {
     let Listing { limit, cursor, filter: Everything {} } = listing;
-    let after = cursor.as_ref().map(Source::as_str);
-    let found = api.ports.records.list(&caller.account, Kind::Source, after, limit + 1).await?;
+    let after = cursor.as_ref().map(SourceSetting::key);
+    let found = api.ports.records.list(&caller.account, Kind::Source, after.as_deref(), limit + 1).await?;
     let shown = found.iter().map(Record::read).collect::<Result<_, _>>()?;
     Ok(Json(Items::first(shown, limit, |last: &SourceSetting| last.source.as_str().to_owned())))
 }
@@ -48,14 +48,14 @@ pub(crate) async fn put(
     request: Request,
 ) -> Result<Json<SourceSetting>, Refused> {
     let setting: SourceSetting = Payload::read(request, Limit::Plain).await?.parse()?;
-    let (account, name) = (&caller.account, setting.source.as_str());
+    let (account, name) = (&caller.account, SourceSetting::key(&setting.source));
     for _ in 0..records::TRIES {
-        let old = records::stored(&api, account, Kind::Source, name, Some(MOST)).await?;
-        if records::replace(&api, account, Kind::Source, name, old.as_ref(), &setting).await?.is_some() {
+        let old = records::stored(&api, account, Kind::Source, &name, Some(MOST)).await?;
+        if records::replace(&api, account, Kind::Source, &name, old.as_ref(), &setting).await?.is_some() {
             return Ok(Json(setting));
         }
     }
-    Err(records::raced(name))
+    Err(records::raced(&name))
 }
 
 pub(crate) async fn delete(
@@ -63,6 +63,7 @@ pub(crate) async fn delete(
     Manager(caller): Manager,
     listing: Listing<Which, Source>,
 ) -> Result<StatusCode, Refused> {
-    let existed = api.ports.records.delete(&caller.account, Kind::Source, listing.filter.source.as_str()).await?;
+    let name = SourceSetting::key(&listing.filter.source);
+    let existed = api.ports.records.delete(&caller.account, Kind::Source, &name).await?;
     if existed { Ok(StatusCode::NO_CONTENT) } else { Err(not_found()) }
 }

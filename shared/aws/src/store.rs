@@ -9,6 +9,7 @@ use bellhop_core::{
     model::{Account, AccountId, ChannelId, Hook, Key, KeyId, Name, Registration},
     ports::{Clock, Kind, Ports, Record, Transport},
     report::Telemetry,
+    rules::turns::Turns,
     token::flights::Flights,
 };
 use tokio::time::timeout;
@@ -122,6 +123,7 @@ impl Store {
             attachments: Arc::clone(self) as _,
             tokens: Arc::clone(self) as _,
             flights: Flights::default(),
+            turns: Turns::default(),
             clock: Arc::clone(&self.clock),
             telemetry,
             transport: transport.into(),

@@ -26,31 +26,12 @@ use bellhop_core::{
 use bellhop_testkit::{account, channel, draft, registration};
 use emulated::{
     Deployment, Emulator, Kind,
-    wire::{Fate, Wire},
+    wire::{Counting, Fate, Wire},
 };
 use futures_util::{FutureExt, future::join_all};
 use tokio::sync::Notify;
 
 const HIDDEN: Duration = Duration::from_mins(6);
-
-/// Counts the calls that send.
-#[derive(Default)]
-struct Counting(AtomicUsize);
-
-#[async_trait]
-impl Fate for Counting {
-    async fn send(
-        &self,
-        call: &str,
-        request: HttpRequest,
-        onwards: &SharedHttpConnector,
-    ) -> Result<HttpResponse, ConnectorError> {
-        if call == "SendMessageBatch" {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-        onwards.call(request).await
-    }
-}
 
 async fn world(kind: Kind) -> (Ports, Arc<Counting>) {
     let counting = Arc::new(Counting::default());
@@ -85,7 +66,7 @@ async fn a_bulk_of_a_hundred_events_is_sent_in_a_few_calls() {
     for kind in [Kind::Moto, Kind::Ministack] {
         let (ports, counting) = world(kind).await;
         let answers = join_all((0..100).map(|number| accepted(&ports, number))).await;
-        let calls = counting.0.load(Ordering::Relaxed);
+        let calls = counting.of("SendMessageBatch");
         assert!((10..=30).contains(&calls), "{calls} calls for 100 events");
         assert_eq!(woken(&ports, 100).await, deliveries(&answers));
     }
@@ -95,7 +76,7 @@ async fn a_bulk_of_a_hundred_events_is_sent_in_a_few_calls() {
 async fn a_bulk_of_ten_events_needs_three_calls_at_most() {
     let (ports, counting) = world(Kind::Ministack).await;
     let answers = join_all((0..10).map(|number| accepted(&ports, number))).await;
-    let calls = counting.0.load(Ordering::Relaxed);
+    let calls = counting.of("SendMessageBatch");
     assert!((1..=3).contains(&calls), "{calls} calls for 10 events");
     assert_eq!(woken(&ports, 10).await, deliveries(&answers));
 }

@@ -6,7 +6,6 @@
 mod emulated;
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -27,7 +26,7 @@ use bellhop_core::{
 use bellhop_testkit::{account, channel, draft, key, name, registration};
 use emulated::{
     Deployment, Emulator, Kind,
-    wire::{Fate, Wire, answer, body_of, json_of, with_body},
+    wire::{Counting, Fate, Wire, answer, body_of, json_of, with_body},
 };
 use serde_json::{Value, json};
 
@@ -41,12 +40,12 @@ struct Units {
 
 /// Counts calls, and asks those of the table what they cost.
 #[derive(Default)]
-struct Counting {
+struct Metering {
     units: Mutex<Units>,
-    calls: Mutex<BTreeMap<String, u32>>,
+    calls: Counting,
 }
 
-impl Counting {
+impl Metering {
     fn count(&self, call: &str, consumed: &Value) {
         let mut units = self.units.lock().unwrap();
         let all = consumed["CapacityUnits"].as_f64().unwrap_or_else(|| panic!("`{call}` does not say what it cost"));
@@ -64,26 +63,26 @@ impl Counting {
     }
 
     /// The functions' own calls. What reads the queue is Lambda's event source on AWS.
-    fn take_calls(&self) -> Vec<(String, u32)> {
-        let mut calls = std::mem::take(&mut *self.calls.lock().unwrap());
+    fn take_calls(&self) -> Vec<(String, usize)> {
+        let mut calls = self.calls.take();
         calls.retain(|call, _| call != "ReceiveMessage" && call != "DeleteMessage");
         calls.into_iter().collect()
     }
 }
 
-fn calls(expected: &[(&str, u32)]) -> Vec<(String, u32)> {
+fn calls(expected: &[(&str, usize)]) -> Vec<(String, usize)> {
     expected.iter().map(|(call, count)| ((*call).to_owned(), *count)).collect()
 }
 
 #[async_trait]
-impl Fate for Counting {
+impl Fate for Metering {
     async fn send(
         &self,
         call: &str,
         request: HttpRequest,
         onwards: &SharedHttpConnector,
     ) -> Result<HttpResponse, ConnectorError> {
-        *self.calls.lock().unwrap().entry(call.to_owned()).or_default() += 1;
+        self.calls.count(call);
         if !request.headers().get("x-amz-target").is_some_and(|target| target.starts_with("DynamoDB")) {
             return onwards.call(request).await;
         }
@@ -128,15 +127,15 @@ async fn told(ports: &Ports, registrations: &[&str], key: Option<IdempotencyKey>
 }
 
 /// Ports whose caches are warm, and what they cost from here on.
-async fn warm() -> (Deployment, Ports, Arc<Counting>) {
+async fn warm() -> (Deployment, Ports, Arc<Metering>) {
     let deployment = Deployment::on(Emulator::shared(Kind::Ministack).await, Duration::from_mins(6)).await;
-    let counting = Arc::new(Counting::default());
-    let ports = deployment.ports(Wire::with(Arc::clone(&counting) as _));
+    let metering = Arc::new(Metering::default());
+    let ports = deployment.ports(Wire::with(Arc::clone(&metering) as _));
     assert!(ports.registrations.put(&registration("phone")).await.unwrap());
     one_event(&ports, None).await;
-    assert!(counting.take().writes > 3.0, "it counts");
-    assert!(!counting.take_calls().is_empty(), "it counts");
-    (deployment, ports, counting)
+    assert!(metering.take().writes > 3.0, "it counts");
+    assert!(!metering.take_calls().is_empty(), "it counts");
+    (deployment, ports, metering)
 }
 
 /// By another process, whose reads are not counted.
@@ -153,51 +152,51 @@ async fn delivered(deployment: &Deployment) -> usize {
 
 #[tokio::test]
 async fn an_event_delivered_at_once_costs_three_writes_and_no_read() {
-    let (deployment, ports, counting) = warm().await;
+    let (deployment, ports, metering) = warm().await;
     one_event(&ports, None).await;
-    assert_eq!(counting.take(), Units { reads: 0.0, writes: 3.0, index: 0.0 }, "event, claim, settlement");
+    assert_eq!(metering.take(), Units { reads: 0.0, writes: 3.0, index: 0.0 }, "event, claim, settlement");
     assert_eq!(delivered(&deployment).await, 2);
 }
 
 #[tokio::test]
 async fn an_idempotency_key_costs_one_more_write() {
-    let (deployment, ports, counting) = warm().await;
+    let (deployment, ports, metering) = warm().await;
     one_event(&ports, Some(key("k", "hash", ports.clock.now()))).await;
-    assert_eq!(counting.take(), Units { reads: 0.0, writes: 4.0, index: 0.0 }, "key, event, claim, settlement");
+    assert_eq!(metering.take(), Units { reads: 0.0, writes: 4.0, index: 0.0 }, "key, event, claim, settlement");
     assert_eq!(delivered(&deployment).await, 2);
 }
 
 #[tokio::test]
 async fn an_event_delivered_at_once_makes_four_calls() {
-    let (deployment, ports, counting) = warm().await;
+    let (deployment, ports, metering) = warm().await;
     one_event(&ports, None).await;
-    assert_eq!(counting.take_calls(), calls(&[("PutItem", 3), ("SendMessageBatch", 1)]), "no KMS, no second look");
+    assert_eq!(metering.take_calls(), calls(&[("PutItem", 3), ("SendMessageBatch", 1)]), "no KMS, no second look");
     assert_eq!(delivered(&deployment).await, 2);
 }
 
 #[tokio::test]
 async fn an_event_to_ten_registrations_is_one_write_and_one_call_of_the_queue_and_two_writes_a_delivery() {
-    let (deployment, ports, counting) = warm().await;
+    let (deployment, ports, metering) = warm().await;
     let names: Vec<_> = (0..10).map(|number| format!("phone-{number}")).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     for called in &names {
         assert!(ports.registrations.put(&registration(called)).await.unwrap());
     }
     told(&ports, &names, None).await;
-    counting.take();
-    counting.take_calls();
+    metering.take();
+    metering.take_calls();
     told(&ports, &names, None).await;
-    assert_eq!(counting.take_calls(), calls(&[("PutItem", 21), ("SendMessageBatch", 1)]));
-    assert_eq!(counting.take(), Units { reads: 0.0, writes: 21.0, index: 0.0 }, "its text is short");
+    assert_eq!(metering.take_calls(), calls(&[("PutItem", 21), ("SendMessageBatch", 1)]));
+    assert_eq!(metering.take(), Units { reads: 0.0, writes: 21.0, index: 0.0 }, "its text is short");
     assert_eq!(delivered(&deployment).await, 21);
 }
 
 #[tokio::test]
 async fn a_tick_with_nothing_due_reads_once() {
-    let (_deployment, ports, counting) = warm().await;
+    let (_deployment, ports, metering) = warm().await;
     tick(&ports, ports.clock.now()).await.unwrap();
-    assert_eq!(counting.take_calls(), calls(&[("Query", 1)]));
-    let Units { reads, writes, index } = counting.take();
+    assert_eq!(metering.take_calls(), calls(&[("Query", 1)]));
+    let Units { reads, writes, index } = metering.take();
     assert!(reads <= 1.0, "{reads}");
     assert_eq!((writes, index), (0.0, 0.0));
 }

@@ -12,14 +12,14 @@ use crate::{
     Code, Problem, Reason, StoreError,
     channel::{Catalog, Params},
     model::{
-        Account, AccountId, Address, AttachmentId, ChannelId, Contact, DeliveryId, Draft, Event, EventId, Name, Recipient,
-        Registration, Wording,
+        Account, AccountId, Address, AttachmentId, ChannelId, Contact, Draft, Event, EventId, Name, Recipient, Registration,
+        Wording,
     },
     plan::{Collected, Dropped, Plan, Target, plan},
     ports::{Acceptance, Accepted, Freshness, IdempotencyKey, Kind, Ports, Record, StoredEvent},
     report,
     rules::{
-        apply::{Applied, Told, apply},
+        apply::{Applied, Asked, Told, apply},
         wording::Said,
     },
     view,
@@ -28,8 +28,9 @@ use crate::{
 /// How many recipients one request may name.
 const MOST_RECIPIENTS: usize = 1_000;
 
-/// How many registrations they may stand for, each counted as often as it is named.
-const MOST_TARGETS: usize = 10_000;
+/// How many registrations they may stand for, each counted as often as it is named; and how many an event reaches by rules and
+/// all, each counted once.
+pub(crate) const MOST_TARGETS: usize = 10_000;
 
 /// What the caller is told: kept, and what will come of it.
 #[derive(Debug, Clone, Serialize)]
@@ -89,18 +90,24 @@ pub async fn accept(
         ports.attachments.put(account, AttachmentId(id), picture).await?;
     }
     let mut event = draft.into_event(id, account.clone(), now);
-    let mut plan = match wanted {
-        Wanted::Message => planned(ports, &targets),
+    let asked = match wanted {
+        Wanted::Message => Asked::New(planned(ports, &targets)),
         Wanted::Event | Wanted::Hook => by_rules(ports, &mut event, targets, key.as_ref()).await?,
     };
-    plan.dropped.extend(missing);
-    let accepted = ports.ledger.accept(Acceptance { key, event: event.clone(), plan: plan.clone() }).await?;
-    if let Accepted::New(id) = accepted {
-        let event = Arc::new(event.adopt(id));
-        report::accepted(&*ports.telemetry, &event, &plan);
-        let deliveries = plan.deliveries.iter().map(|planned| view::Summary::queued(planned, id)).collect();
-        return Ok(Answer { event: id, deliveries, collected: plan.collected, dropped: plan.dropped });
-    }
+    let accepted = match asked {
+        Asked::Known(accepted) => accepted,
+        Asked::New(mut plan) => {
+            plan.dropped.extend(missing);
+            let accepted = ports.ledger.accept(Acceptance { key, event: event.clone(), plan: plan.clone() }).await?;
+            if let Accepted::New(id) = accepted {
+                let event = Arc::new(event.adopt(id));
+                report::accepted(&*ports.telemetry, &event, &plan);
+                let deliveries = plan.deliveries.iter().map(|planned| view::Summary::queued(planned, id)).collect();
+                return Ok(Answer { event: id, deliveries, collected: plan.collected, dropped: plan.dropped });
+            }
+            accepted
+        }
+    };
     if picture.is_some() && !refers_to(&accepted, AttachmentId(id)) {
         forget_picture(ports, account, id).await;
     }
@@ -117,15 +124,15 @@ async fn by_rules(
     event: &mut Event,
     mut targets: Vec<Target>,
     key: Option<&IdempotencyKey>,
-) -> Result<Plan, StoreError> {
+) -> Result<Asked<Plan>, StoreError> {
     let settings = ports.accounts.get(&event.account).await?.unwrap_or_else(|| Arc::new(Account::new(event.account.clone())));
-    let Applied { decisions, collected, dropped, told } = apply(ports, event, &targets, key, &settings).await?;
-    let tail = |target: &Target| DeliveryId::new(event.id, &target.registration.name, target.address.as_ref()).tail;
-    // whoever is named first decides the words: nobody hears of one event twice
-    let mut spoken: HashSet<u64> = targets.iter().map(tail).collect();
+    let Applied { decisions, collected, dropped, told } = match apply(ports, event, &targets, key, &settings).await? {
+        Asked::New(applied) => applied,
+        Asked::Known(accepted) => return Ok(Asked::Known(accepted)),
+    };
     let mut wordings = Vec::new();
     for Told { rule, targets: reached, said } in told {
-        let tails: Vec<_> = reached.iter().map(tail).filter(|tail| spoken.insert(*tail)).collect();
+        let tails: Vec<_> = reached.iter().map(|target| target.tail(event.id)).collect();
         if let Some(Said { title, message }) = said.filter(|_| !tails.is_empty()) {
             wordings.push(Wording { rule, title, message, tails });
         }
@@ -136,7 +143,7 @@ async fn by_rules(
     plan.dropped.extend(dropped);
     plan.decisions = decisions;
     plan.collected = collected;
-    Ok(plan)
+    Ok(Asked::New(plan))
 }
 
 /// Whether what was kept before has this very picture: a store that repeats a write by itself meets its own event.

@@ -4,6 +4,7 @@
 //! leaves a claim behind that the next wake-up records as unknown. A panic fails its own job alone. Left to others: which
 //! wake-ups come when ([`crate::ports::Queue`]), how often a delivery is tried ([`crate::backoff`]).
 
+mod tried;
 mod turn;
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
@@ -15,12 +16,16 @@ use crate::{
     channel::{Channel, Context, Message, Params, Reply, Step},
     mail::Receipt,
     model::{Account, Attempt, Delivery, Disabled, Job, Outcome, Picture, Registration, State},
+    pace::Silence,
     ports::{Freshness, MOST_RECEIVES, Ports, Sent, TransportError, Wake},
     report,
     socket::Framed,
     token::{Secret, flights},
     transition::{Claim, Claimed, Next, Settlement, is_repeated, next_number},
 };
+
+use tried::Tried;
+use turn::Turn;
 
 /// How long a worker has a delivery for itself: more than a send may take, less than a message stays hidden.
 pub const LEASE: Duration = Duration::from_mins(1);
@@ -107,7 +112,11 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
         Ok(Prepared::Later(next)) => (untried(&row, &claim, next), None),
         Ok(Prepared::Now(needed)) => {
             let tried = try_once(ports, job, &row, &needed).await;
-            (settlement(ports, &row, &claim, &tried), Some((needed.registration, tried)))
+            let settlement = match tried.waits {
+                Some(next) => Settlement { done: tried.done, now: ports.clock.now(), ..untried(&row, &claim, next) },
+                None => settlement(ports, &row, &claim, &tried),
+            };
+            (settlement, Some((needed.registration, needed.silence, tried)))
         }
         Err(error) => {
             tracing::error!(delivery = %job.delivery, %error, "cannot read what the message needs");
@@ -118,7 +127,8 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
         }
     };
     let disposition = record(ports, job, &settlement).await;
-    if let Some((registration, tried)) = used {
+    if let Some((registration, seen, tried)) = used {
+        turn::heard(ports, &registration, seen, &tried).await;
         turn::slow_down(ports, &registration, &tried).await;
         if tried.dead_address {
             switch_off(ports, &registration, tried.reason.unwrap_or(Reason::Gone)).await;
@@ -133,7 +143,10 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
 /// What was sent may have gone to an address that has been replaced since: only the registration that was used is meant.
 async fn switch_off(ports: &Ports, registration: &Registration, reason: Reason) {
     let now = ports.registrations.get(&registration.account, &registration.name, Freshness::Fresh).await;
-    let is_same = |now: &Registration| *now == Registration { paused_until: now.paused_until, ..registration.clone() };
+    let is_same = |now: &Registration| {
+        let Registration { paused_until, timeouts, .. } = *now;
+        *now == Registration { paused_until, timeouts, ..registration.clone() }
+    };
     if now.is_ok_and(|now| now.is_none_or(|now| !is_same(&now))) {
         return;
     }
@@ -160,6 +173,7 @@ enum Prepared {
 /// What a send needs besides the job.
 struct Needed {
     registration: Arc<Registration>,
+    silence: Silence,
     channel: &'static dyn Channel,
     picture: Option<Picture>,
     account: Option<Arc<Account>>,
@@ -178,15 +192,16 @@ async fn prepare(ports: &Ports, job: &Job, row: &Delivery) -> Result<Prepared, S
     let Ok(channel) = ports.channels.speaker(&registration.channel) else {
         return Ok(Prepared::Never(Reason::ChannelNotDeployed));
     };
-    if let Some(next) = turn::turn(ports, channel, row, &registration).await? {
-        return Ok(Prepared::Later(next));
-    }
+    let silence = match turn::turn(ports, channel, row, &registration).await? {
+        Turn::Later(next) => return Ok(Prepared::Later(next)),
+        Turn::Now(silence) => silence,
+    };
     let picture = match job.event.screenshot {
         Some(id) => ports.attachments.get(job.account(), id).await?,
         None => None,
     };
     let account = ports.accounts.get(job.account()).await?;
-    Ok(Prepared::Now(Needed { registration, channel, picture, account }))
+    Ok(Prepared::Now(Needed { registration, silence, channel, picture, account }))
 }
 
 /// What was true 30 s ago is good enough to send, but not to drop: somebody may just have mended it.
@@ -234,65 +249,9 @@ async fn record(ports: &Ports, job: &Job, settlement: &Settlement) -> Result<Dis
     Ok(Disposition::Ack)
 }
 
-/// How one try went.
-struct Tried {
-    outcome: Outcome,
-    reason: Option<Reason>,
-    retry: Retry,
-    status: Option<u16>,
-    detail: Option<String>,
-    dead_address: bool,
-    duration_ms: u64,
-    /// How many parts of the message have arrived by now.
-    done: u32,
-}
-
-impl Tried {
-    fn delivered(receipt: Receipt) -> Self {
-        let detail = match receipt {
-            Receipt::All => None,
-            Receipt::Except(whom) => Some(whom),
-        };
-        Self {
-            outcome: Outcome::Delivered,
-            reason: None,
-            retry: Retry::Never,
-            status: None,
-            detail,
-            dead_address: false,
-            duration_ms: 0,
-            done: 0,
-        }
-    }
-
-    /// No answer came.
-    fn unanswered(error: TransportError) -> Self {
-        let retry = error.retry();
-        let tried = Self::failed(SendError::new(error.reason, retry, error.detail));
-        match error.sent {
-            Sent::No => tried,
-            Sent::Maybe => Self { outcome: Outcome::Unknown, ..tried },
-        }
-    }
-
-    fn failed(error: SendError) -> Self {
-        let outcome = if error.retry == Retry::Never { Outcome::Failed } else { Outcome::Retry };
-        Self {
-            outcome,
-            reason: Some(error.reason),
-            retry: error.retry,
-            status: None,
-            detail: Some(error.detail),
-            dead_address: error.dead_address,
-            duration_ms: 0,
-            done: 0,
-        }
-    }
-}
-
 /// Makes the attempt. A panic on the way is an attempt that failed: unknown if a request had left.
 async fn try_once(ports: &Ports, job: &Job, row: &Delivery, needed: &Needed) -> Tried {
-    let Needed { registration, channel, picture, account } = needed;
+    let Needed { registration, silence: _, channel, picture, account } = needed;
     let account = account.as_deref();
     let started = ports.clock.now();
     let cx = Context {
@@ -309,7 +268,7 @@ async fn try_once(ports: &Ports, job: &Job, row: &Delivery, needed: &Needed) -> 
     let sending = async {
         let params = registration.params.with_options(job.event.options.get(&registration.channel));
         let message = (ports.channels.render)(job, channel.spec(), picture.as_ref());
-        drive(ports, *channel, cx, &message, &params, &mut called).await
+        drive(ports, *channel, registration, cx, (&message, &params), &mut called).await
     };
     let tried = AssertUnwindSafe(sending).catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!(delivery = %job.delivery, attempt = next_number(row), "a panic while sending");
@@ -332,12 +291,13 @@ struct Called {
 async fn drive(
     ports: &Ports,
     channel: &'static dyn Channel,
+    registration: &Registration,
     mut cx: Context,
-    message: &Message<'_>,
-    params: &Params,
+    (message, params): (&Message<'_>, &Params),
     called: &mut Called,
 ) -> Tried {
     let transport = &ports.transport;
+    let mut in_this_slot = called.done;
     let mut replies: Vec<Reply> = Vec::new();
     let mut refused: Option<Secret> = None;
     for _ in 0..MOST_CALLS {
@@ -365,6 +325,13 @@ async fn drive(
                 Err(error) => return Tried::unanswered(TransportError { sent: Sent::No, ..error }),
             },
             Step::Call(outgoing) => {
+                if called.done > in_this_slot {
+                    match turn::another(ports, channel, registration).await {
+                        Ok(None) => in_this_slot = called.done,
+                        Ok(Some(next)) => return Tried::waiting(next),
+                        Err(error) => return Tried::failed(error),
+                    }
+                }
                 called.sent = true;
                 match transport.http.call(&outgoing).await {
                     Ok(reply) => {

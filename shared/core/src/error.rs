@@ -88,7 +88,7 @@ words! {
         IdempotencyMismatch => "idempotency_mismatch",
         /// No valid key.
         Unauthorized => "unauthorized",
-        /// The key lacks the scope.
+        /// The key lacks the scope, or a report the hook's token.
         Forbidden => "forbidden",
         /// No such object in this account.
         NotFound => "not_found",
@@ -163,7 +163,7 @@ impl Code {
             Self::InvalidIdempotencyKey => "Not an idempotency key",
             Self::IdempotencyMismatch => "The idempotency key was used with another body",
             Self::Unauthorized => "A valid key is needed",
-            Self::Forbidden => "The key lacks a scope",
+            Self::Forbidden => "What was shown does not allow this",
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::Conflict => "Not possible in this state",
@@ -301,6 +301,8 @@ words! {
         UnknownRecipient => "unknown_recipient",
         /// The rule names a contact without an address that any registration is for.
         NoAddress => "no_address",
+        /// The event reaches as many as it may, and the rule names more.
+        TooManyRecipients => "too_many_recipients",
         /// Planned, but never queued: its request was never answered.
         NotAccepted => "not_accepted",
     }

@@ -1,4 +1,5 @@
-//! How fast a registration may be sent to. Pure: a rate and what was reserved so far in, the next free slot out.
+//! How fast a registration may be sent to, and when one that does not answer. Pure: a rate and what was reserved so far in, the
+//! next free slot out; a silence and what came of a try in, the silence after it out.
 //!
 //! Promise: in no stretch of time are there more slots than the rate allows, whoever reserves them. It is the generic cell
 //! rate algorithm (<https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm>): one number holds all that was reserved.
@@ -55,6 +56,42 @@ impl SendRate {
     }
 }
 
+/// How long a registration pauses after the second time-out in a row; it doubles with each.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The longest of these pauses.
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+
+/// What is known of a registration that does not answer in time; most are never silent, and nothing is kept of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Silence {
+    /// Time-outs in a row. Those that were under way at the same time are one.
+    pub timeouts: u32,
+    /// Nothing is sent before that.
+    pub paused_until: Option<Timestamp>,
+}
+
+impl Silence {
+    /// After one more time-out; the second in a row, and each that follows, pauses it.
+    #[must_use]
+    pub fn after_timeout(self, now: Timestamp) -> Self {
+        let timeouts = self.timeouts.saturating_add(1);
+        let pause = |doublings: u32| FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(doublings)).min(LONGEST_PAUSE);
+        Self { timeouts, paused_until: timeouts.checked_sub(2).map(|more| now + pause(more)).or(self.paused_until) }
+    }
+
+    /// Whether only one may try at a time, until it answers.
+    pub fn wants_a_probe(self) -> bool {
+        self.timeouts >= 2
+    }
+
+    /// While one tries: the others wait, until then at most.
+    #[must_use]
+    pub fn probed(self, until: Timestamp) -> Self {
+        Self { paused_until: Some(until), ..self }
+    }
+}
+
 impl Serialize for SendRate {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut rate = serializer.serialize_struct("SendRate", 2)?;
@@ -104,6 +141,19 @@ mod tests {
     fn who_comes_long_after_his_slot_needs_a_new_one() {
         let rate = SendRate::of(20, MINUTE);
         assert!(rate.holds(at(1_000), at(6_000)) && !rate.holds(at(1_000), at(6_001)));
+    }
+
+    #[test]
+    fn two_time_outs_in_a_row_pause_for_five_seconds_and_more_for_longer_up_to_five_minutes() {
+        let mut silence = Silence::default();
+        let mut pauses = Vec::new();
+        for _ in 0..40 {
+            silence = silence.after_timeout(at(0));
+            pauses.push(silence.paused_until.map(Timestamp::as_second));
+        }
+        let first = [None, Some(5), Some(10), Some(20), Some(40), Some(80), Some(160), Some(300), Some(300)];
+        assert_eq!(pauses[..9], first);
+        assert_eq!(pauses[39], Some(300));
     }
 
     proptest! {

@@ -84,7 +84,7 @@ pub enum Dropped {
         /// Why.
         why: Reason,
     },
-    /// Somebody whom a rule or another system names, and who is not there.
+    /// Somebody whom a rule or another system names, and who is not there, or one too many.
     Recipient {
         /// Who.
         recipient: Recipient,
@@ -106,6 +106,9 @@ pub enum Dropped {
         /// How many it takes.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         needed: Option<u32>,
+        /// The rule's counter could not be asked: this run was not counted.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        count_approximate: bool,
     },
 }
 
@@ -116,6 +119,13 @@ pub struct Target {
     pub registration: Arc<Registration>,
     /// To whom, on channels that serve many.
     pub address: Option<Address>,
+}
+
+impl Target {
+    /// Which of an event's deliveries goes there: [`DeliveryId::tail`].
+    pub fn tail(&self, event: EventId) -> u64 {
+        DeliveryId::new(event, &self.registration.name, self.address.as_ref()).tail
+    }
 }
 
 /// One delivery per registration and address, however often it is named; none to what is switched off, or on a channel that
@@ -165,6 +175,7 @@ mod tests {
             version: 1,
             disabled: None,
             paused_until: None,
+            timeouts: 0,
             created_at: Timestamp::UNIX_EPOCH,
             updated_at: Timestamp::UNIX_EPOCH,
         };

@@ -13,9 +13,10 @@ use crate::{
         Account, AccountId, AttachmentId, ChannelId, Delivery, DeliveryId, Disabled, Entry, Event, EventId, Hook, Job, Key,
         KeyId, Name, Picture, Registration, Schedule, State,
     },
-    pace::SendRate,
+    pace::{SendRate, Silence},
     plan::Plan,
     report::Telemetry,
+    rules::turns::Turns,
     ses::SesMail,
     socket::{Frame, Framed},
     token::{Held, Slot, TokenKey, Wish, flights::Flights},
@@ -40,6 +41,7 @@ pub struct Ports {
     pub attachments: Arc<dyn Attachments>,
     pub tokens: Arc<dyn Tokens>,
     pub flights: Flights,
+    pub turns: Turns,
     pub clock: Arc<dyn Clock>,
     pub telemetry: Arc<dyn Telemetry>,
     pub transport: Transport,
@@ -246,6 +248,10 @@ pub trait Pace: Send + Sync {
 
     /// Nothing is sent before `until`: [`Registration::paused_until`] says so, to others after 30 s at most.
     async fn pause(&self, account: &AccountId, name: &Name, until: Timestamp) -> Result<(), StoreError>;
+
+    /// Puts `now` in the place of what was `seen` of its silence. `false`: others had put something else there before, and it
+    /// stays.
+    async fn note(&self, account: &AccountId, name: &Name, seen: Silence, now: Silence) -> Result<bool, StoreError>;
 }
 
 /// What an account says or we know about it, as JSON under a name: rules, sources, counters. Whoever asks knows the shape.
@@ -267,6 +273,9 @@ pub trait Records: Send + Sync {
 
     /// Deletes it. `false`: there was none.
     async fn delete(&self, account: &AccountId, kind: Kind, name: &str) -> Result<bool, StoreError>;
+
+    /// Returns after that time: whoever saved faster may be done by then.
+    async fn give_way(&self, wait: Duration);
 }
 
 /// What a record is about.

@@ -6,6 +6,7 @@
 
 pub(crate) mod apply;
 pub mod threshold;
+pub mod turns;
 pub mod wording;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use crate::{
     Reason,
     model::{Collect, Event, Name, Rule},
 };
-use threshold::{Count, Run, Wish};
+use threshold::{Count, Identity, Run, Wish};
 
 /// What a rule has decided about an event, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +25,9 @@ pub struct Decision {
     /// What.
     #[serde(flatten)]
     pub verdict: Verdict,
+    /// Its counter was written by too many at once: this run is told of, and was not counted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub count_approximate: bool,
     /// Its own words could not be made, and the event's were used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template_error: Option<String>,
@@ -73,14 +77,15 @@ pub fn looks_at(rule: &Rule, event: &Event) -> bool {
 }
 
 /// What the rule's counter has to be asked about the event; nothing if there is none, or the event is no run.
-pub fn to_be_counted(rule: &Rule, event: &Event, id: u128) -> Option<(Wish, Run)> {
+pub fn to_be_counted(rule: &Rule, event: &Event, identity: Identity) -> Option<(Wish, Run)> {
     let needed = rule.after_failures.threshold().or_else(|| rule.tell_recovery.then_some(1))?;
-    let run = Run { id, trigger: event.trigger, result: event.run()?, is_final: event.is_final };
+    let result = event.run()?;
+    let run = Run { identity, at: event.accepted_at, trigger: event.trigger, result, is_final: event.is_final };
     let notifies = rule.notify.tells_of(run.trigger, run.result);
     Some((Wish { needed, tell: rule.tell, count_manual: rule.count_manual, notifies }, run))
 }
 
-/// What a rule decides about an event that it looks at. `counted` is its counter's word, if it has one.
+/// What a rule decides about an event that it looks at. `counted` is its counter's word, if it has one and could be asked.
 pub fn decide(rule: &Rule, event: &Event, counted: Option<(Wish, Count)>) -> Verdict {
     if let (Some((_, Count::Recovered(after))), true) = (counted, rule.tell_recovery) {
         return Verdict::Recovered { after };
@@ -138,6 +143,8 @@ mod tests {
         draft.into_event(EventId::new(Timestamp::UNIX_EPOCH, 1), AccountId::parse("main").unwrap(), Timestamp::UNIX_EPOCH)
     }
 
+    const SEVEN: Identity = Identity { id: 7, until: Timestamp::UNIX_EPOCH };
+
     #[test]
     fn a_rule_looks_at_what_its_patterns_name() {
         let on = |more: Value, source, kind| looks_at(&rule(&more), &event(source, kind, Trigger::Auto, None));
@@ -167,7 +174,7 @@ mod tests {
             "match": {"sources": ["a"], "types": ["domain.*"]}, "notify": {"auto_failure": true}, "after_failures": 3,
         }));
         let test = event("a", Some("Notify.test"), Trigger::Auto, Some(RunResult::Success));
-        assert!(looks_at(&rule, &test) && to_be_counted(&rule, &test, 7).is_none());
+        assert!(looks_at(&rule, &test) && to_be_counted(&rule, &test, SEVEN).is_none());
         assert_eq!(decide(&rule, &test, None), Verdict::Notify);
         assert!(!looks_at(&rule, &event("b", Some("notify.test"), Trigger::Auto, None)));
     }
@@ -176,17 +183,17 @@ mod tests {
     fn what_is_below_the_threshold_says_how_far() {
         let rule = rule(&json!({"after_failures": 3}));
         let failure = event("a", None, Trigger::Auto, Some(RunResult::Failure));
-        let (wish, _) = to_be_counted(&rule, &failure, 7).unwrap();
+        let (wish, _) = to_be_counted(&rule, &failure, SEVEN).unwrap();
         let below = decide(&rule, &failure, Some((wish, Count::Below(2))));
         assert_eq!(below, Verdict::Drop { why: Reason::BelowFailureThreshold, count: Some(2), needed: Some(3) });
-        assert!(to_be_counted(&rule, &event("a", None, Trigger::Auto, None), 7).is_none(), "no run, nothing to count");
+        assert!(to_be_counted(&rule, &event("a", None, Trigger::Auto, None), SEVEN).is_none(), "no run, nothing to count");
     }
 
     #[test]
     fn a_recovery_is_told_whatever_the_switch_for_success_says() {
         let rule = rule(&json!({"notify": {"auto_failure": true}, "tell_recovery": true}));
         let success = event("a", None, Trigger::Auto, Some(RunResult::Success));
-        let (wish, _) = to_be_counted(&rule, &success, 7).unwrap();
+        let (wish, _) = to_be_counted(&rule, &success, SEVEN).unwrap();
         assert_eq!(decide(&rule, &success, Some((wish, Count::Recovered(2)))), Verdict::Recovered { after: 2 });
         assert_eq!(decide(&rule, &success, Some((wish, Count::Tell))), Verdict::drop(Reason::NotifySwitchedOff));
     }
@@ -210,7 +217,8 @@ mod tests {
     #[test]
     fn a_decision_reads_like_what_it_is() {
         let why = Verdict::Drop { why: Reason::BelowFailureThreshold, count: Some(2), needed: Some(3) };
-        let decision = Decision { rule: Name::parse("ops").unwrap(), verdict: why, template_error: None };
+        let decision =
+            Decision { rule: Name::parse("ops").unwrap(), verdict: why, count_approximate: false, template_error: None };
         let json = json!({"rule": "ops", "decided": "drop", "why": "below_failure_threshold", "count": 2, "needed": 3});
         assert_eq!(serde_json::to_value(&decision).unwrap(), json);
         assert_eq!(serde_json::from_value::<Decision>(json).unwrap(), decision);

@@ -1,6 +1,6 @@
 //! What an account says or we know about it, as JSON under a name.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bellhop_core::{
@@ -71,6 +71,10 @@ impl Records for Store {
             Ok(found)
         })
         .await
+    }
+
+    async fn give_way(&self, wait: Duration) {
+        tokio::time::sleep(wait).await;
     }
 }
 

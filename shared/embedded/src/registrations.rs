@@ -7,6 +7,7 @@ use bellhop_core::{
     StoreError,
     channel::Params,
     model::{AccountId, Disabled, Name, Registration},
+    pace::Silence,
     ports::{Freshness, Registrations},
 };
 use rusqlite::{Connection, OptionalExtension, Params as SqlParams, Row};
@@ -39,7 +40,7 @@ impl Registrations for Store {
     async fn in_group(&self, account: &AccountId, group: &Name) -> Result<Vec<Arc<Registration>>, StoreError> {
         let (account, group) = (account.clone(), group.clone());
         let look = move |connection: &Connection| {
-            let sql = "SELECT r.body, s.params, p.paused_until FROM registration_groups g
+            let sql = "SELECT r.body, s.params, p.timeouts, p.paused_until FROM registration_groups g
                        JOIN registrations r ON r.account = g.account AND r.name = g.name
                        JOIN secrets s ON s.account = r.account AND s.name = r.name
                        LEFT JOIN pace p ON p.account = r.account AND p.name = r.name
@@ -52,7 +53,7 @@ impl Registrations for Store {
     async fn defaults(&self, account: &AccountId) -> Result<Vec<Arc<Registration>>, StoreError> {
         let account = account.clone();
         let look = move |connection: &Connection| {
-            let sql = "SELECT r.body, s.params, p.paused_until FROM registrations r
+            let sql = "SELECT r.body, s.params, p.timeouts, p.paused_until FROM registrations r
                        JOIN secrets s ON s.account = r.account AND s.name = r.name
                        LEFT JOIN pace p ON p.account = r.account AND p.name = r.name
                        WHERE r.account = ?1 AND r.is_default = 1 ORDER BY r.name";
@@ -64,7 +65,7 @@ impl Registrations for Store {
     async fn for_contacts(&self, account: &AccountId) -> Result<Vec<Arc<Registration>>, StoreError> {
         let account = account.clone();
         let look = move |connection: &Connection| {
-            let sql = "SELECT r.body, s.params, p.paused_until FROM registrations r
+            let sql = "SELECT r.body, s.params, p.timeouts, p.paused_until FROM registrations r
                        JOIN secrets s ON s.account = r.account AND s.name = r.name
                        LEFT JOIN pace p ON p.account = r.account AND p.name = r.name
                        WHERE r.account = ?1 AND json_extract(r.body, '$.serves') = 'contacts' ORDER BY r.name";
@@ -77,7 +78,7 @@ impl Registrations for Store {
         let (account, after) = (account.clone(), after.cloned());
         let look = move |connection: &Connection| {
             let after = after.as_ref().map_or("", Name::as_str); // no name is empty
-            let sql = "SELECT r.body, s.params, p.paused_until FROM registrations r
+            let sql = "SELECT r.body, s.params, p.timeouts, p.paused_until FROM registrations r
                        JOIN secrets s ON s.account = r.account AND s.name = r.name
                        LEFT JOIN pace p ON p.account = r.account AND p.name = r.name
                        WHERE r.account = ?1 AND r.name > ?2 ORDER BY r.name LIMIT ?3";
@@ -138,7 +139,7 @@ impl Registrations for Store {
 
 fn get(connection: &Connection, account: &AccountId, name: &Name) -> Result<Option<Registration>, Fault> {
     let mut find = connection.prepare_cached(
-        "SELECT r.body, s.params, p.paused_until FROM registrations r
+        "SELECT r.body, s.params, p.timeouts, p.paused_until FROM registrations r
          JOIN secrets s ON s.account = r.account AND s.name = r.name
          LEFT JOIN pace p ON p.account = r.account AND p.name = r.name
          WHERE r.account = ?1 AND r.name = ?2",
@@ -155,8 +156,8 @@ fn all(connection: &Connection, sql: &str, names: impl SqlParams) -> Result<Vec<
 fn registration(row: &Row<'_>) -> Result<Registration, Fault> {
     let (body, params): (String, String) = (row.get(0)?, row.get(1)?);
     let body: Registration = parse("a registration", &body)?;
-    let paused_until = pace::time(row.get(2)?)?;
-    Ok(Registration { params: parse("the parameters of a registration", &params)?, paused_until, ..body })
+    let Silence { timeouts, paused_until } = pace::silence(row.get(2)?, row.get(3)?)?;
+    Ok(Registration { params: parse("the parameters of a registration", &params)?, timeouts, paused_until, ..body })
 }
 
 fn version(connection: &Connection, account: &AccountId, name: &Name) -> Result<Option<u64>, Fault> {

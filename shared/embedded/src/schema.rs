@@ -183,6 +183,10 @@ pub(crate) const STEPS: &[&str] = &[
     CREATE INDEX entries_by_seq ON entries (account, rule, seq, at);
     CREATE INDEX entries_by_time ON entries (account, at);
 ",
+    "
+    -- how often in a row a registration did not answer in time
+    ALTER TABLE pace ADD COLUMN timeouts INTEGER;
+",
 ];
 
 /// The version that this program writes.

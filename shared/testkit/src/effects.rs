@@ -3,7 +3,7 @@
 //! An [`Effects`] is told of every point. It may let the worker go on, fail the effect, let time pass or never return:
 //! whoever runs the worker then drops it, and all that it knew is gone ([`crate::crash`], [`crate::schedule`]).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bellhop_core::{
@@ -11,7 +11,7 @@ use bellhop_core::{
     channel::{Outgoing, Reply},
     mail::{Mail, Mailed},
     model::{AccountId, ChannelId, Disabled, Job, Name, Registration, Schedule},
-    pace::SendRate,
+    pace::{SendRate, Silence},
     ports::{
         Acceptance, Accepted, Digests, Due, Freshness, Http, IdempotencyKey, Kind, Ledger, Pace, Ports, Queue, Record, Records,
         Registrations, Sent, Smtp, Transport, TransportError, Visit, Wake,
@@ -218,6 +218,10 @@ impl Pace for Between<dyn Pace> {
     async fn pause(&self, account: &AccountId, name: &Name, until: Timestamp) -> Result<(), StoreError> {
         self.call("pace.pause", self.inner.pause(account, name, until)).await
     }
+
+    async fn note(&self, account: &AccountId, name: &Name, seen: Silence, now: Silence) -> Result<bool, StoreError> {
+        self.call("pace.note", self.inner.note(account, name, seen, now)).await
+    }
 }
 
 #[async_trait]
@@ -240,6 +244,10 @@ impl Records for Between<dyn Records> {
 
     async fn delete(&self, account: &AccountId, kind: Kind, name: &str) -> Result<bool, StoreError> {
         self.call("records.delete", self.inner.delete(account, kind, name)).await
+    }
+
+    async fn give_way(&self, wait: Duration) {
+        self.inner.give_way(wait).await;
     }
 }
 

@@ -47,6 +47,7 @@ pub fn registration(called: &str) -> Registration {
         version: 1,
         disabled: None,
         paused_until: None,
+        timeouts: 0,
         created_at: Timestamp::UNIX_EPOCH,
         updated_at: Timestamp::UNIX_EPOCH,
     }

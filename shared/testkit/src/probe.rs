@@ -1,4 +1,4 @@
-//! A channel for tests: one request with the delivery's id in a header, read by its status alone.
+//! A channel for tests: one request, or one for each part, with the delivery's id in a header, read by its status alone.
 
 use std::time::Duration;
 
@@ -50,6 +50,16 @@ static SPEC: Spec = Spec {
             per_message: false,
         },
         Param {
+            name: "parts",
+            label: text("Parts"),
+            help: text("In how many a message goes"),
+            kind: Kind::Number,
+            required: false,
+            secret: false,
+            default: None,
+            per_message: false,
+        },
+        Param {
             name: "tone",
             label: text("Tone"),
             help: text("What it sounds like"),
@@ -69,6 +79,10 @@ pub const CATALOG: Catalog = Catalog { specs: &[&SPEC], speakers: &[&Probe], ren
 
 struct Probe;
 
+fn is_taken(reply: &Reply) -> bool {
+    (200..300).contains(&reply.status)
+}
+
 /// How fast a registration with these parameters may be sent to.
 pub fn probe_rate(params: &Params) -> Option<SendRate> {
     let most = u32::try_from(params.number("a_minute")?).ok()?;
@@ -84,8 +98,14 @@ impl Channel for Probe {
         probe_rate(params)
     }
 
+    fn arrived(&self, so_far: &[Reply]) -> usize {
+        so_far.iter().filter(|reply| is_taken(reply)).count()
+    }
+
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        let Some(reply) = so_far.last() else {
+        let parts = params.number("parts").and_then(|parts| usize::try_from(parts).ok()).unwrap_or(1);
+        let is_whole = cx.done + self.arrived(so_far) >= parts;
+        let Some(reply) = so_far.last().filter(|reply| is_whole || !is_taken(reply)) else {
             let id = message.id.clone().map(|id| (ID_HEADER.to_owned(), id));
             return Step::Call(Outgoing {
                 method: Method::Post,

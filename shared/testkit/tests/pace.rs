@@ -1,7 +1,10 @@
 //! What a provider takes is kept before it has to say no, by all workers together.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -12,10 +15,11 @@ use bellhop_core::{
     channel::{Outgoing, Params, Reply},
     deliver::{LEASE, work},
     model::{Delivery, Registration, State},
-    ports::{Clock, Http, Ports, Transport, TransportError},
+    pace::Silence,
+    ports::{Clock, Freshness, Http, Ports, Transport, TransportError},
     tick::tick,
 };
-use bellhop_testkit::{Answer, Provider, Rig, Sim, account, channel, draft, registration};
+use bellhop_testkit::{Answer, Provider, Rig, Sim, account, channel, draft, name, registration};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -30,6 +34,7 @@ struct Timed {
 impl Http for Timed {
     async fn call(&self, outgoing: &Outgoing) -> Result<Reply, TransportError> {
         self.sent.lock().expect("no panic").push(self.sim.now());
+        tokio::task::yield_now().await; // others go on while it is on its way
         self.inner.call(outgoing).await
     }
 }
@@ -43,7 +48,19 @@ struct House {
 impl House {
     /// `phone` with a rate, or none, and a provider that answers each delivery like this.
     async fn new(a_minute: Option<u32>, script: &[Answer]) -> Self {
-        let rig = Rig::new(Provider::new(script));
+        Self::with(a_minute, Provider::new(script)).await
+    }
+
+    /// The same, with a provider that answers the first deliveries like this, one each, and takes the others.
+    async fn answering(first: &'static [Answer]) -> Self {
+        let begun = AtomicUsize::new(0);
+        let script =
+            move |_| vec![first.get(begun.fetch_add(1, Ordering::SeqCst)).copied().unwrap_or(Answer::Taken), Answer::Taken];
+        Self::with(None, Provider::by(script)).await
+    }
+
+    async fn with(a_minute: Option<u32>, provider: Arc<Provider>) -> Self {
+        let rig = Rig::new(provider);
         let timed = Timed { sim: Arc::clone(&rig.sim), inner: Arc::clone(&rig.provider), sent: Mutex::default() };
         let timed = Arc::new(timed);
         let transport = Transport { http: Arc::clone(&timed) as _, ..rig.ports.transport.clone() };
@@ -86,6 +103,17 @@ impl House {
                 tick(&self.ports, ticked).await.expect("memory does not fail");
             }
         }
+    }
+
+    /// One more message, and what is to be done at once.
+    async fn one_more(&self) {
+        self.accept(1).await;
+        while self.turn().await {}
+    }
+
+    async fn silence(&self) -> Silence {
+        let found = self.ports.registrations.get(&account(), &name("phone"), Freshness::Fresh).await;
+        found.expect("memory does not fail").expect("it is there").silence()
     }
 
     fn sent(&self) -> Vec<i64> {
@@ -187,6 +215,98 @@ async fn a_pause_moves_the_slots_that_were_reserved() {
 }
 
 #[tokio::test]
+async fn the_second_time_out_in_a_row_pauses_the_registration_for_five_seconds() {
+    let house = House::answering(&[Answer::TimesOut, Answer::TimesOut]).await;
+    house.one_more().await;
+    assert_eq!(house.silence().await, Silence { timeouts: 1, paused_until: None });
+    house.one_more().await;
+    let until = house.rig.sim.now() + Duration::from_secs(5);
+    assert_eq!(house.silence().await, Silence { timeouts: 2, paused_until: Some(until) });
+
+    house.accept(3).await;
+    while house.turn().await {}
+
+    assert_eq!(house.sent().len(), 2);
+    let rows = house.rows().await;
+    let waits: Vec<_> = rows.iter().filter(|row| row.attempts.is_empty()).collect();
+    assert!(waits.len() == 3 && waits.iter().all(|row| row.reason == Some(Reason::Paused) && row.due >= Some(until)), "{rows:?}");
+    house.drain().await;
+    assert!(house.rows().await.iter().all(|row| row.state == State::Delivered));
+}
+
+#[tokio::test]
+async fn each_part_of_a_message_has_a_slot_of_its_own() {
+    // given messages in three parts for somebody who takes six a minute, each of which counts
+    let house = House::new(Some(6), &[]).await;
+    let params = serde_json::from_value(serde_json::json!({ "a_minute": 6, "parts": 3 })).expect("an object");
+    let phone = Registration { params, version: 2, ..registration("phone") };
+    assert!(house.ports.registrations.put(&phone).await.expect("memory does not fail"));
+    house.accept(4).await;
+
+    house.drain().await;
+
+    // then each part is sent once, none too early, and the wait between them is no attempt
+    let (sent, rows) = (house.sent(), house.rows().await);
+    assert!(sent.len() == 12 && most_in_a_minute(&sent) <= 6, "{sent:?}");
+    assert!(rows.iter().all(|row| row.state == State::Delivered && row.attempts.len() == 1 && row.done == 3), "{rows:?}");
+}
+
+#[tokio::test]
+async fn an_answer_in_between_begins_anew() {
+    let house = House::answering(&[Answer::TimesOut, Answer::Status(500), Answer::TimesOut]).await;
+    for timeouts in [1, 0, 1] {
+        house.one_more().await;
+        assert_eq!(house.silence().await, Silence { timeouts, paused_until: None });
+    }
+}
+
+#[tokio::test]
+async fn time_outs_that_are_under_way_together_are_one() {
+    let house = House::new(None, &[Answer::TimesOut, Answer::Taken]).await;
+    house.accept(5).await;
+    assert!(house.turn().await);
+    assert_eq!((house.sent().len(), house.silence().await), (5, Silence { timeouts: 1, paused_until: None }));
+}
+
+#[tokio::test]
+async fn a_silent_registration_is_tried_by_one_at_a_time_until_it_answers() {
+    // given one that is paused, and eight that wait for it
+    let house = House::answering(&[Answer::TimesOut, Answer::TimesOut]).await;
+    house.one_more().await;
+    house.one_more().await;
+    house.accept(8).await;
+    while house.turn().await {}
+    assert_eq!(house.sent().len(), 2);
+
+    // when all of them come again at once
+    house.rig.sim.pass(Duration::from_secs(20));
+    house.turn().await;
+
+    // then one is sent, the others wait for what comes of it, and are sent in their turn
+    assert_eq!((house.sent().len(), house.silence().await), (3, Silence::default()));
+    house.drain().await;
+    assert!(house.rows().await.iter().all(|row| row.state == State::Delivered));
+    assert_eq!(house.sent().len(), 12);
+}
+
+#[tokio::test]
+async fn who_dies_while_he_tries_a_silent_registration_keeps_it_for_a_minute_at_most() {
+    let house = House::answering(&[Answer::TimesOut, Answer::TimesOut]).await;
+    house.one_more().await;
+    house.one_more().await;
+    house.rig.sim.pass(Duration::from_secs(5));
+    let seen = house.silence().await;
+    let dead = seen.probed(house.rig.sim.now() + LEASE);
+    assert!(house.ports.pace.note(&account(), &name("phone"), seen, dead).await.expect("memory does not fail"));
+
+    house.one_more().await;
+    assert_eq!(house.sent().len(), 2);
+    house.drain().await;
+    assert!(house.rows().await.iter().all(|row| row.state == State::Delivered));
+    assert_eq!(house.silence().await, Silence::default());
+}
+
+#[tokio::test]
 async fn a_registration_without_rate_and_pause_costs_no_call() {
     struct Never;
     #[async_trait]
@@ -207,6 +327,15 @@ async fn a_registration_without_rate_and_pause_costs_no_call() {
             _: Timestamp,
         ) -> Result<(), bellhop_core::StoreError> {
             panic!("nobody is to pause");
+        }
+        async fn note(
+            &self,
+            _: &bellhop_core::model::AccountId,
+            _: &bellhop_core::model::Name,
+            _: bellhop_core::pace::Silence,
+            _: bellhop_core::pace::Silence,
+        ) -> Result<bool, bellhop_core::StoreError> {
+            panic!("nothing is to be noted");
         }
     }
     let mut house = House::new(None, &[]).await;

@@ -31,8 +31,8 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Hears those whom the texts name by what could be a name here. All else stays in `data`: a hook's path is no key, and
-    /// has nobody told by a raw address.
+    /// Hears those whom the texts name by what could be a name here. All else stays in `data`, behind what the report itself
+    /// has there under that name: a hook's path is no key, and has nobody told by a raw address.
     pub(crate) fn name(&mut self, texts: Vec<String>) {
         let mut strangers = Vec::new();
         for text in texts {
@@ -42,9 +42,16 @@ impl Report {
                 Ok(known) => self.send_to.push(known),
             }
         }
-        if !strangers.is_empty() {
-            self.data.insert("send_to".to_owned(), Value::from(strangers));
+        if strangers.is_empty() {
+            return;
         }
+        let mut all = match self.data.shift_remove("send_to") {
+            Some(Value::Array(said)) => said,
+            Some(said) => vec![said],
+            None => Vec::new(),
+        };
+        all.append(&mut strangers);
+        self.data.insert("send_to".to_owned(), Value::from(all));
     }
 
     /// The event, with the hook's defaults where nothing was said. Refused is only what has no text at all.
@@ -129,6 +136,16 @@ mod tests {
         let draft = report.draft(&hook(HookKind::Generic)).unwrap();
         assert_eq!(draft.send_to, ["alice", "group:ops"].map(|text| text.parse().unwrap()));
         assert_eq!(draft.data, Some(json!({"send_to": ["email:a@example.org", "a b"]})));
+    }
+
+    #[test]
+    fn a_reports_own_data_stays_beside_those_who_are_not_told() {
+        for (said, both) in [(json!("x"), json!(["x", "a b"])), (json!(["x", 1]), json!(["x", 1, "a b"]))] {
+            let mut report = Report::default();
+            report.data.insert("send_to".into(), said);
+            report.name(vec!["a b".into(), "phone".into()]);
+            assert_eq!(report.data["send_to"], both);
+        }
     }
 
     #[test]

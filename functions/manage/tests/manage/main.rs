@@ -9,6 +9,7 @@ mod events;
 mod hooks;
 mod operate;
 mod race;
+mod records;
 mod registrations;
 #[path = "../../../ingest/tests/ingest/world.rs"]
 mod world;

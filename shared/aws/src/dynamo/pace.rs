@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bellhop_core::{
     StoreError, Timestamp,
     model::{AccountId, Name},
-    pace::SendRate,
+    pace::{SendRate, Silence},
     ports::Pace,
 };
 
@@ -19,7 +19,8 @@ use super::{
 use crate::{Store, error::unfinished};
 
 const RESERVED: &str = "reserved";
-pub(super) const PAUSED_UNTIL: &str = "paused_until";
+const PAUSED_UNTIL: &str = "paused_until";
+const TIMEOUTS: &str = "timeouts";
 
 /// How long after the last message the row is of use to nobody.
 const KEPT: i64 = 30 * 24 * 60 * 60;
@@ -66,8 +67,37 @@ impl Pace for Store {
         debug_assert_eq!(EXPIRES, "expires", "as the expressions above spell it");
         updated.map(drop)
     }
+
+    async fn note(&self, account: &AccountId, name: &Name, seen: Silence, now: Silence) -> Result<bool, StoreError> {
+        let timeouts =
+            if seen.timeouts == 0 { "(attribute_not_exists(timeouts) OR timeouts = :seen)" } else { "timeouts = :seen" };
+        let paused = if seen.paused_until.is_some() { "paused_until = :paused" } else { "attribute_not_exists(paused_until)" };
+        let change = match now.paused_until {
+            Some(_) => "SET timeouts = :timeouts, paused_until = :until, expires = :expires",
+            None => "REMOVE paused_until SET timeouts = :timeouts, expires = :expires",
+        };
+        let mut update = Update::new(change, format!("{timeouts} AND {paused}"))
+            .with_number(":seen", seen.timeouts)
+            .with_number(":timeouts", now.timeouts)
+            .with_number(":expires", self.clock.now().as_second() + KEPT);
+        for (name, time) in [(":paused", seen.paused_until), (":until", now.paused_until)] {
+            if let Some(time) = time {
+                update = update.with_number(name, time.as_millisecond());
+            }
+        }
+        let updated = self.table.update_if(keys::pace(account, name), update, self.clock.chance()).await;
+        self.known.registrations.forget(&(account.clone(), name.clone()));
+        Ok(matches!(updated?, Updated::Yes(_)))
+    }
 }
 
-pub(super) fn time(row: &Row, name: &str) -> Result<Timestamp, StoreError> {
+/// What a row says of a registration's silence.
+pub(super) fn silence(row: &Row) -> Result<Silence, StoreError> {
+    let timeouts = if row.has(TIMEOUTS) { row.number(TIMEOUTS)? } else { 0 };
+    let paused_until = row.has(PAUSED_UNTIL).then(|| time(row, PAUSED_UNTIL)).transpose()?;
+    Ok(Silence { timeouts, paused_until })
+}
+
+fn time(row: &Row, name: &str) -> Result<Timestamp, StoreError> {
     Timestamp::from_millisecond(row.number(name)?).map_err(|_| crate::error::corrupt(name))
 }

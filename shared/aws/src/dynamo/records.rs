@@ -1,6 +1,6 @@
 //! What an account says or we know about it, as JSON under a name.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bellhop_core::{
@@ -65,6 +65,10 @@ impl Records for Store {
         let deleted = self.table.delete(keys::record(account, kind, name)).await;
         self.known.records.forget(&(account.clone(), kind));
         deleted.map(|()| there)
+    }
+
+    async fn give_way(&self, wait: Duration) {
+        tokio::time::sleep(wait).await;
     }
 }
 

@@ -12,12 +12,13 @@ use bellhop_core::{
     StoreError,
     channel::Params,
     model::{AccountId, ChannelId, Disabled, Name, Registration, Serves},
+    pace::Silence,
     ports::{Freshness, Registrations},
 };
 
 use super::{
     keys::{self, Key},
-    pace::{PAUSED_UNTIL, time},
+    pace,
     table::{Condition, Range, Row, Write},
 };
 use crate::{
@@ -153,8 +154,8 @@ impl Store {
             {
                 registration.disabled = Some(standing.body()?);
             }
-            if let Some(pace) = rest.get(&keys::pace(&account, &name)).filter(|row| row.has(PAUSED_UNTIL)) {
-                registration.paused_until = Some(time(pace, PAUSED_UNTIL)?);
+            if let Some(pace) = rest.get(&keys::pace(&account, &name)) {
+                Silence { timeouts: registration.timeouts, paused_until: registration.paused_until } = pace::silence(pace)?;
             }
             if let Some(seal) = self.opens(&channel) {
                 let secret = rest.get(&keys::secret(&channel, &account, &name));

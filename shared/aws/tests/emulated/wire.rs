@@ -1,9 +1,10 @@
 //! What happens to requests on their way to the emulator.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -44,6 +45,39 @@ impl Fate for Calm {
         request: HttpRequest,
         onwards: &SharedHttpConnector,
     ) -> Result<HttpResponse, ConnectorError> {
+        onwards.call(request).await
+    }
+}
+
+/// Counts calls.
+#[derive(Default)]
+pub(crate) struct Counting(Mutex<BTreeMap<String, usize>>);
+
+impl Counting {
+    pub(crate) fn count(&self, call: &str) {
+        *self.0.lock().unwrap().entry(call.to_owned()).or_default() += 1;
+    }
+
+    /// How many of that call there were.
+    pub(crate) fn of(&self, call: &str) -> usize {
+        self.0.lock().unwrap().get(call).copied().unwrap_or(0)
+    }
+
+    /// All of them, by name; from here on it counts anew.
+    pub(crate) fn take(&self) -> BTreeMap<String, usize> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+#[async_trait]
+impl Fate for Counting {
+    async fn send(
+        &self,
+        call: &str,
+        request: HttpRequest,
+        onwards: &SharedHttpConnector,
+    ) -> Result<HttpResponse, ConnectorError> {
+        self.count(call);
         onwards.call(request).await
     }
 }

@@ -58,7 +58,7 @@ pub(super) async fn send(
                 let mut plan = plan(&targets, |channel| ports.channels.get(channel.as_str()).is_some());
                 plan.dropped.append(&mut missing);
                 let (rule, template_error) = (schedule.rule.clone(), error.clone());
-                plan.decisions.push(Decision { rule, verdict: Verdict::Notify, template_error });
+                plan.decisions.push(Decision { rule, verdict: Verdict::Notify, template_error, count_approximate: false });
                 events += 1;
                 let accepted = ports.ledger.accept(Acceptance { key: None, event: event.clone(), plan: plan.clone() }).await?;
                 if let Accepted::New(_) = accepted {
@@ -84,7 +84,7 @@ async fn shapes(
             Ok(targets) => {
                 for target in targets {
                     let spec = ports.channels.get(target.registration.channel.as_str());
-                    let (title, body) = spec.map_or((None, None), |spec| (spec.limits.title, spec.limits.body));
+                    let (title, body) = spec.map_or((None, None), |spec| (spec.limits.title, spec.limits.part));
                     let format = wording::form(spec.map_or(&[], |spec| spec.shows));
                     shapes.entry(Shape { language, format, title, body }).or_default().push(target);
                 }

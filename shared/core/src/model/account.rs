@@ -42,6 +42,15 @@ impl Account {
     }
 }
 
+/// The shape of a language tag. <https://www.rfc-editor.org/rfc/rfc5646#section-2.1>
+pub fn is_language_tag(tag: &str) -> bool {
+    let mut parts = tag.split('-');
+    let language =
+        parts.next().is_some_and(|part| (2..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphabetic()));
+    let rest = parts.all(|part| (2..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
+    language && rest && tag.len() <= 35
+}
+
 /// A token bucket over the requests that send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -100,4 +109,19 @@ pub struct Key {
     pub expires_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_locale_is_a_language_tag() {
+        for good in ["en", "zh-CN", "zh-Hant-TW", "gsw", "es-419"] {
+            assert!(is_language_tag(good), "{good}");
+        }
+        for bad in ["", "e", "english", "zh_CN", "zh-", "zh-C", "zh-CN\n", "zh-abcdefghi"] {
+            assert!(!is_language_tag(bad), "{bad}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{AccountId, ChannelId, Name};
-use crate::{Reason, Timestamp, channel::Params};
+use crate::{Reason, Timestamp, channel::Params, pace::Silence};
 
 /// One named destination.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,9 +35,12 @@ pub struct Registration {
     /// Switched off by what a provider answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<Disabled>,
-    /// Nothing is sent before that, because the provider asked to slow down.
+    /// Nothing is sent before that, because the provider asked to slow down or does not answer.
     #[serde(default, skip)]
     pub paused_until: Option<Timestamp>,
+    /// How often in a row it did not answer in time.
+    #[serde(default, skip)]
+    pub timeouts: u32,
     /// When it was first saved.
     pub created_at: Timestamp,
     /// When its owner last changed it.
@@ -45,6 +48,11 @@ pub struct Registration {
 }
 
 impl Registration {
+    /// Whether it answers, as far as is known.
+    pub fn silence(&self) -> Silence {
+        Silence { timeouts: self.timeouts, paused_until: self.paused_until }
+    }
+
     /// Whether something may be sent to it now.
     pub fn is_open(&self) -> bool {
         self.enabled && self.disabled.is_none()

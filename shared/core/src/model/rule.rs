@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{Recipient, RunResult, Source, Trigger};
+use crate::Timestamp;
 use jiff::{
     civil::{Date, Time},
     tz::TimeZone,
@@ -52,6 +53,9 @@ pub struct Rule {
     /// What the message says, if not the event's: a template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
+    /// When a rule of its name was first saved; not its owner's to say. What a deleted rule of that name counted is not its.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
 }
 
 fn yes() -> bool {
@@ -66,6 +70,13 @@ pub struct SourceSetting {
     pub source: Source,
     /// Rules look at it.
     pub enabled: bool,
+}
+
+impl SourceSetting {
+    /// The name under which a source's setting is kept. Case does not matter, as it does not in patterns.
+    pub fn key(source: &Source) -> String {
+        source.as_str().to_lowercase()
+    }
 }
 
 /// Which events a rule looks at; an empty list is every event.

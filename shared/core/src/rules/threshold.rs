@@ -1,14 +1,18 @@
 //! "After N failures": how many runs of one source failed in a row, as far as one rule is concerned. A pure step; whoever
 //! stores the state does so by compare-and-swap.
 //!
-//! Promise: a repeated event counts once and decides the same, as long as fewer than `REMEMBERED` others came in between.
-//! The order is that of acceptance.
+//! Promise: a repeated event counts once and decides the same, as long as fewer than `REMEMBERED` others came in between, and
+//! as long as a repetition is one: an idempotency key that is used again when it is forgotten is a new event. The order is
+//! that of acceptance.
 
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{RunResult, Tell, Trigger};
+use crate::{
+    Timestamp,
+    model::{RunResult, Tell, Trigger},
+};
 
 /// How many events' decisions are remembered.
 const REMEMBERED: usize = 32;
@@ -21,9 +25,34 @@ pub struct Counter {
     /// Some of them were told of.
     #[serde(default)]
     pub told: bool,
+    /// When the rule was made that it counts for: another one of the same name begins anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
     /// What was decided last, and about what; the oldest first.
     #[serde(default)]
-    recent: VecDeque<(u128, Count)>,
+    remembered: VecDeque<Remembered>,
+}
+
+impl Counter {
+    /// The counter of the rule that was made then: empty, if this is one of an earlier rule. Who knows an earlier rule than
+    /// the counter does is late, and counts on.
+    #[must_use]
+    pub fn of(self, made: Option<Timestamp>) -> Self {
+        if self.since < made { Self { since: made, ..Self::default() } } else { self }
+    }
+}
+
+/// About which event, until when the same id is the same event, and what; without names, 32 of which cost a kilobyte.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Remembered(u128, #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")] Timestamp, Count);
+
+/// What tells an event from others.
+#[derive(Debug, Clone, Copy)]
+pub struct Identity {
+    /// The same for each repetition of the same event.
+    pub id: u128,
+    /// The last moment at which what comes under this id is a repetition.
+    pub until: Timestamp,
 }
 
 /// What the counter says to one run.
@@ -43,8 +72,10 @@ pub enum Count {
 /// A run, as far as it matters here.
 #[derive(Debug, Clone, Copy)]
 pub struct Run {
-    /// The same for each repetition of the same event.
-    pub id: u128,
+    /// Of which event.
+    pub identity: Identity,
+    /// When it was accepted.
+    pub at: Timestamp,
     /// Who set it off.
     pub trigger: Trigger,
     /// How it went.
@@ -68,8 +99,9 @@ pub struct Wish {
 
 /// The state after `run`, and what is to be done with it.
 pub fn fold(mut counter: Counter, wish: Wish, run: Run) -> (Counter, Count) {
-    if let Some((_, before)) = counter.recent.iter().find(|(id, _)| *id == run.id) {
-        let before = *before;
+    let is_repeated = |known: &&Remembered| known.0 == run.identity.id && run.at <= known.1;
+    if let Some(before) = counter.remembered.iter().find(is_repeated) {
+        let before = before.2;
         return (counter, before);
     }
     let counts = wish.count_manual || run.trigger == Trigger::Auto;
@@ -95,10 +127,10 @@ pub fn fold(mut counter: Counter, wish: Wish, run: Run) -> (Counter, Count) {
             count
         }
     };
-    if counter.recent.len() >= REMEMBERED {
-        counter.recent.pop_front();
+    if counter.remembered.len() >= REMEMBERED {
+        counter.remembered.pop_front();
     }
-    counter.recent.push_back((run.id, count));
+    counter.remembered.push_back(Remembered(run.identity.id, run.identity.until, count));
     (counter, count)
 }
 
@@ -126,7 +158,8 @@ mod tests {
     fn run_of(id: u128, run: char) -> Run {
         let result = if run.eq_ignore_ascii_case(&'s') { RunResult::Success } else { RunResult::Failure };
         let trigger = if run.is_uppercase() { Trigger::Manual } else { Trigger::Auto };
-        Run { id, trigger, result, is_final: run == 'x' }
+        let identity = Identity { id, until: Timestamp::UNIX_EPOCH };
+        Run { identity, at: Timestamp::UNIX_EPOCH, trigger, result, is_final: run == 'x' }
     }
 
     #[test]
@@ -158,6 +191,32 @@ mod tests {
     #[test]
     fn nobody_hears_of_a_recovery_from_what_nobody_heard_of() {
         assert_eq!(decided(Wish { notifies: false, ..THREE }, "fffs").last(), Some(&Count::Tell));
+    }
+
+    #[test]
+    fn an_id_that_comes_again_when_it_is_no_repetition_any_more_counts() {
+        let second = |s| Timestamp::from_second(s).unwrap();
+        let run = |at| Run { identity: Identity { id: 7, until: second(at + 10) }, at: second(at), ..run_of(7, 'f') };
+        let (counter, first) = fold(Counter::default(), THREE, run(0));
+        let (counter, repeated) = fold(counter, THREE, run(10));
+        let (_, anew) = fold(counter, THREE, run(11));
+        assert_eq!([first, repeated, anew], [Below(1), Below(1), Below(2)]);
+    }
+
+    #[test]
+    fn a_rule_that_is_made_anew_begins_at_zero_and_nobody_who_is_late_ends_that() {
+        let (first, second) = (Some(Timestamp::UNIX_EPOCH), Some(Timestamp::from_second(1).unwrap()));
+        let (counter, _) = fold(Counter::default().of(first), THREE, run_of(1, 'f'));
+        assert_eq!(counter.clone().of(first).failures, 1);
+        let (anew, count) = fold(counter.of(second), THREE, run_of(2, 'f'));
+        assert_eq!((count, anew.of(first).failures), (Below(1), 1));
+    }
+
+    #[test]
+    fn a_counter_is_read_as_it_was_written() {
+        let (counter, _) = fold(Counter::default().of(Some(Timestamp::UNIX_EPOCH)), THREE, run_of(u128::MAX, 'f'));
+        let text = serde_json::to_string(&counter).unwrap();
+        assert_eq!(serde_json::from_str::<Counter>(&text).unwrap(), counter);
     }
 
     proptest! {

@@ -13,7 +13,7 @@ use bellhop_testkit::{Sim, account, channel, name};
 use rusqlite::Connection;
 
 use super::House;
-use crate::{OpenError, Options, Store, directory, inspect};
+use crate::{OpenError, Options, Store, directory, inspect, schema};
 
 #[tokio::test]
 async fn what_was_answered_is_there_after_reopening() {
@@ -84,7 +84,8 @@ async fn data_of_a_newer_program_is_refused_and_left_alone() {
     house.store.close().await;
     let Err(error) = Store::open(&house.path(), Options::default(), Sim::new(2)) else { panic!("it was opened") };
     assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error}");
-    assert!(error.to_string().contains("schema version 99, and this program knows 5 at most"), "{error}");
+    let known = format!("schema version 99, and this program knows {} at most", schema::current());
+    assert!(error.to_string().contains(&known), "{error}");
     assert_eq!(inspect(&house.path()).unwrap().epoch, 1);
 }
 
@@ -142,7 +143,7 @@ async fn an_inspection_tells_without_disturbing() {
     house.settle(&wakes[1].job, Next::Again { at, reason: Reason::Timeout }).await;
 
     let inspection = inspect(&house.path()).unwrap();
-    assert_eq!((inspection.schema, inspection.known_schema, inspection.epoch), (5, 5, 1));
+    assert_eq!((inspection.schema, inspection.known_schema, inspection.epoch), (schema::current(), schema::current(), 1));
     assert!(inspection.in_use);
     assert_eq!((inspection.damage.len(), inspection.open_to_others.len()), (0, 0));
     let [backlog] = &inspection.backlog[..] else { panic!("{inspection:?}") };

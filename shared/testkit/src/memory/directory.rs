@@ -1,16 +1,19 @@
 //! What accounts own: registrations, keys, settings, pictures.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bellhop_core::{
     StoreError, Timestamp,
     model::{Account, AccountId, AttachmentId, Disabled, Hook, Key, KeyId, Name, Picture, Registration, Serves},
-    pace::SendRate,
+    pace::{SendRate, Silence},
     ports::{Accounts, Attachments, Freshness, Hooks, Keys, Kind, Pace, Record, Records, Registrations},
 };
 
-use super::{Worker, tables::Tables};
+use super::{
+    Worker,
+    tables::{Tables, Taken},
+};
 
 impl Tables {
     /// An account's registrations by name, after that one.
@@ -31,8 +34,9 @@ impl Registrations for Worker {
         let place = (account.clone(), name.clone());
         Ok(self.read(|tables| {
             let found = tables.registrations.get(&place)?;
-            let paused_until = tables.pace.get(&place).and_then(|taken| taken.paused_until);
-            Some(Arc::new(Registration { paused_until, ..Registration::clone(found) }))
+            let silence = tables.pace.get(&place).map(Taken::silence).unwrap_or_default();
+            let Silence { timeouts, paused_until } = silence;
+            Some(Arc::new(Registration { timeouts, paused_until, ..Registration::clone(found) }))
         }))
     }
 
@@ -109,6 +113,18 @@ impl Pace for Worker {
         })
         .await
     }
+
+    async fn note(&self, account: &AccountId, name: &Name, seen: Silence, now: Silence) -> Result<bool, StoreError> {
+        self.effect("silence noted", |tables| {
+            let taken = tables.pace.entry((account.clone(), name.clone())).or_default();
+            let is_seen = taken.silence() == seen;
+            if is_seen {
+                Silence { timeouts: taken.timeouts, paused_until: taken.paused_until } = now;
+            }
+            is_seen
+        })
+        .await
+    }
 }
 
 #[async_trait]
@@ -145,6 +161,10 @@ impl Records for Worker {
     async fn delete(&self, account: &AccountId, kind: Kind, name: &str) -> Result<bool, StoreError> {
         let place = (account.clone(), kind, name.to_owned());
         self.effect("record gone", |tables| tables.records.remove(&place).is_some()).await
+    }
+
+    async fn give_way(&self, wait: Duration) {
+        tokio::time::sleep(wait).await;
     }
 }
 

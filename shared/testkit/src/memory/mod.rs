@@ -20,6 +20,7 @@ use bellhop_core::{
     StoreError, Timestamp,
     model::{AccountId, Delivery, DeliveryId, Job},
     ports::{Clock, Ports},
+    rules::turns::Turns,
     token::flights::Flights,
 };
 
@@ -68,6 +69,7 @@ impl Memory {
             attachments: Arc::clone(&worker) as _,
             tokens: worker,
             flights: Flights::default(),
+            turns: Turns::default(),
             clock,
             telemetry: Arc::new(Silent),
             transport: Provider::new(&[]).into(),

@@ -12,6 +12,7 @@ use bellhop_core::{
         Account, AccountId, ChannelId, Delivery, DeliveryId, EventId, Hook, Job, Key, KeyId, Name, Picture, Registration,
         Schedule,
     },
+    pace::Silence,
     ports::{IdempotencyKey, Kind, Record, StoredEvent},
     token::{Slot, TokenKey},
 };
@@ -40,11 +41,18 @@ pub(super) struct Tables {
     pub(super) tokens: BTreeMap<TokenKey, Slot>,
 }
 
-/// Up to when slots of a registration are taken, and how long it pauses.
+/// Up to when slots of a registration are taken, how long it pauses, and how often in a row it did not answer.
 #[derive(Default)]
 pub(super) struct Taken {
     pub(super) reserved: Option<Timestamp>,
     pub(super) paused_until: Option<Timestamp>,
+    pub(super) timeouts: u32,
+}
+
+impl Taken {
+    pub(super) fn silence(&self) -> Silence {
+        Silence { timeouts: self.timeouts, paused_until: self.paused_until }
+    }
 }
 
 /// What an idempotency key was used for.

@@ -14,6 +14,7 @@ pub mod protocol;
 pub mod queue;
 pub mod readers;
 pub mod records;
+pub mod rules;
 pub mod tokens;
 
 use std::time::Duration;
@@ -89,6 +90,9 @@ macro_rules! port_suite {
                 a_pause_is_seen_on_the_registration_and_only_grows,
                 slots_begin_after_a_pause,
                 a_save_ends_a_pause,
+                a_silence_is_noted_over_the_one_that_was_seen_alone,
+                of_two_who_would_try_a_silent_registration_one_may,
+                a_save_ends_a_silence,
             }
             records {
                 a_record_is_read_as_it_was_saved,
@@ -109,6 +113,10 @@ macro_rules! port_suite {
                 what_comes_after_the_freeze_stands_in_the_next_digest,
                 what_is_older_than_asked_for_is_not_read,
                 many_entries_are_read_whole,
+            }
+            rules {
+                thirty_two_failures_at_once_are_counted_exactly,
+                failures_at_once_in_four_processes_are_counted_exactly,
             }
             queue {
                 an_empty_queue_gives_nothing,
@@ -303,6 +311,7 @@ mod tests {
             include_str!("queue.rs"),
             include_str!("readers.rs"),
             include_str!("records.rs"),
+            include_str!("rules.rs"),
             include_str!("tokens.rs"),
         ];
         let cases = modules.iter().flat_map(|module| module.lines()).filter_map(|line| line.strip_prefix("pub async fn "));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bellhop_core::{
     Timestamp,
     model::Registration,
-    pace::SendRate,
+    pace::{SendRate, Silence},
     ports::{Freshness, Ports},
 };
 
@@ -95,6 +95,60 @@ pub async fn slots_begin_after_a_pause(ports: &Ports) {
         slots.push(reserve(ports, "phone", from).await);
     }
     assert_eq!(seconds(&slots, until), [0, 0, 0, 0, 4]);
+}
+
+async fn silence(ports: &Ports) -> Silence {
+    let found = ports.registrations.get(&account(), &name("phone"), Freshness::Cached).await;
+    found.expect("registrations are read").map(|found| found.silence()).unwrap_or_default()
+}
+
+async fn note(ports: &Ports, seen: Silence, now: Silence) -> bool {
+    ports.pace.note(&account(), &name("phone"), seen, now).await.expect("silences are noted")
+}
+
+pub async fn a_silence_is_noted_over_the_one_that_was_seen_alone(ports: &Ports) {
+    save(ports, 1).await;
+    let well = Silence::default();
+    assert_eq!(silence(ports).await, well);
+    let once = well.after_timeout(now(ports));
+    assert!(note(ports, well, once).await);
+    assert!(!note(ports, well, once).await, "who was under way at the same time has seen nothing of it");
+    assert_eq!(silence(ports).await, once);
+    let twice = once.after_timeout(now(ports));
+    assert!(note(ports, once, twice).await);
+    assert_eq!(silence(ports).await, twice);
+    assert!(!note(ports, once, well).await);
+    pause(ports, now(ports) + Duration::from_mins(9)).await;
+    assert!(!note(ports, twice, well).await, "what the provider asked for stays");
+    let asked = silence(ports).await;
+    assert_eq!(asked.timeouts, 2);
+    assert!(note(ports, asked, well).await);
+    assert_eq!(silence(ports).await, well);
+}
+
+pub async fn of_two_who_would_try_a_silent_registration_one_may(ports: &Ports) {
+    save(ports, 1).await;
+    let mut seen = Silence::default();
+    for round in 0..10 {
+        let probed = [1, 2].map(|minutes| seen.probed(now(ports) + Duration::from_mins(10 * round + minutes)));
+        let tries = probed.map(|probed| {
+            let ports = ports.clone();
+            tokio::spawn(async move { note(&ports, seen, probed).await })
+        });
+        let mut winners = 0;
+        for tried in tries {
+            winners += u32::from(tried.await.expect("no panic"));
+        }
+        assert_eq!(winners, 1, "round {round}");
+        seen = silence(ports).await;
+    }
+}
+
+pub async fn a_save_ends_a_silence(ports: &Ports) {
+    save(ports, 1).await;
+    assert!(note(ports, Silence::default(), Silence { timeouts: 2, paused_until: Some(now(ports)) }).await);
+    save(ports, 2).await;
+    assert_eq!(silence(ports).await, Silence::default());
 }
 
 pub async fn a_save_ends_a_pause(ports: &Ports) {
