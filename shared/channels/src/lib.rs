@@ -10,7 +10,7 @@
 //! `header`, `address` and `mailbox` (what a tenant writes).
 //!
 //! Promises: no I/O, no clock, no chance but the context's; no panic, whatever was stored or answered; only what a provider
-//! documents as success is success; no secret in an error. `tests/every_channel.rs` walks [`ALL`] for this, so that a new
+//! documents as success is success; no secret in an error. `tests/every_channel` walks [`ALL`] for this, so that a new
 //! channel is tested before its own first test. Left to others: making the request (`shared/egress`), trying again
 //! (`bellhop_core::deliver`).
 
