@@ -15,7 +15,7 @@ use bellhop_core::{
 use crate::{
     address,
     header::{self, Headers},
-    param::{INCLUDE_PICTURE, param, required, text},
+    param::{INCLUDE_PICTURE, param, required, text, with_default_picture},
     template::{Texts, is_json},
     verdict,
     webhook::body,
@@ -105,7 +105,10 @@ impl Channel for WebSocket {
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
         match so_far.last() {
             Some(reply) => unopened(verdict::by_status(reply, cx.now), reply.status),
-            None => frame(cx, message, params).map_or_else(Step::Fail, |frame| Step::Socket(Box::new(frame))),
+            None => {
+                let frame = frame(cx, &with_default_picture(cx, message, params), params);
+                frame.map_or_else(Step::Fail, |frame| Step::Socket(Box::new(frame)))
+            }
         }
     }
 

@@ -35,7 +35,12 @@ pub(crate) fn example(channel: &dyn Channel) -> Map<String, Value> {
             "access_token": "https://oapi.dingtalk.com/robot/send?access_token=S3cr3t",
             "secret": "SECS3cr3t",
         }),
-        "feishu_bot" => json!({"token": "https://open.feishu.cn/open-apis/bot/v2/hook/S3cr3t", "secret": "S3cr3t"}),
+        "feishu_bot" => json!({
+            "token": "https://open.feishu.cn/open-apis/bot/v2/hook/S3cr3t",
+            "secret": "S3cr3t",
+            "app_id": "cli_1",
+            "app_secret": "S3cr3t",
+        }),
         "serverchan" => json!({"send_key": "SCTS3cr3t"}),
         "telegram" => json!({
             "bot_token": "123456789:S3cr3t",

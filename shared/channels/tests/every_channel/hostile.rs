@@ -8,8 +8,8 @@ use bellhop_core::{
 
 use crate::{channels, job, sends, step};
 
-/// Longer than what almost every channel shows, and a text of which a step too many for each letter would be felt.
-const LONG: usize = 100_000;
+/// Longer than what most channels show. Work that grows with the square of this would be more than a test is given.
+const LONG: usize = 50_000;
 
 /// Far more than any text needs that is no attack: a cell of a table may take 36 times the sign that begins it.
 const MOST_GROWTH: usize = 48;

@@ -68,8 +68,8 @@ fn step(channel: &dyn Channel, message: &Message, so_far: &[Reply]) -> Step {
 /// The request for a token of each channel that needs one.
 fn token_requests() -> impl Iterator<Item = (&'static dyn Channel, Outgoing)> {
     channels().filter_map(|channel| {
-        let job = job(channel, "title", "text", Format::Text);
-        let message = (ALL.render)(&job, channel.spec(), None);
+        let (job, picture) = (job(channel, "title", "text", Format::Text), picture());
+        let message = (ALL.render)(&job, channel.spec(), Some(&picture));
         match channel.step(&context(None), &message, &params(channel), &[]) {
             Step::Token(_) => Some((channel, channel.fetch(&context(None), &params(channel)).unwrap())),
             _ => None,
@@ -242,7 +242,10 @@ fn no_secret_and_no_text_is_shown_even_if_it_is_echoed() {
 
 #[test]
 fn whatever_is_answered_to_who_asks_for_a_token_nothing_panics_and_only_2xx_gives_one() {
-    assert_eq!(token_requests().map(|(channel, _)| channel.spec().id).collect::<Vec<_>>(), ["fcm", "feishu_app", "wecom_app"]);
+    assert_eq!(
+        token_requests().map(|(channel, _)| channel.spec().id).collect::<Vec<_>>(),
+        ["fcm", "feishu_app", "feishu_bot", "wecom_app"]
+    );
     let given = br#"{"errcode":0,"code":0,"access_token":"t","tenant_access_token":"t","expires_in":7200,"expire":7200}"#;
     for (channel, _) in token_requests() {
         let token = |status, body: &[u8]| channel.token(&context(None), &reply(status, body));
