@@ -62,7 +62,7 @@ fn lists_in_lists() {
 
 #[test]
 fn emphasis_in_emphasis() {
-    every_channel_takes(Format::Markdown, &format!("{}x{}", "*a **b ".repeat(HALF / 7), "** *".repeat(HALF / 7)));
+    every_channel_takes(Format::Markdown, &format!("{}x{}", "*a _b ".repeat(HALF / 6), "_*".repeat(HALF / 6)));
     every_channel_takes(Format::Markdown, &filled("**a _b "));
 }
 
