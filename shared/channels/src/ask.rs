@@ -44,7 +44,7 @@ impl<'a> Answers<'a> {
 }
 
 /// The token for this credential; the wish for one, if there is none yet.
-pub(crate) fn token<'a>(cx: &'a Context, credential: impl FnOnce() -> Result<Credential, SendError>) -> Result<&'a Secret, Step> {
+pub(crate) fn token(cx: &Context, credential: impl FnOnce() -> Result<Credential, SendError>) -> Result<&Secret, Step> {
     match &cx.token {
         Some(token) => Ok(token),
         None => Err(credential().map_or_else(Step::Fail, Step::Token)),
