@@ -61,7 +61,7 @@ pub async fn compose(ports: &Ports, account: &AccountId, name: &Name) -> Result<
         }
         match desk.next(ports.clock.now()) {
             Next::Later => return Ok(composed),
-            Next::At(due) => drop(ports.digests.put(&Schedule { due, version, ..desk.schedule }).await?),
+            Next::At(due) => drop(ports.digests.put(&Schedule { version, due, ..desk.schedule }).await?),
             Next::Freeze(frozen) => {
                 let number = desk.schedule.number + 1;
                 ports.digests.freeze(&Schedule { frozen: Some(frozen), number, version, ..desk.schedule }).await?;
