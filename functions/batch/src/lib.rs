@@ -1,7 +1,10 @@
 //! From the minute's tick to `core::tick`.
 //!
 //! On one machine the tick is a timer: once at the start, for what became due while nothing ran, then every minute. On AWS
-//! it is a schedule. A tick that fails is told to the operator and made up for by the next: each looks minutes ahead.
+//! it is a schedule. A tick that fails is told to the operator and made up for by the next: each looks minutes ahead. What it
+//! announces comes back as pages ([`handle_page`]).
+
+mod pages;
 
 use std::time::Duration;
 
@@ -14,6 +17,8 @@ use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval},
 };
+
+pub use pages::handle_page;
 
 /// How often.
 const EVERY: Duration = Duration::from_mins(1);

@@ -134,7 +134,10 @@ impl Store {
         {
             return Ok(Some(there));
         }
-        self.collect(event, &plan.collected, kept_until).await?;
+        if !plan.collected.is_empty() {
+            // boxed: most events are collected by nobody, and are not to carry the room for it
+            Box::pin(self.collect(event, &plan.collected, kept_until)).await?;
+        }
         self.name_day(&event.account, event.id.time(), kept_until).await?;
         let row = Row::new(keys::event(&event.account, event.id)).with_number(keys::EXPIRES, kept_until);
         let row = self.put_pages(paged, event, kept_until, row).await?;
