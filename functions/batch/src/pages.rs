@@ -13,29 +13,30 @@ use bellhop_core::{
 use futures_util::{FutureExt, StreamExt, stream};
 
 /// How many digests are composed at once.
-const AT_ONCE: usize = 8;
+pub(crate) const AT_ONCE: usize = 8;
 
 /// Composes what is due of these. Answers how many digests were sent.
 pub async fn handle_page(ports: &Ports, page: &[Due]) -> usize {
-    let composed = stream::iter(page.to_vec()).map(|due| one(ports, due)).buffer_unordered(AT_ONCE);
-    composed.filter(|was_sent| std::future::ready(*was_sent)).count().await
+    let composed = stream::iter(page.to_vec()).map(async |due| one(ports, &due).await).buffer_unordered(AT_ONCE);
+    composed.filter(|sent| std::future::ready(*sent == Some(true))).count().await
 }
 
-async fn one(ports: &Ports, due: Due) -> bool {
+/// Whether a digest was sent; nothing where that failed, which is told.
+pub(crate) async fn one(ports: &Ports, due: &Due) -> Option<bool> {
     let Due { account, rule, .. } = due;
-    match AssertUnwindSafe(compose(ports, &account, &rule)).catch_unwind().await {
+    match AssertUnwindSafe(compose(ports, account, rule)).catch_unwind().await {
         Ok(Ok(Composed::Sent(events))) => {
             tracing::info!(%account, %rule, events, "a digest was sent");
-            true
+            Some(true)
         }
-        Ok(Ok(Composed::Nothing | Composed::NotDue)) => false,
+        Ok(Ok(Composed::Nothing | Composed::NotDue)) => Some(false),
         Ok(Err(error)) => {
             tracing::error!(%account, %rule, %error, "a digest was not sent; it is tried again minutes later");
-            false
+            None
         }
         Err(_) => {
             tracing::error!(%account, %rule, "a digest was not sent because of a bug; it is tried again minutes later");
-            false
+            None
         }
     }
 }
