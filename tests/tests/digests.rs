@@ -1,6 +1,6 @@
 //! Digests, from the rule to the receiver, through the binary.
 
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test, which has no other clock")]
+#![expect(clippy::disallowed_methods, reason = "a test, which has no other clock")]
 
 use std::time::SystemTime;
 

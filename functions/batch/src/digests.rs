@@ -7,7 +7,7 @@ use std::{collections::HashMap, time::Duration};
 use bellhop_core::{
     StoreError, Timestamp,
     model::{AccountId, Name},
-    ports::{Due, Ports},
+    ports::Ports,
 };
 use futures_util::{StreamExt, stream};
 use tokio::{
