@@ -1,17 +1,18 @@
 //! The stack as it is deployed: `template.yaml`, the packaged binaries, and an emulator that checks signatures and the
 //! roles' policies. `cargo xtask lambda` makes the packages.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test, which has no other clock")]
 
 use std::{
     fs::File,
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use acceptance::{Answer, BODY_SECRET, Client, MailServer, Sink, commands, eventually};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 /// The stack's name, of samconfig.toml.
@@ -134,9 +135,11 @@ async fn the_deployed_stack_does_what_one_machine_does() {
     for name in ["desk", "gone", "later", "refused"] {
         register(&client, name, &sink).await;
     }
+    let due = rules_collect_for_digests(&client).await;
     a_message_arrives_and_its_fate_is_known(&client, &sink).await;
     a_message_goes_once_under_one_idempotency_key(&client, &sink).await;
     another_system_reports_by_a_hook(&client, &sink).await;
+    a_digest_is_sent_when_somebody_asks(&client, &sink).await;
     a_mail_arrives(&client).await;
     a_channel_that_is_answered_in_json_delivers(&client, &sink).await;
     a_channel_with_an_underscore_has_a_queue_and_a_sender_of_its_own(&client).await;
@@ -147,6 +150,7 @@ async fn the_deployed_stack_does_what_one_machine_does() {
     encoded_characters_arrive_as_on_one_machine(&client, &sink).await;
     a_message_that_nobody_can_read_ends_with_the_dead_letters(&stack, &client).await;
     each_role_may_do_its_work_and_no_more(&stack);
+    the_deployed_schedule_has_a_digest_sent(&client, &sink, due).await;
 }
 
 async fn the_readmes_first_message_arrives(client: &Client, sink: &Sink) {
@@ -198,6 +202,44 @@ async fn another_system_reports_by_a_hook(client: &Client, sink: &Sink) {
     assert_eq!(stranger.call("POST", &format!("/in/{token}"), Some(body)).await.0, 200);
     assert_eq!(sink.until(before + 1).await.last().unwrap().json()["source"], "QD/Example/main");
     assert_eq!(client.call("DELETE", "/v1/rules/qd", None).await.0, 204);
+}
+
+/// One rule whose digest nobody waits for, and one whose digest is due beyond what is looked ahead, so that it is the
+/// schedule's tick that finds it. Saved before functions remember which rules there are.
+async fn rules_collect_for_digests(client: &Client) -> Timestamp {
+    let due = Timestamp::try_from(SystemTime::now()).unwrap() + SignedDuration::from_mins(6) + SignedDuration::from_secs(30);
+    let due = due.round(jiff::Unit::Second).unwrap();
+    for (name, at) in [("asked-for", "00:00:00".to_owned()), ("scheduled", due.strftime("%H:%M:%S").to_string())] {
+        let batch = json!({ "at": at, "every_seconds": 604_800 });
+        let rule = json!({ "match": { "sources": [format!("stack/{name}")] }, "to": ["desk"], "batch": batch });
+        client.put(&format!("/v1/rules/{name}"), rule).await;
+    }
+    due
+}
+
+async fn collected(client: &Client, rule: &str) -> Value {
+    let event = json!({ "source": format!("stack/{rule}"), "result": "success", "message": format!("for {rule}") });
+    let (status, answer) = client.call("POST", "/v1/events", Some(event)).await;
+    assert_eq!((status, &answer["collected"][0]["rule"], &answer["deliveries"]), (202, &json!(rule), &json!([])), "{answer}");
+    answer["collected"][0]["due_at"].clone()
+}
+
+async fn a_digest_is_sent_when_somebody_asks(client: &Client, sink: &Sink) {
+    collected(client, "scheduled").await;
+    collected(client, "asked-for").await;
+    let before = sink.arrivals().len();
+    assert_eq!(client.call("POST", "/v1/rules/asked-for/flush", None).await.0, 202);
+    let digest = sink.until(before + 1).await.last().unwrap().json();
+    assert!(digest["message"].as_str().unwrap().contains("for asked-for"), "{digest}");
+}
+
+async fn the_deployed_schedule_has_a_digest_sent(client: &Client, sink: &Sink, due: Timestamp) {
+    assert_eq!(collected(client, "scheduled").await, json!(due.to_string()));
+    let before = sink.arrivals().len();
+    let left = due.duration_since(Timestamp::try_from(SystemTime::now()).unwrap());
+    tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
+    let digest = sink.until(before + 1).await.last().unwrap().json();
+    assert_eq!((&digest["data"]["events"], &digest["data"]["because"]), (&json!(2), &json!("due")), "{digest}");
 }
 
 async fn a_mail_arrives(client: &Client) {

@@ -6,6 +6,7 @@
 //! [`Sim`]'s time and chance, so that a failure comes back with its seed. Left to others: real time, real files, real
 //! networks.
 
+pub mod calendar;
 pub mod crash;
 pub mod effects;
 mod make;
