@@ -237,13 +237,15 @@ async fn a_digest_costs_two_writes_to_freeze_and_six_to_move_on() {
     let frozen = Frozen { since: now, until: now + Duration::from_secs(1), intervals: 1, because: Because::Due };
     let frozen = Schedule { frozen: Some(frozen), number: 1, ..schedule(3, due + hour) };
     assert!(ports.digests.freeze(&frozen).await.unwrap());
-    assert_eq!(counting.take().writes, 2.0, "the list, and the schedule that names it");
+    let Units { writes, index, .. } = counting.take();
+    assert_eq!((writes, index), (2.0, 0.0), "the list, and the schedule that names it");
 
     let done = Schedule { since: now + Duration::from_secs(1), number: 1, ..schedule(4, due) };
     assert!(ports.digests.put(&done).await.unwrap());
+    let Units { writes, index, .. } = counting.take();
     assert_eq!(
-        counting.take().writes,
-        6.0,
+        (writes, index),
+        (6.0, 0.0),
         "the schedule and its places among what is due, in a transaction, which counts twice"
     );
 }
