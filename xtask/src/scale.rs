@@ -56,13 +56,32 @@ const ROWS: [Row; 13] = [
     row("wake-ups parked for long, brought back/s", |n| n, TICK_AT_ONCE / WRITE, "the tick"),
 ];
 
-/// Prints the table. What is over its limit is bold.
+/// Write units of a digest with something to tell and one recipient: its list and its freezing (2), its event (1), its moving on
+/// (6, in a transaction), a claim and a settlement (2). `a_digest_costs_two_writes_to_freeze_and_six_to_move_on`,
+/// `an_event_delivered_at_once_costs_three_writes_and_no_read`.
+const DIGEST_WRITES: f64 = 2.0 + 1.0 + 6.0 + 2.0;
+/// Schedules that one message announces: `PAGE` in `shared/aws/src/dynamo/composing.rs`.
+const PAGE: f64 = 200.0;
+
+/// Seconds that the table needs at least for so many digests, at so many write units a second.
+fn floor(digests: f64, units: f64) -> f64 {
+    digests * DIGEST_WRITES / units
+}
+
+/// Prints the tables. What is over its limit is bold.
 pub(crate) fn print() {
     println!("| what | 100 events/s | 1,000 | 10,000 | limit | whose |\n|---|---|---|---|---|---|");
     for Row { need, of, limit, whose } in ROWS {
         let cells = [100.0, 1_000.0, 10_000.0].map(|events| cell(of(events), limit));
         let limit = if limit.is_finite() { format!("{limit:.0}") } else { "–".to_owned() };
         println!("| {need} | {} | {limit} | {whose} |", cells.join(" | "));
+    }
+    println!(
+        "\n| digests due at once | messages that announce them | write units | a new table, s | a table, s |\n|---|---|---|---|---|"
+    );
+    for digests in [1_000.0, 100_000.0, 1_000_000.0] {
+        let (pages, units) = ((digests / PAGE).ceil(), digests * DIGEST_WRITES);
+        println!("| {digests:.0} | {pages:.0} | {units:.0} | {:.1} | {:.1} |", floor(digests, 4_000.0), floor(digests, 40_000.0));
     }
 }
 

@@ -29,13 +29,12 @@ async fn main() -> Result<(), Error> {
 async fn handle_pages(ports: &Ports, pages: Vec<SqsMessage>) -> SqsBatchResponse {
     let mut response = SqsBatchResponse::default();
     for page in pages {
-        match serde_json::from_str::<Vec<Due>>(page.body.as_deref().unwrap_or_default()) {
-            Ok(due) => drop(handle_page(ports, &due).await),
-            Err(_) => {
-                let id = page.message_id.unwrap_or_default();
-                tracing::error!(message = id, "this message is no page; it comes again, and at last ends with the dead letters");
-                response.add_failure(id);
-            }
+        if let Ok(due) = serde_json::from_str::<Vec<Due>>(page.body.as_deref().unwrap_or_default()) {
+            handle_page(ports, &due).await;
+        } else {
+            let id = page.message_id.unwrap_or_default();
+            tracing::error!(message = id, "this message is no page; it comes again, and at last ends with the dead letters");
+            response.add_failure(id);
         }
     }
     response
