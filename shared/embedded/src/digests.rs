@@ -61,8 +61,11 @@ impl Digests for Store {
 
     async fn collected(&self, schedule: &Schedule, from: Timestamp, visit: Visit<'_>) -> Result<(), StoreError> {
         let (account, rule) = (schedule.account.clone(), schedule.rule.clone());
-        let marks = self.readers.read(move |connection| Ok(get(connection, &account, &rule)?.map(|(_, marks)| marks))).await?;
-        let (before, frozen) = marks.unwrap_or_default();
+        let stored = self.readers.read(move |connection| get(connection, &account, &rule)).await?;
+        let is_it = |stored: &Schedule| stored.version == schedule.version;
+        let Some((_, (before, frozen))) = stored.filter(|(stored, _)| is_it(stored)) else {
+            return Err(StoreError::Unavailable("others have gone on with this digest".to_owned()));
+        };
         let whole = Mark { until: i64::MAX, seq: i64::MAX };
         let (outside, inside) = if schedule.frozen.is_some() { (before, frozen) } else { (frozen, whole) };
         let from = millis(from);
@@ -122,7 +125,11 @@ impl Store {
         let (schedule, body) = (schedule.clone(), json(schedule)?);
         self.write(move |tx| {
             let stored = get(tx.connection, &schedule.account, &schedule.rule)?;
-            let (known, (before, frozen)) = stored.map_or((0, Default::default()), |(stored, marks)| (stored.version, marks));
+            let (known, (before, frozen)) = match stored {
+                Some((stored, marks)) => (stored.version, marks),
+                // what was collected for a rule of that name before is not told again
+                None => (0, (Mark::default(), Mark { until: millis(schedule.since), seq: tx.fresh() })),
+            };
             if known + 1 != schedule.version {
                 return Ok(false);
             }

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use bellhop_core::{
-    Timestamp,
+    StoreError, Timestamp,
     accept::{Wanted, accept},
     digest::{compose, follow},
     model::{Account, Draft, Rule, RunResult, Source},
@@ -114,13 +114,16 @@ pub async fn save_rule(ports: &Ports, called: &str, at: &str, every: u64, zone: 
     assert!(ports.records.put(&account(), Kind::Rule, &record).await.expect("the store does not fail"));
 }
 
-/// Composes whatever is due.
+/// Composes whatever is due; what somebody else is working on, that one goes on with.
 ///
 /// # Panics
 /// If the store fails.
 pub async fn compose_due(ports: &Ports) {
     for due in ports.digests.due(ports.clock.now(), None, 100).await.expect("the store does not fail") {
-        compose(ports, &due.account, &due.rule).await.expect("the store does not fail");
+        match compose(ports, &due.account, &due.rule).await {
+            Ok(_) | Err(StoreError::Unavailable(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
     }
 }
 

@@ -71,6 +71,10 @@ impl Digests for Worker {
             let fits = tables.schedules.get(&place).is_some_and(|stored| stored.version == schedule.version);
             if fits {
                 tables.schedules.remove(&place);
+                // whoever makes the rule anew counts from one again, and tells none of these
+                let of_rule = |(account, rule, _): &(AccountId, Name, _)| (account, rule) == (&schedule.account, &schedule.rule);
+                let told = tables.entries.iter_mut().filter(|(place, collected)| of_rule(place) && collected.digest.is_some());
+                told.for_each(|(_, collected)| collected.digest = Some(u64::MAX));
             }
             fits
         })

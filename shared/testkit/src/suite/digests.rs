@@ -239,6 +239,20 @@ pub async fn what_comes_after_the_freeze_stands_in_the_next_digest(ports: &Ports
     assert_eq!(ids(ports, &third).await, [latest], "however many digests end shortly after each other");
 }
 
+pub async fn a_rule_that_is_made_anew_tells_nothing_again(ports: &Ports) {
+    let schedule = made(ports).await;
+    let end = schedule.since + Duration::from_secs(50);
+    collect(ports, end).await;
+    let behind = done(ports, &freeze(ports, &schedule, end).await).await;
+    assert!(ports.digests.delete(&behind).await.expect("schedules are deleted"));
+    let anew = Schedule { since: end, ..schedule };
+    assert!(put(ports, &anew).await);
+    let next = collect(ports, end + Duration::from_secs(1)).await;
+    assert_eq!(ids(ports, &anew).await, [next]);
+    let frozen = freeze(ports, &anew, end + Duration::from_secs(2)).await;
+    assert_eq!(ids(ports, &frozen).await, [next]);
+}
+
 pub async fn what_is_older_than_asked_for_is_not_read(ports: &Ports) {
     let schedule = made(ports).await;
     let at = schedule.since + Duration::from_secs(20);

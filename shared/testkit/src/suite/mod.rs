@@ -111,6 +111,7 @@ macro_rules! port_suite {
                 the_same_report_is_collected_once,
                 a_digest_holds_what_was_collected_up_to_its_end,
                 what_comes_after_the_freeze_stands_in_the_next_digest,
+                a_rule_that_is_made_anew_tells_nothing_again,
                 what_is_older_than_asked_for_is_not_read,
                 many_entries_are_read_whole,
             }
