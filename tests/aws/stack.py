@@ -150,6 +150,8 @@ def probes(stack):
     yield ingest, "keep an event", True, lambda: ingest.put("event/main/2026-01-01/0")
     yield ingest, "keep a long plan and a long text", True, lambda: (ingest.put("plan/main/evt_0"), ingest.put("text/main/evt_0"))
     yield ingest, "read them again", True, lambda: ingest.both("plan/main/evt_0", "text/main/evt_0")
+    yield ingest, "collect for a digest", True, lambda: ingest.put("entries/main/daily")
+    yield ingest, "read when a digest is due", False, lambda: ingest.get("schedule/main/daily")
     yield ingest, "keep a picture", True, ingest.put_object
     yield ingest, "queue a delivery", True, lambda: ingest.send(f"{stack}_q_webhook")
     yield ingest, "read a secret", False, lambda: ingest.get("secret/webhook/main")
@@ -171,6 +173,8 @@ def probes(stack):
     yield manage, "write a registration", True, lambda: manage.put("registration/probe")
     yield manage, "make a hook", True, lambda: (manage.put("hook/probe"), manage.put("hooks/probe"))
     yield manage, "make a channel's key", True, manage.make_key
+    yield manage, "move a schedule", True, lambda: (manage.put("schedule/main/daily"), manage.put("composing"))
+    yield manage, "freeze a digest", False, lambda: manage.put("frozen/main/daily")
     yield manage, "redrive", True, lambda: manage.receive(f"{stack}_dead_webhook")
     yield manage, "keep an event", False, lambda: manage.put("event/main/2026-01-01/0")
     yield manage, "receive from a live queue", False, lambda: manage.receive(f"{stack}_q_webhook")
@@ -181,7 +185,11 @@ def probes(stack):
     )
     yield batch, "queue a delivery", True, lambda: batch.send(f"{stack}_q_webhook")
     yield batch, "read a secret", False, lambda: batch.get("secret/webhook/main")
-    yield batch, "read an event", False, lambda: batch.get("event/main/2026-01-01/0")
+    yield batch, "freeze a digest", True, lambda: batch.put("frozen/main/daily")
+    yield batch, "move a schedule", True, lambda: (batch.put("schedule/main/daily"), batch.put("composing/2026-01-01T00:00/0"))
+    yield batch, "send a digest", True, lambda: batch.put("event/main/2026-01-01/0")
+    yield batch, "change what was collected", False, lambda: batch.put("entries/main/daily")
+    yield batch, "change a rule", False, lambda: batch.put("rule/main")
     yield batch, "record a delivery", False, lambda: batch.put("delivery/main/evt_0")
     yield batch, "unwrap a channel's key", False, lambda: batch.unwrap("webhook")
 

@@ -209,6 +209,16 @@ async fn the_sender_reports_each_message_that_nobody_can_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_nobody_can_read_is_reported_and_one_that_cannot_be_worked_on_is_not() {
+    let (mut runtime, _function) = started("batch").await;
+    // whatever is due is announced again
+    let due = r#"[{"at":"2026-01-01T00:00:00Z","account":"main","rule":"daily"}]"#;
+    let pages = json!({ "Records": [message("one", "poison"), message("two", due)] });
+    let (what, answer) = runtime.invoke(pages).await;
+    assert_eq!((what.as_str(), &answer["batchItemFailures"]), ("response", &json!([{ "itemIdentifier": "one" }])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_tick_that_cannot_reach_the_table_is_an_error_whatever_event_brought_it() {
     let (mut runtime, _function) = started("batch").await;
     // https://docs.aws.amazon.com/lambda/latest/dg/with-eventbridge-scheduler.html

@@ -1,20 +1,21 @@
 //! Digests on one machine: every second, whatever is due is composed, a few at a time.
 //!
-//! Promise: what fails waits for a minute, and nobody waits for it. Left to others: what composing is ([`compose`]).
+//! Promise: what fails waits for a minute, and nobody waits for it. Left to others: what composing is ([`one`]).
 
 use std::{collections::HashMap, time::Duration};
 
 use bellhop_core::{
     StoreError, Timestamp,
-    digest::{Composed, compose},
     model::{AccountId, Name},
-    ports::{Due, Ports},
+    ports::Ports,
 };
 use futures_util::{StreamExt, stream};
 use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval},
 };
+
+use crate::pages::{AT_ONCE, one};
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(1);
@@ -24,9 +25,6 @@ const PAUSE: Duration = Duration::from_mins(1);
 
 /// How many are looked up at once.
 const PAGE: usize = 200;
-
-/// How many are composed at once.
-const AT_ONCE: usize = 8;
 
 /// What failed, and until when it waits.
 type Failed = HashMap<(AccountId, Name), Timestamp>;
@@ -58,21 +56,10 @@ pub async fn compose_due(ports: &Ports, failed: &mut Failed) -> Result<usize, St
         let Some(last) = page.last().cloned() else { return Ok(sent) };
         after = Some(last);
         let open = page.into_iter().filter(|due| !failed.contains_key(&(due.account.clone(), due.rule.clone())));
-        let composing = open.map(async |due| {
-            let composed = compose(ports, &due.account, &due.rule).await;
-            (due, composed)
-        });
-        let composed: Vec<_> = stream::iter(composing.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect().await;
-        for (due, composed) in composed {
-            sent += usize::from(matches!(composed, Ok(Composed::Sent(_))));
-            if let Err(error) = composed {
-                report(&due, &error);
-                failed.insert((due.account, due.rule), now + PAUSE);
-            }
-        }
+        let composing = open.map(async |due| (one(ports, &due).await, due)).collect::<Vec<_>>();
+        let composed: Vec<_> = stream::iter(composing).buffer_unordered(AT_ONCE).collect().await;
+        sent += composed.iter().filter(|(sent, _)| *sent == Some(true)).count();
+        let not_done = composed.into_iter().filter(|(sent, _)| sent.is_none());
+        failed.extend(not_done.map(|(_, due)| ((due.account, due.rule), now + PAUSE)));
     }
-}
-
-fn report(due: &Due, error: &StoreError) {
-    tracing::error!(account = %due.account, rule = %due.rule, %error, "a digest could not be composed; it is tried again");
 }

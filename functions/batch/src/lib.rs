@@ -1,9 +1,11 @@
 //! From the minute's tick to `core::tick`.
 //!
 //! On one machine the tick is a timer: once at the start, for what became due while nothing ran, then every minute; and every
-//! second somebody looks for digests ([`digests`]). On AWS it is a schedule, and digests come by a queue. A tick that fails is told to the operator and made up for by the next: each looks minutes ahead.
+//! second somebody looks for digests ([`digests`]). On AWS it is a schedule, and what it announces comes back as pages
+//! ([`handle_page`]). A tick that fails is told to the operator and made up for by the next: each looks minutes ahead.
 
 pub mod digests;
+mod pages;
 
 use std::time::Duration;
 
@@ -16,6 +18,8 @@ use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval},
 };
+
+pub use pages::handle_page;
 
 /// How often.
 const EVERY: Duration = Duration::from_mins(1);

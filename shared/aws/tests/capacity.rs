@@ -17,13 +17,15 @@ use aws_smithy_runtime_api::client::{
     result::ConnectorError,
 };
 use bellhop_core::{
+    Timestamp,
     accept::{Wanted, accept},
     deliver::{LEASE, work},
-    model::{Draft, Recipient, State},
+    model::{Because, Draft, Frozen, Recipient, Schedule, State},
+    plan::Collected,
     ports::{IdempotencyKey, Ports},
     tick::tick,
 };
-use bellhop_testkit::{account, channel, draft, key, name, registration};
+use bellhop_testkit::{acceptance, account, channel, draft, event, key, name, registration};
 use emulated::{
     Deployment, Emulator, Kind,
     wire::{Counting, Fate, Wire, answer, body_of, json_of, with_body},
@@ -189,6 +191,60 @@ async fn an_event_to_ten_registrations_is_one_write_and_one_call_of_the_queue_an
     assert_eq!(metering.take_calls(), calls(&[("PutItem", 21), ("SendMessageBatch", 1)]));
     assert_eq!(metering.take(), Units { reads: 0.0, writes: 21.0, index: 0.0 }, "its text is short");
     assert_eq!(delivered(&deployment).await, 21);
+}
+
+#[tokio::test]
+async fn each_rule_that_collects_an_event_costs_one_more_write() {
+    let (_deployment, ports, counting) = warm().await;
+    for rules in [1, 2] {
+        let mut collected = acceptance(event(&account(), ports.clock.now(), ports.clock.chance()), &[], None);
+        collected.plan.collected = ["daily", "weekly"][..rules].iter().map(|rule| by_rule(rule)).collect();
+        ports.ledger.accept(collected).await.unwrap();
+        assert_eq!(counting.take(), Units { reads: 0.0, writes: f64::from(rules as u8) + 1.0, index: 0.0 }, "entries, event");
+    }
+}
+
+fn by_rule(rule: &str) -> Collected {
+    Collected { rule: name(rule), due_at: Timestamp::UNIX_EPOCH, at_once: false, for_each: false }
+}
+
+#[tokio::test]
+async fn a_digest_costs_two_writes_to_freeze_and_six_to_move_on() {
+    let (_deployment, ports, counting) = warm().await;
+    let hour = Duration::from_hours(1);
+    let now = ports.clock.now();
+    let due = now + hour;
+    let schedule = |version, due| Schedule {
+        account: account(),
+        rule: name("daily"),
+        version,
+        since: now,
+        due,
+        number: 0,
+        frozen: None,
+        flush: None,
+        closing: None,
+        seen: Vec::new(),
+    };
+    assert!(ports.digests.put(&schedule(1, due)).await.unwrap());
+    assert!(ports.digests.put(&schedule(2, due + hour)).await.unwrap(), "its minute has been written");
+    let mut collected = acceptance(event(&account(), now, ports.clock.chance()), &[], None);
+    collected.plan.collected = vec![by_rule("daily")];
+    ports.ledger.accept(collected).await.unwrap();
+    counting.take();
+
+    let frozen = Frozen { since: now, until: now + Duration::from_secs(1), intervals: 1, because: Because::Due };
+    let frozen = Schedule { frozen: Some(frozen), number: 1, ..schedule(3, due + hour) };
+    assert!(ports.digests.freeze(&frozen).await.unwrap());
+    assert_eq!(counting.take().writes, 2.0, "the list, and the schedule that names it");
+
+    let done = Schedule { since: now + Duration::from_secs(1), number: 1, ..schedule(4, due) };
+    assert!(ports.digests.put(&done).await.unwrap());
+    assert_eq!(
+        counting.take().writes,
+        6.0,
+        "the schedule and its places among what is due, in a transaction, which counts twice"
+    );
 }
 
 #[tokio::test]

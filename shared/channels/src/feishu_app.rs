@@ -2,13 +2,11 @@
 //! group.
 //!
 //! Who is named by e-mail or mobile number is looked up first. Each message goes under its delivery's id, by which Feishu
-//! knows a repeated one for an hour. Left out: uploading a picture's bytes; one that is there already goes by its
-//! `image_key`, and one by URL as a link.
+//! knows a repeated one for an hour. A picture's bytes are uploaded first; where Feishu does not take them, the text goes
+//! without. One that is there already goes by its `image_key`, and one by URL as a link.
 //! <https://open.feishu.cn/document/server-docs/im-v1/message/create>
 
 mod spec;
-
-use std::time::Duration;
 
 use bellhop_core::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
@@ -16,17 +14,18 @@ use bellhop_core::{
     model::Format,
     pace::SendRate,
     render::cut,
-    token::{Credential, Secret, Token},
+    token::{Secret, Token},
 };
 use serde_json::{Value, json};
 
 use crate::{
     address,
-    answer::{Answer, Fault, as_error, refused, undocumented, unknown_code},
+    answer::undocumented,
+    ask::{self, Answers, either},
+    feishu::{self, App, FEISHU, LARK, WITHOUT_PICTURE, accepted, is_sendable},
     feishu_bot::{card, post},
     join::Joined,
-    param::{PROXY, required, with_picture},
-    request::post_json_as,
+    param::{PROXY, with_picture},
 };
 
 pub(crate) use spec::SPEC;
@@ -56,20 +55,15 @@ impl Channel for FeishuApp {
     }
 
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        next(cx, &with_picture(cx, message, params), params, so_far).unwrap_or_else(Step::Fail)
+        either(next(cx, &with_picture(cx, message, params), params, Answers::new(so_far)))
     }
 
     fn fetch(&self, _cx: &Context, params: &Params) -> Result<Outgoing, SendError> {
-        fetch(params)
+        Ok(app(params)?.fetch())
     }
 
     fn token(&self, cx: &Context, reply: &Reply) -> Result<Token, SendError> {
-        let answer = accepted(reply, cx.now).map_err(as_error)?;
-        // of this very answer: Feishu gives the same token again while it is good for half an hour
-        match (answer.text("tenant_access_token"), answer.seconds("expire")) {
-            (value, Some(lasts)) if !value.is_empty() => Ok(Token { value: Secret::new(value), lasts }),
-            _ => Err(as_error(undocumented(reply, cx.now))),
-        }
+        feishu::token(cx, reply)
     }
 }
 
@@ -108,61 +102,39 @@ impl<'a> Recipient<'a> {
     }
 }
 
-fn next(cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Result<Step, SendError> {
-    let Some(token) = &cx.token else { return credential(params).map(Step::Token) };
+fn app(params: &Params) -> Result<App<'_>, SendError> {
+    App::of(params, if params.text(spec::REGION.name) == Some("larksuite") { LARK } else { FEISHU })
+}
+
+fn next(cx: &Context, message: &Message, params: &Params, mut answers: Answers) -> Result<Step, Step> {
+    let app = app(params).map_err(Step::Fail)?;
+    let token = ask::token(cx, || Ok(app.credential()))?;
     // an answer can be judged without knowing to whom; a request cannot be made
-    let recipient = Recipient::of(message, params);
-    let (kind, id, so_far) = match (recipient, so_far) {
-        (Ok(Recipient::Id(kind, id)), so_far) => (kind, id.to_owned(), so_far),
-        (Ok(who @ (Recipient::Email(_) | Recipient::Mobile(_))), []) => return Ok(Step::Ask(lookup(&who, params, token))),
-        (Ok(Recipient::Email(_) | Recipient::Mobile(_)), [first, rest @ ..]) => match found(first, cx.now) {
-            Ok(id) => ("open_id", id, rest),
-            Err(step) => return Ok(step),
-        },
-        (Err(error), []) => return Err(error),
-        (Err(_), so_far) => ("open_id", String::new(), so_far),
+    let (kind, id) = match Recipient::of(message, params) {
+        Ok(Recipient::Id(kind, id)) => (kind, id.to_owned()),
+        Ok(who) => ("open_id", answers.to(|| lookup(&app, &who, token), |reply| found(reply, cx.now))?),
+        Err(error) if answers.is_empty() => return Err(Step::Fail(error)),
+        Err(_) => ("open_id", String::new()),
     };
-    Ok(match so_far.last() {
-        Some(reply) => accepted(reply, cx.now).map_or_else(|step| step, |_| Step::Done),
-        None => Step::Call(request(kind, &id, message, params, token)),
-    })
-}
-
-fn url(params: &Params, path: &str) -> String {
-    let host = if params.text(spec::REGION.name) == Some("larksuite") { "open.larksuite.com" } else { "open.feishu.cn" };
-    format!("https://{host}/open-apis/{path}")
-}
-
-fn post_to(params: &Params, path: &str, token: Option<&Secret>, body: &Value) -> Outgoing {
-    let mut outgoing = post_json_as("application/json; charset=utf-8", url(params, path), body);
-    outgoing.headers.extend(token.map(|token| ("authorization".to_owned(), format!("Bearer {}", token.expose()))));
-    Outgoing { proxy: params.text(PROXY.name).map(str::to_owned), ..outgoing }
-}
-
-/// <https://open.feishu.cn/document/server-docs/authentication-management/access-token/tenant_access_token_internal>
-fn fetch(params: &Params) -> Result<Outgoing, SendError> {
-    let (id, secret) = app(params)?;
-    let body = json!({ "app_id": id, "app_secret": secret });
-    Ok(post_to(params, "auth/v3/tenant_access_token/internal", None, &body))
-}
-
-fn app(params: &Params) -> Result<(&str, &str), SendError> {
-    Ok((required(params, spec::APP_ID.name)?.trim(), required(params, spec::APP_SECRET.name)?.trim()))
-}
-
-fn credential(params: &Params) -> Result<Credential, SendError> {
-    let (id, secret) = app(params)?;
-    Ok(Credential::of(&[&url(params, ""), id, secret, params.text(PROXY.name).unwrap_or_default()]))
+    let picture = message.picture.filter(|picture| is_sendable(picture));
+    let uploaded = picture.map(|picture| app.uploaded(cx, token, picture, &mut answers)).transpose()?;
+    let Some(reply) = answers.last() else {
+        let image_key = uploaded.as_ref().and_then(Option::as_deref).or_else(|| params.text(spec::IMAGE_KEY.name));
+        let body = body(&id, message, image_key);
+        return Ok(Step::Call(app.post(&format!("im/v1/messages?receive_id_type={kind}"), token, &body)));
+    };
+    accepted(reply, cx.now)?;
+    Ok(if uploaded == Some(None) { Step::DoneBut(WITHOUT_PICTURE.to_owned()) } else { Step::Done })
 }
 
 /// <https://open.feishu.cn/document/server-docs/contact-v3/user/batch_get_id>
-fn lookup(who: &Recipient, params: &Params, token: &Secret) -> Outgoing {
+fn lookup(app: &App, who: &Recipient, token: &Secret) -> Outgoing {
     let body = match who {
         Recipient::Email(email) => json!({ "emails": [email] }),
         Recipient::Mobile(mobile) => json!({ "mobiles": [mobile] }),
         Recipient::Id(..) => json!({}),
     };
-    post_to(params, "contact/v3/users/batch_get_id?user_id_type=open_id", Some(token), &body)
+    app.post("contact/v3/users/batch_get_id?user_id_type=open_id", token, &body)
 }
 
 /// Whom the lookup found: nobody is a success without an id.
@@ -175,12 +147,6 @@ fn found(reply: &Reply, now: Timestamp) -> Result<String, Step> {
                   addresses of Feishu's own mail are not found, and the person has to be visible to the app";
     let nobody = || Step::Fail(SendError::new(Reason::Rejected, Retry::Never, nobody));
     id.map(str::to_owned).ok_or_else(nobody)
-}
-
-/// The message to somebody of whom the id is known.
-fn request(kind: &str, id: &str, message: &Message, params: &Params, token: &Secret) -> Outgoing {
-    let path = format!("im/v1/messages?receive_id_type={kind}");
-    post_to(params, &path, Some(token), &body(id, message, params.text(spec::IMAGE_KEY.name)))
 }
 
 /// The body, as long as it may be. What a message says is JSON in a text.
@@ -203,47 +169,6 @@ fn body(id: &str, message: &Message, image_key: Option<&str>) -> Value {
     };
     let (joined, most) = if is_text { (Joined::plain(message), MOST_TEXT) } else { (Joined::body(message), MOST_RICH) };
     write(&joined.fit(most, |text| write(text).to_string().len()))
-}
-
-/// The answer, if its code is the one of success. The token's errors ask for another one.
-/// <https://open.feishu.cn/document/server-docs/im-v1/message/create>, <https://open.feishu.cn/document/server-docs/api-call-guide/generic-error-code>
-fn accepted(reply: &Reply, now: Timestamp) -> Result<Answer, Step> {
-    let Some(answer) = Answer::of(reply) else { return Err(undocumented(reply, now)) };
-    let Some(code) = answer.number("code") else { return Err(undocumented(reply, now)) };
-    let (fault, advice) = match code {
-        0 if (200..300).contains(&reply.status) => return Ok(answer),
-        0 => return Err(undocumented(reply, now)),
-        99_991_661 | 99_991_663 | 99_991_664 | 99_991_671 => {
-            let refusal = refused(code, &Fault::Credentials, "Feishu refuses the token, and the one fetched after it");
-            return Err(Step::Renew(as_error(refusal)));
-        }
-        99_991_400 => (Fault::TooFast(reset(reply)), "the app may make 50 calls in a second and 1000 in a minute"),
-        230_020 => (Fault::TooFast(Duration::from_secs(1)), "one person or group gets five messages in a second"),
-        10_003 | 10_014 => (Fault::Credentials, "Feishu refuses the app: check `app_id`, `app_secret` and `region`"),
-        99_991_672 => (
-            Fault::Credentials,
-            "the app lacks a scope: add `im:message:send_as_bot`, and `contact:user.id:readonly` for `email` and `mobile`, then publish a version",
-        ),
-        230_006 => (Fault::Credentials, "the app is no bot: switch the bot on and publish a version"),
-        230_002 => (Fault::Message, "the bot is not in the group: add it there"),
-        230_013 => (Fault::Message, "the app is not available to this person: widen its range and publish a version"),
-        230_018 | 230_035 => (Fault::Message, "the group does not let the bot write"),
-        230_022 | 230_028 => (Fault::Message, "Feishu's audit refuses the text"),
-        230_025 => (Fault::Message, "the text is too long for Feishu"),
-        230_001 | 99_992_351 => {
-            (Fault::Message, "Feishu does not know the recipient or refuses the form: check `receive_id` and `receive_id_type`")
-        }
-        _ => return Err(unknown_code(code, reply, now)),
-    };
-    Err(refused(code, &fault, advice))
-}
-
-/// How long until the app may call again.
-/// <https://open.feishu.cn/document/server-docs/api-call-guide/frequency-control>
-fn reset(reply: &Reply) -> Duration {
-    const MOST: u64 = 3600;
-    let told = reply.header("x-ogw-ratelimit-reset").and_then(|seconds| seconds.trim().parse::<u64>().ok());
-    Duration::from_secs(told.map_or(60, |seconds| seconds.clamp(1, MOST)))
 }
 
 #[cfg(test)]

@@ -1,27 +1,31 @@
 //! A Feishu or Lark group robot: text, post (text with link and picture) or a card for markdown.
 //!
-//! Signed in the body if there is a secret. Left out: uploading a picture's bytes, which takes an app besides the robot; a
-//! picture that is there already goes by its `image_key`, and one by URL as a link.
+//! Signed in the body if there is a secret. A picture's bytes are uploaded by an app, if there is one besides the robot;
+//! where Feishu does not take them, the text goes without. A picture that is there already goes by its `image_key`, and one
+//! by URL as a link.
 //! <https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot>
 
 use std::time::Duration;
 
 use bellhop_core::{
     Code, Problem, SendError, Timestamp,
-    channel::{Context, Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
+    channel::{Channel, Context, Kind, Limit, Limits, Message, Outgoing, Param, Params, Reply, Spec, Step, Unit},
     model::Format,
     pace::SendRate,
     render,
+    token::Token,
 };
 use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::{
     answer::{Answer, Fault, refused, undocumented, unknown_code},
+    ask::{self, Answers, either},
+    feishu::{self, App, FEISHU, LARK, WITHOUT_PICTURE, is_sendable},
     format::as_text,
     join::Joined,
-    param::{INCLUDE_PICTURE, param, required, text},
-    request::{Once, post_json},
+    param::{INCLUDE_PICTURE, param, required, text, with_picture},
+    request::post_json,
     sign,
     template::percent_encoded,
 };
@@ -31,9 +35,6 @@ const MOST_BYTES: usize = 20 * 1024;
 
 /// Of a title that stands by itself; nobody reads more, and the text needs the room.
 const TITLE: Limit = Limit { max: 200, unit: Unit::Chars };
-
-const FEISHU: &str = "open.feishu.cn";
-const LARK: &str = "open.larksuite.com";
 
 /// A hundred a minute, and never more than five a second.
 /// <https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot>
@@ -52,7 +53,7 @@ pub(crate) static SPEC: Spec = Spec {
     },
     shows: &[Format::Markdown, Format::Text],
     address: None,
-    params: &[TOKEN, SECRET, REGION, IMAGE_KEY, INCLUDE_PICTURE],
+    params: &[TOKEN, SECRET, REGION, APP_ID, APP_SECRET, IMAGE_KEY, INCLUDE_PICTURE],
     short: None,
     check,
 };
@@ -91,6 +92,22 @@ const REGION: Param = Param {
     )
 };
 
+const APP_ID: Param = param(
+    "app_id",
+    Kind::Text,
+    text("App ID", "App ID"),
+    text(
+        "Of an app that uploads pictures, since robots cannot: under `Credentials & Basic Info`, <https://open.feishu.cn/app>. It \
+         needs a bot and the scope `im:resource`. Without it, uploaded pictures are left out.",
+        "用于上传图片的应用（机器人自身无法上传）：应用的“凭证与基础信息”页面，<https://open.feishu.cn/app>；应用须开启机器人能力并具有权限 `im:resource`。不填写时不发送上传的图片。",
+    ),
+);
+
+const APP_SECRET: Param = Param {
+    secret: true,
+    ..param("app_secret", Kind::Text, text("App secret", "App Secret"), text("On the same page.", "与 App ID 同一页面。"))
+};
+
 const IMAGE_KEY: Param = Param {
     per_message: true,
     ..param(
@@ -102,12 +119,61 @@ const IMAGE_KEY: Param = Param {
 };
 
 /// The channel `feishu_bot`.
-pub(crate) static SPEAKER: Once = Once { spec: &SPEC, request, judge };
+pub(crate) struct FeishuBot;
+
+impl Channel for FeishuBot {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
+        either(next(cx, &with_picture(cx, message, params), params, Answers::new(so_far)))
+    }
+
+    fn fetch(&self, _cx: &Context, params: &Params) -> Result<Outgoing, SendError> {
+        Ok(App::of(params, robot(params)?.host)?.fetch())
+    }
+
+    fn token(&self, cx: &Context, reply: &Reply) -> Result<Token, SendError> {
+        feishu::token(cx, reply)
+    }
+}
 
 fn check(params: &Params) -> Result<(), Problem> {
-    let robot = Robot::of(params.text(TOKEN.name).unwrap_or_default(), params);
-    let detail = format!("it takes the robot's token, or its whole URL on `{FEISHU}` or `{LARK}`");
-    robot.map(drop).ok_or_else(|| Problem::field(Code::InvalidParams, "params.token", detail))
+    let problem = |name: &str, detail: String| Err(Problem::field(Code::InvalidParams, format!("params.{name}"), detail));
+    if Robot::of(params.text(TOKEN.name).unwrap_or_default(), params).is_none() {
+        return problem(TOKEN.name, format!("it takes the robot's token, or its whole URL on `{FEISHU}` or `{LARK}`"));
+    }
+    match (params.text(APP_ID.name), params.text(APP_SECRET.name)) {
+        (Some(_), None) => {
+            problem(APP_SECRET.name, "an app that uploads pictures has both, `app_id` and `app_secret`".to_owned())
+        }
+        (None, Some(_)) => problem(APP_ID.name, "an app that uploads pictures has both, `app_id` and `app_secret`".to_owned()),
+        (Some(_), Some(_)) | (None, None) => Ok(()),
+    }
+}
+
+fn next(cx: &Context, message: &Message, params: &Params, mut answers: Answers) -> Result<Step, Step> {
+    let robot = robot(params).map_err(Step::Fail)?;
+    let picture = message.picture.filter(|picture| is_sendable(picture) && params.text(APP_ID.name).is_some());
+    let upload = |picture| {
+        let app = App::of(params, robot.host).map_err(Step::Fail)?;
+        app.uploaded(cx, ask::token(cx, || Ok(app.credential()))?, picture, &mut answers)
+    };
+    let uploaded = picture.map(upload).transpose()?;
+    let Some(reply) = answers.last() else {
+        let image_key = uploaded.as_ref().and_then(Option::as_deref).or_else(|| params.text(IMAGE_KEY.name));
+        return Ok(Step::Call(request(cx, &robot, message, params, image_key)));
+    };
+    Ok(match judge(reply, cx.now) {
+        Step::Done if uploaded == Some(None) => Step::DoneBut(WITHOUT_PICTURE.to_owned()),
+        judged => judged,
+    })
+}
+
+fn robot(params: &Params) -> Result<Robot, SendError> {
+    let pasted = required(params, TOKEN.name)?;
+    Ok(Robot::of(pasted, params).unwrap_or_else(|| Robot { host: FEISHU, token: pasted.to_owned() }))
 }
 
 /// Where a robot is, and its token.
@@ -130,9 +196,7 @@ impl Robot {
     }
 }
 
-fn request(cx: &Context, message: &Message, params: &Params) -> Result<Outgoing, SendError> {
-    let pasted = required(params, TOKEN.name)?;
-    let robot = Robot::of(pasted, params).unwrap_or_else(|| Robot { host: FEISHU, token: pasted.to_owned() });
+fn request(cx: &Context, robot: &Robot, message: &Message, params: &Params, image_key: Option<&str>) -> Outgoing {
     let mut signed = Map::new();
     if let Some(secret) = params.text(SECRET.name) {
         let now = cx.now.as_second().to_string();
@@ -140,7 +204,7 @@ fn request(cx: &Context, message: &Message, params: &Params) -> Result<Outgoing,
         signed.insert("timestamp".to_owned(), now.into());
     }
     let url = format!("https://{}/open-apis/bot/v2/hook/{}", robot.host, percent_encoded(&robot.token));
-    Ok(post_json(url, &body(&signed, message, params.text(IMAGE_KEY.name))))
+    post_json(url, &body(&signed, message, image_key))
 }
 
 /// The body, as long as it may be.
@@ -239,7 +303,7 @@ mod tests {
             params["token"] = "t0k".into();
         }
         let job = sample::event(text, fields);
-        let outgoing = sample::request(&SPEAKER, &sample::message(&job), &sample::params(&SPEC, params));
+        let outgoing = sample::request(&FeishuBot, &sample::message(&job), &sample::params(&SPEC, params));
         let Body::Json(body) = outgoing.body else { panic!("not JSON") };
         assert!(body.len() <= MOST_BYTES, "{} bytes", body.len());
         (outgoing.url, serde_json::from_str(&body).unwrap())
@@ -272,6 +336,45 @@ mod tests {
             [{"tag": "img", "image_key": "img_1"}],
         ]);
         assert_eq!(body["content"]["post"]["zh_cn"], json!({"title": "t", "content": content}));
+    }
+
+    #[test]
+    fn a_picture_is_uploaded_by_an_app_if_there_is_one() {
+        let job = sample::event("b", json!({}));
+        let picture = bellhop_core::model::Picture(b"\x89PNG".as_slice().into());
+        let message = Message { picture: Some(&picture), ..sample::message(&job) };
+        let params = |app: Value| {
+            let mut params = json!({"token": "https://open.larksuite.com/open-apis/bot/v2/hook/t0k"});
+            params.as_object_mut().unwrap().extend(app.as_object().unwrap().clone());
+            sample::params(&SPEC, params)
+        };
+        let with_app = params(json!({"app_id": "cli_1", "app_secret": "s3cret"}));
+        let untokened = Context { token: None, ..sample::context() };
+        assert!(matches!(FeishuBot.step(&untokened, &message, &with_app, &[]), Step::Token(_)));
+        assert!(FeishuBot.fetch(&untokened, &with_app).unwrap().url.starts_with("https://open.larksuite.com/open-apis/auth/"));
+        assert!(matches!(FeishuBot.step(&untokened, &message, &params(json!({})), &[]), Step::Call(_)), "robots cannot");
+        assert!(matches!(FeishuBot.step(&untokened, &sample::message(&job), &with_app, &[]), Step::Call(_)), "nothing to upload");
+
+        let step = |so_far: &[Reply]| FeishuBot.step(&sample::context(), &message, &with_app, so_far);
+        let reply = |body: Value| Reply { status: 200, headers: Vec::new(), body: body.to_string().into_bytes() };
+        assert!(matches!(step(&[]), Step::Ask(upload) if upload.url == "https://open.larksuite.com/open-apis/im/v1/images"));
+        let taken = reply(json!({"code": 0, "data": {"image_key": "img_1"}}));
+        let Step::Call(Outgoing { body: Body::Json(body), .. }) = step(std::slice::from_ref(&taken)) else { panic!("not sent") };
+        assert!(body.contains("img_1"), "{body}");
+        assert_eq!(step(&[taken, reply(json!({"code": 0}))]), Step::Done);
+        let refused = reply(json!({"code": 99_991_672}));
+        let Step::Call(Outgoing { body: Body::Json(body), .. }) = step(std::slice::from_ref(&refused)) else {
+            panic!("not sent")
+        };
+        assert!(body.contains("\"text\""), "{body}");
+        assert!(matches!(step(&[refused, reply(json!({"code": 0}))]), Step::DoneBut(_)));
+        assert!(matches!(step(&[reply(json!({"code": 99_991_663}))]), Step::Renew(_)));
+    }
+
+    #[test]
+    fn half_an_app_is_none() {
+        let half = sample::params(&SPEC, json!({"token": "t0k", "app_id": "cli_1"}));
+        assert_eq!(check(&half).unwrap_err().field.as_deref(), Some("params.app_secret"));
     }
 
     #[test]

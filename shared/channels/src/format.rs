@@ -6,6 +6,7 @@
 //! one provider alone has (its file).
 
 pub(crate) mod dialects;
+mod enough;
 pub(crate) mod markdown;
 pub(crate) mod page;
 pub(crate) mod rich;
@@ -19,7 +20,8 @@ use bellhop_core::{
     render::{self, length},
 };
 use dialects::{HTML, MARKDOWN, PLAIN};
-use rich::Rich;
+use enough::Enough;
+use rich::{Dialect, Rich};
 
 use crate::html;
 
@@ -28,10 +30,9 @@ pub(crate) fn message<'a>(job: &'a Job, spec: &Spec, picture: Option<&'a Picture
     let event = &*job.event;
     let format = nearest(event.format, spec.shows);
     let (_, text) = event.said_to(job.delivery);
-    let body = converted(text, event.format, format);
     let body = match spec.limits.body {
-        Some(limit) => shorten(&body, format, limit),
-        None => body,
+        Some(limit) => shorten(&converted(text, event.format, format, Enough::over(limit)), format, limit),
+        None => converted(text, event.format, format, Enough::ALL),
     };
     Message { body, format, ..render::message(job, spec, picture) }
 }
@@ -46,30 +47,34 @@ fn nearest(written: Format, shown: &[Format]) -> Format {
     by_loss.into_iter().find(|format| shown.contains(format)).unwrap_or(Format::Text)
 }
 
-/// A text in another format.
-fn converted(text: &str, from: Format, to: Format) -> String {
+/// A text in another format, or enough of it.
+fn converted(text: &str, from: Format, to: Format, enough: Enough) -> String {
     match (from, to) {
         (Format::Text, Format::Text) | (Format::Markdown, Format::Markdown) | (Format::Html, Format::Html) => text.to_owned(),
-        (Format::Text, Format::Markdown) => markdown::literal(text),
-        (Format::Text, Format::Html) => html::lines(text),
-        (Format::Markdown, Format::Html) => markdown::to_html(text),
-        (Format::Markdown | Format::Html, Format::Text) => read(text, from).write(&PLAIN),
-        (Format::Html, Format::Markdown) => read(text, from).write(&MARKDOWN),
+        (Format::Text, Format::Markdown) => markdown::literal(enough.of(text)),
+        (Format::Text, Format::Html) => html::lines(enough.of(text)),
+        (Format::Markdown, Format::Html) => markdown::to_html_until(text, enough),
+        (Format::Markdown | Format::Html, Format::Text) => enough_of(text, from, enough).write(&PLAIN),
+        (Format::Html, Format::Markdown) => enough_of(text, from, enough).write(&MARKDOWN),
     }
 }
 
 /// A text with its formatting apart.
 pub(crate) fn read(text: &str, format: Format) -> Rich {
+    enough_of(text, format, Enough::ALL)
+}
+
+fn enough_of(text: &str, format: Format, enough: Enough) -> Rich {
     match format {
-        Format::Text => Rich::plain(text),
-        Format::Markdown => page::read(&markdown::to_html(text)),
-        Format::Html => page::read(text),
+        Format::Text => Rich::plain(enough.of(text)),
+        Format::Markdown => page::read(&markdown::to_html_until(text, enough), enough),
+        Format::Html => page::read(text, enough),
     }
 }
 
 /// A message's body as plain text, for places that show nothing else.
 pub(crate) fn as_text(message: &Message) -> String {
-    converted(&message.body, message.format, Format::Text)
+    converted(&message.body, message.format, Format::Text, Enough::ALL)
 }
 
 /// A text within a limit, ending in `…` if something had to go; it stays what it is, and nothing in it is torn.
@@ -79,16 +84,22 @@ pub(crate) fn shorten(text: &str, format: Format, limit: Limit) -> String {
     }
     match format {
         Format::Text => render::shorten(text, limit),
-        Format::Markdown | Format::Html => fitting(text, format, |text| length(text, limit.unit) <= limit.max),
+        Format::Markdown | Format::Html => {
+            let read = enough_of(text, format, Enough::over(limit));
+            read.write_fitting(dialect(format), |text| length(text, limit.unit) <= limit.max)
+        }
     }
 }
 
 /// As much of a text as fits; likewise.
 pub(crate) fn fitting(text: &str, format: Format, fits: impl Fn(&str) -> bool) -> String {
-    let dialect = match format {
+    read(text, format).write_fitting(dialect(format), fits)
+}
+
+fn dialect(format: Format) -> &'static Dialect {
+    match format {
         Format::Text => &PLAIN,
         Format::Markdown => &MARKDOWN,
         Format::Html => &HTML,
-    };
-    read(text, format).write_fitting(dialect, fits)
+    }
 }

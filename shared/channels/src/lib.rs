@@ -5,18 +5,19 @@
 //! [`bellhop_core::channel::Channel`], a pure function from message, parameters and the answers so far to the next step. Who
 //! takes [`SPECS`] alone is not linked with anything that speaks. What several channels share lies in files named after what
 //! it is: `template` (texts into a template, in one pass), `sign` (signatures), `verdict` (what an HTTP status means),
-//! `answer` (what an answer in JSON says), `format` (what was written, as the channel shows it), `join` (title, text, picture
+//! `answer` (what an answer in JSON says), `ask` (what goes before a message), `feishu` (an app's calls), `format` (what was written, as the channel shows it), `join` (title, text, picture
 //! and link in one text), `html` (texts in HTML), `bodies` (a mail as text and HTML), `request` (one request, and its answer),
 //! `header`, `address` and `mailbox` (what a tenant writes).
 //!
 //! Promises: no I/O, no clock, no chance but the context's; no panic, whatever was stored or answered; only what a provider
-//! documents as success is success; no secret in an error. `tests/every_channel.rs` walks [`ALL`] for this, so that a new
+//! documents as success is success; no secret in an error. `tests/every_channel` walks [`ALL`] for this, so that a new
 //! channel is tested before its own first test. Left to others: making the request (`shared/egress`), trying again
 //! (`bellhop_core::deliver`).
 
 mod address;
 mod aliyun_sms;
 mod answer;
+mod ask;
 mod bark;
 mod bodies;
 mod custom;
@@ -24,6 +25,7 @@ mod dingtalk;
 mod discord;
 mod email;
 mod fcm;
+mod feishu;
 mod feishu_app;
 mod feishu_bot;
 mod format;
@@ -108,10 +110,10 @@ pub const ALL: Catalog = Catalog {
         &email::Email,
         &fcm::Fcm,
         &feishu_app::FeishuApp,
-        &feishu_bot::SPEAKER,
+        &feishu_bot::FeishuBot,
         &gotify::SPEAKER,
         &mailgun::SPEAKER,
-        &matrix::SPEAKER,
+        &matrix::Matrix,
         &ntfy::SPEAKER,
         &onebot::OneBot,
         &pushdeer::SPEAKER,

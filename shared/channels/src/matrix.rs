@@ -1,25 +1,28 @@
-//! A Matrix room: a message in plain text and in HTML.
+//! A Matrix room: a message in plain text and in HTML, below a picture if there is one.
 //!
+//! A picture's bytes are uploaded first; where the server does not take them, the text goes without.
 //! The delivery's id is the transaction's, so that an attempt whose outcome is unknown can be made again without a second
 //! message. <https://spec.matrix.org/latest/client-server-api/#put_matrixclientv3roomsroomidsendeventtypetxnid>
 
 use std::time::Duration;
 
 use bellhop_core::{
-    Problem, SendError, Timestamp,
-    channel::{Context, Kind, Limit, Limits, Message, Method, Outgoing, Param, Params, Reply, Spec, Step, Unit},
-    model::Format,
+    Problem, Retry, SendError, Timestamp,
+    channel::{Body, Channel, Context, Kind, Limit, Limits, Message, Method, Outgoing, Param, Params, Reply, Spec, Step, Unit},
+    model::{Format, Picture},
 };
 use serde_json::{Value, json};
 
 use crate::{
     address,
     answer::{Answer, Fault, refused_as, undocumented},
+    ask::{Answers, either},
+    email::picture_type,
     format::as_text,
     html,
     join::Joined,
-    param::{INCLUDE_PICTURE, param, required, text},
-    request::{Once, post_json},
+    param::{INCLUDE_PICTURE, param, required, text, with_picture},
+    request::post_json,
     template::percent_encoded,
 };
 
@@ -79,22 +82,85 @@ const ROOM_ID: Param = Param {
 };
 
 /// The channel `matrix`.
-pub(crate) static SPEAKER: Once = Once { spec: &SPEC, request, judge };
+pub(crate) struct Matrix;
+
+impl Channel for Matrix {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
+        either(next(cx, &with_picture(cx, message, params), params, Answers::new(so_far)))
+    }
+}
+
+fn next(cx: &Context, message: &Message, params: &Params, mut answers: Answers) -> Result<Step, Step> {
+    let upload = message.picture.map(|picture| upload(picture, params)).transpose().map_err(Step::Fail)?;
+    let uploaded = upload.map(|upload| answers.to(|| upload, |reply| uploaded(reply, cx.now))).transpose()?;
+    let Some(reply) = answers.last() else {
+        let address = uploaded.as_ref().and_then(Option::as_deref);
+        return Ok(request(cx, message, params, address).map_or_else(Step::Fail, Step::Call));
+    };
+    Ok(match judge(reply, cx.now) {
+        Step::Done if uploaded == Some(None) => Step::DoneBut("without the picture, which the server did not take".to_owned()),
+        judged => judged,
+    })
+}
+
+/// <https://spec.matrix.org/latest/client-server-api/#post_matrixmediav3upload>
+fn upload(picture: &Picture, params: &Params) -> Result<Outgoing, SendError> {
+    let (media_type, name) = picture_type(&picture.0);
+    let headers = vec![("content-type".to_owned(), media_type.to_owned()), authorization(params)?];
+    let url = address::below(required(params, HOMESERVER.name)?, &format!("_matrix/media/v3/upload?filename={name}"));
+    Ok(Outgoing { method: Method::Post, url, headers, body: Body::Raw(picture.0.to_vec()), proxy: None })
+}
+
+/// Where the picture is now; none if the server does not take it, which is no reason to withhold the text.
+fn uploaded(reply: &Reply, now: Timestamp) -> Result<Option<String>, Step> {
+    let address = Answer::of(reply).map(|answer| answer.text("content_uri").to_owned());
+    match (address.filter(|address| reply.status == 200 && address.starts_with("mxc://")), judge(reply, now)) {
+        (Some(address), _) => Ok(Some(address)),
+        (None, Step::Fail(error)) if error.retry == Retry::Never => Ok(None),
+        (None, Step::Done) => Err(undocumented(reply, now)), // of a message, and not of a picture
+        (None, step) => Err(step),
+    }
+}
+
+fn authorization(params: &Params) -> Result<(String, String), SendError> {
+    Ok(("authorization".to_owned(), format!("Bearer {}", required(params, ACCESS_TOKEN.name)?.trim())))
+}
 
 fn check(params: &Params) -> Result<(), Problem> {
     address::check_base(params, &HOMESERVER)
 }
 
-fn request(cx: &Context, message: &Message, params: &Params) -> Result<Outgoing, SendError> {
+fn request(cx: &Context, message: &Message, params: &Params, picture: Option<&str>) -> Result<Outgoing, SendError> {
     let room = percent_encoded(required(params, ROOM_ID.name)?.trim());
     let transaction = percent_encoded(&message.id.clone().unwrap_or_else(|| cx.nonce("txn_id", 32)));
     let path = format!("_matrix/client/v3/rooms/{room}/send/m.room.message/{transaction}");
-    let size = |text: &str| content(message, text).to_string().len();
-    let text = Joined::body(message).fit(MOST_BYTES, size);
+    let write = |text: &str| match picture {
+        Some(address) => below_picture(content(message, text), address, message),
+        None => content(message, text),
+    };
+    let text = Joined::body(message).fit(MOST_BYTES, |text| write(text).to_string().len());
     let url = address::below(required(params, HOMESERVER.name)?, &path);
-    let mut outgoing = Outgoing { method: Method::Put, ..post_json(url, &content(message, &text)) };
-    outgoing.headers.push(("authorization".to_owned(), format!("Bearer {}", required(params, ACCESS_TOKEN.name)?.trim())));
+    let mut outgoing = Outgoing { method: Method::Put, ..post_json(url, &write(&text)) };
+    outgoing.headers.push(authorization(params)?);
     Ok(outgoing)
+}
+
+/// The same as the caption of an uploaded picture. <https://spec.matrix.org/latest/client-server-api/#media-captions>
+fn below_picture(mut content: Value, address: &str, message: &Message) -> Value {
+    let bytes = message.picture.map(|picture| &*picture.0).unwrap_or_default();
+    let (media_type, name) = picture_type(bytes);
+    if content["body"] == "" {
+        content = json!({ "body": name }); // without a caption
+    }
+    content["msgtype"] = "m.image".into();
+    content["filename"] = name.into();
+    content["url"] = address.into();
+    content["info"] = json!({ "mimetype": media_type, "size": bytes.len() });
+    content
 }
 
 /// The event's content with this text. <https://spec.matrix.org/latest/client-server-api/#mtext>
@@ -144,7 +210,7 @@ fn wait(answer: &Answer) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use bellhop_core::{Reason, Retry, channel::Body};
+    use bellhop_core::Reason;
     use proptest::prelude::*;
 
     use super::*;
@@ -153,7 +219,7 @@ mod tests {
     fn sent(text: &str, fields: Value) -> Outgoing {
         let params = json!({"homeserver": "https://e.com/", "access_token": "t", "room_id": "!r:e.com"});
         let job = sample::event(text, fields);
-        sample::request(&SPEAKER, &crate::format::message(&job, &SPEC, None), &sample::params(&SPEC, params))
+        sample::request(&Matrix, &crate::format::message(&job, &SPEC, None), &sample::params(&SPEC, params))
     }
 
     fn body(text: &str, fields: Value) -> Value {
@@ -172,6 +238,36 @@ mod tests {
         assert!(
             sent("b", json!({})).url.starts_with("https://e.com/_matrix/client/v3/rooms/%21r%3Ae.com/send/m.room.message/dlv_")
         );
+    }
+
+    #[test]
+    fn a_picture_is_uploaded_first_and_the_text_is_its_caption_or_goes_without_it() {
+        let params = sample::params(&SPEC, json!({"homeserver": "https://e.com/", "access_token": "t", "room_id": "!r:e.com"}));
+        let picture = Picture(b"\x89PNG".as_slice().into());
+        let sent = |text: &str, so_far: &[Reply]| {
+            let job = sample::event(text, json!({}));
+            Matrix.step(&sample::context(), &crate::format::message(&job, &SPEC, Some(&picture)), &params, so_far)
+        };
+        let reply = |status, body: Value| Reply { status, headers: Vec::new(), body: body.to_string().into_bytes() };
+        let content = |step: Step| match step {
+            Step::Call(Outgoing { body: Body::Json(body), .. }) => serde_json::from_str::<Value>(&body).unwrap(),
+            step => panic!("{step:?}"),
+        };
+        let Step::Ask(upload) = sent("b", &[]) else { panic!("no upload") };
+        assert_eq!(upload.url, "https://e.com/_matrix/media/v3/upload?filename=picture.png");
+        assert!(upload.body == Body::Raw(b"\x89PNG".to_vec()));
+        let taken = reply(200, json!({"content_uri": "mxc://e.com/1"}));
+        let image = json!({"msgtype": "m.image", "body": "b", "format": "org.matrix.custom.html", "formatted_body": "b",
+            "filename": "picture.png", "url": "mxc://e.com/1", "info": {"mimetype": "image/png", "size": 4}});
+        assert_eq!(content(sent("b", std::slice::from_ref(&taken))), image);
+        assert_eq!(content(sent("", std::slice::from_ref(&taken)))["body"], "picture.png");
+        assert_eq!(sent("b", &[taken, reply(200, json!({"event_id": "$1"}))]), Step::Done);
+        let refused = reply(413, json!({"errcode": "M_TOO_LARGE"}));
+        assert_eq!(content(sent("b", std::slice::from_ref(&refused)))["msgtype"], "m.text");
+        assert!(matches!(sent("b", &[refused, reply(200, json!({"event_id": "$1"}))]), Step::DoneBut(_)));
+        for (status, body) in [(500, json!({})), (200, json!({"event_id": "$1"})), (200, json!({}))] {
+            assert!(matches!(sent("b", &[reply(status, body)]), Step::Fail(_)));
+        }
     }
 
     #[test]

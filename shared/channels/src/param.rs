@@ -76,3 +76,10 @@ pub(crate) fn with_picture<'a>(cx: &'a Context, message: &Message<'a>, params: &
     let accounts = cx.default_image_url.as_deref().filter(|_| is_wanted);
     Message { image_url: own.image_url.or(accounts), ..own }
 }
+
+/// The message with the account's picture where it has none, for channels that hand the whole event on: whether the event's
+/// own is shown is the receiver's business.
+pub(crate) fn with_default_picture<'a>(cx: &'a Context, message: &Message<'a>, params: &'a Params) -> Message<'a> {
+    let image_url = message.image_url.or_else(|| with_picture(cx, message, params).image_url);
+    Message { image_url, ..message.clone() }
+}

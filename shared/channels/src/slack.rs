@@ -31,7 +31,11 @@ const MOST_CHARS: usize = 40_000;
 pub(crate) static SPEC: Spec = Spec {
     id: "slack",
     label: text("Slack", "Slack"),
-    help: text("Posts to a Slack channel by an incoming webhook.", "通过传入 Webhook 发送到 Slack 频道。"),
+    help: text(
+        "Posts to a Slack channel by an incoming webhook. Those take no files: a picture goes as a link to its URL, and one that \
+         is uploaded with the message is left out.",
+        "通过传入 Webhook 发送到 Slack 频道。Webhook 不能上传文件：图片以其地址的链接发送，随消息上传的图片不发送。",
+    ),
     docs: "https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks",
     limits: Limits {
         title: Some(Limit { max: 1000, unit: Unit::Chars }), // so that it leaves room for the text

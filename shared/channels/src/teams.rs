@@ -26,7 +26,11 @@ const MOST_BYTES: usize = 28 * 1024;
 pub(crate) static SPEC: Spec = Spec {
     id: "teams",
     label: text("Microsoft Teams", "Microsoft Teams"),
-    help: text("Posts a card to Teams by a workflow's webhook.", "通过工作流的 Webhook 将卡片发送到 Teams。"),
+    help: text(
+        "Posts a card to Teams by a workflow's webhook. Cards of 28 KiB have no room for files: a picture is shown by its URL, and \
+         one that is uploaded with the message is left out.",
+        "通过工作流的 Webhook 将卡片发送到 Teams。卡片上限为 28 KiB，不能携带文件：图片按其地址显示，随消息上传的图片不发送。",
+    ),
     docs: "https://learn.microsoft.com/en-us/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook",
     limits: Limits {
         title: Some(Limit { max: 1000, unit: Unit::Chars }), // so that it leaves room for the text

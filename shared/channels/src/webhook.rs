@@ -17,7 +17,7 @@ use bellhop_core::{
 use crate::{
     address,
     header::{self, Headers},
-    param::PROXY,
+    param::{PROXY, with_default_picture},
     sign::{self, NotASecret, StandardKeys},
     template::Texts,
     verdict,
@@ -41,7 +41,7 @@ impl Channel for Webhook {
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
         match so_far.last() {
             Some(reply) => verdict::by_status(reply, cx.now),
-            None => request(cx, message, params).map_or_else(Step::Fail, Step::Call),
+            None => request(cx, &with_default_picture(cx, message, params), params).map_or_else(Step::Fail, Step::Call),
         }
     }
 }

@@ -15,7 +15,7 @@ use bellhop_core::{
 use crate::{
     address,
     header::{self, Headers},
-    param::{INCLUDE_PICTURE, param, required, text},
+    param::{INCLUDE_PICTURE, param, required, text, with_default_picture},
     template::{Texts, is_json},
     verdict,
     webhook::body,
@@ -103,10 +103,11 @@ impl Channel for WebSocket {
     }
 
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        match so_far.last() {
-            Some(reply) => unopened(verdict::by_status(reply, cx.now), reply.status),
-            None => frame(cx, message, params).map_or_else(Step::Fail, |frame| Step::Socket(Box::new(frame))),
+        if let Some(reply) = so_far.last() {
+            return unopened(verdict::by_status(reply, cx.now), reply.status);
         }
+        let frame = frame(cx, &with_default_picture(cx, message, params), params);
+        frame.map_or_else(Step::Fail, |frame| Step::Socket(Box::new(frame)))
     }
 
     fn closed(&self, code: Option<u16>) -> Result<Receipt, SendError> {

@@ -21,6 +21,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     address,
     answer::{Answer, Fault, as_error, refused, undocumented, unknown_code},
+    ask::{self, Answers, either},
     format::{self, markdown},
     html,
     join::Joined,
@@ -54,7 +55,7 @@ impl Channel for WecomApp {
     }
 
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        next(cx, &with_picture(cx, message, params), params, so_far).unwrap_or_else(Step::Fail)
+        either(next(cx, &with_picture(cx, message, params), params, Answers::new(so_far)))
     }
 
     fn fetch(&self, _cx: &Context, params: &Params) -> Result<Outgoing, SendError> {
@@ -92,24 +93,22 @@ fn ids(params: &Params, param: &Param) -> String {
     params.list(param.name).iter().map(|item| item.trim()).collect::<Vec<_>>().join("|")
 }
 
-fn next(cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Result<Step, SendError> {
-    let Some(token) = &cx.token else { return credential(params).map(Step::Token) };
+fn next(cx: &Context, message: &Message, params: &Params, mut answers: Answers) -> Result<Step, Step> {
+    let token = ask::token(cx, || credential(params))?;
     let upload = upload(cx, message, params, token);
-    let (media, so_far) = match (upload, so_far) {
-        (Some(upload), []) => return Ok(Step::Ask(upload)),
-        (Some(_), [first, rest @ ..]) => match uploaded(first, cx.now) {
-            Ok(media) => (media, rest),
-            Err(step) => return Ok(step),
-        },
-        (None, so_far) => (None, so_far),
-    };
-    Ok(match so_far.last() {
+    let media = upload.map(|upload| answers.to(|| upload, |reply| uploaded(reply, cx.now))).transpose()?.flatten();
+    Ok(match answers.last() {
         Some(reply) => judge(reply, cx.now),
-        None => Step::Call(call(params, "message/send", token, |url| {
-            let mut body = recipients(message, params)?;
-            body.extend(content(message, params, media.as_deref())?);
-            Ok(post_json(url, &Value::Object(body)))
-        })?),
+        None => send(message, params, token, media.as_deref()).map_or_else(Step::Fail, Step::Call),
+    })
+}
+
+/// The request that sends the message.
+fn send(message: &Message, params: &Params, token: &Secret, media: Option<&str>) -> Result<Outgoing, SendError> {
+    call(params, "message/send", token, |url| {
+        let mut body = recipients(message, params)?;
+        body.extend(content(message, params, media)?);
+        Ok(post_json(url, &Value::Object(body)))
     })
 }
 

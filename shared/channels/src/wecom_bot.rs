@@ -23,7 +23,7 @@ use crate::{
     answer::{Answer, Fault, refused, undocumented, unknown_code},
     format::as_text,
     join::Joined,
-    param::{INCLUDE_PICTURE, param, required, text, with_own_picture},
+    param::{INCLUDE_PICTURE, param, required, text, with_own_picture, with_picture},
     request::post_json,
     sign::hex,
     template::percent_encoded,
@@ -118,8 +118,7 @@ impl Channel for WecomBot {
 
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
         match so_far.last().map(|reply| judge(reply, cx.now)) {
-            // the account's picture would make a card of every message with a link, and a card holds little text
-            None | Some(Step::Done) => match bodies(&with_own_picture(message, params), params).get(so_far.len()) {
+            None | Some(Step::Done) => match bodies(&pictured(cx, message, params), params).get(so_far.len()) {
                 Some(body) => request(body, params).map_or_else(Step::Fail, Step::Call),
                 None => Step::Done,
             },
@@ -141,6 +140,17 @@ fn request(body: &Value, params: &Params) -> Result<Outgoing, SendError> {
     let pasted = required(params, KEY.name)?;
     let key = address::token(pasted, HOST, KEY.name).unwrap_or_else(|_| pasted.to_owned());
     Ok(post_json(format!("https://{HOST}/cgi-bin/webhook/send?key={}", percent_encoded(&key)), body))
+}
+
+/// The message with its picture. The account's goes along only where it takes nothing away: not where it would make a card of
+/// a text that does not fit onto one, nor the markdown that mentions nobody of one that does.
+fn pictured<'a>(cx: &'a Context, message: &Message<'a>, params: &'a Params) -> Message<'a> {
+    let own = with_own_picture(message, params);
+    let takes_nothing_away = match own.format {
+        Format::Markdown => own.url.is_none() && params.number(MARKDOWN_VERSION.name) == Some(2),
+        Format::Text | Format::Html => own.url.is_none() || own.body.len() <= NEWS_TEXT.max,
+    };
+    if own.image_url.is_none() && takes_nothing_away { with_picture(cx, message, params) } else { own }
 }
 
 /// What is sent, one after the other.
@@ -258,6 +268,22 @@ mod tests {
         assert_eq!(kind(step(&[reply(OK)])), "image");
         assert_eq!(step(&[reply(OK), reply(OK)]), Step::Done);
         assert!(matches!(step(&[reply(r#"{"errcode":45009}"#)]), Step::Fail(_)));
+    }
+
+    #[test]
+    fn the_accounts_picture_goes_along_where_it_takes_nothing_away() {
+        let cx = Context { default_image_url: Some("https://e.com/own.png".to_owned()), ..sample::context() };
+        let sent = |text: &str, fields: Value, version: u8| {
+            let job = sample::event(text, fields);
+            let params = sample::params(&SPEC, json!({"key": "k", "markdown_version": version}));
+            bodies(&pictured(&cx, &sample::message(&job), &params), &params).remove(0)
+        };
+        assert_eq!(sent("b", json!({}), 1)["text"]["content"], "b\n\nhttps://e.com/own.png");
+        assert_eq!(sent("b", json!({"url": "https://e.com/"}), 1)["news"]["articles"][0]["picurl"], "https://e.com/own.png");
+        assert_eq!(sent(&"b".repeat(600), json!({"url": "https://e.com/"}), 1)["msgtype"], "text");
+        assert_eq!(sent("b", json!({"format": "markdown"}), 1)["markdown"]["content"], "b");
+        let markdown = sent("b", json!({"format": "markdown"}), 2);
+        assert_eq!(markdown["markdown_v2"]["content"], "b\n\n![](https://e.com/own.png)");
     }
 
     #[test]

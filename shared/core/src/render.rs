@@ -80,7 +80,11 @@ fn beginning<'a>(text: &'a str, pieces: impl Iterator<Item = &'a str>, limit: Li
 
 /// How much `text` counts for a provider.
 pub fn length(text: &str, unit: Unit) -> usize {
-    text.chars().map(|character| size(character, unit)).sum()
+    match unit {
+        Unit::Bytes => text.len(),
+        Unit::Chars => text.chars().count(),
+        Unit::Utf16 => text.encode_utf16().count(),
+    }
 }
 
 fn size(character: char, unit: Unit) -> usize {

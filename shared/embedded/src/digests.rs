@@ -31,6 +31,9 @@ struct Mark {
     seq: i64,
 }
 
+/// Those of the digest before, and of the last.
+type Marks = (Mark, Mark);
+
 #[async_trait]
 impl Digests for Store {
     async fn get(&self, account: &AccountId, rule: &Name) -> Result<Option<Schedule>, StoreError> {
@@ -73,7 +76,9 @@ impl Digests for Store {
                 let page = self.readers.read(move |connection| page(connection, find, (&account, &rule), bounds, after)).await?;
                 let is_last = page.len() < PAGE;
                 after = page.last().map_or(after, |(at, seq, _)| (*at, *seq));
-                page.into_iter().for_each(|(_, _, entry)| visit(entry));
+                for (_, _, entry) in page {
+                    visit(entry);
+                }
                 if is_last {
                     break;
                 }
@@ -151,7 +156,7 @@ pub(crate) fn collect(tx: &mut Tx<'_>, event: &Event, plan: &Plan) -> Result<(),
 }
 
 /// A rule's schedule, and where its digests end: the one before, and the last.
-fn get(connection: &Connection, account: &AccountId, rule: &Name) -> Result<Option<(Schedule, (Mark, Mark))>, Fault> {
+fn get(connection: &Connection, account: &AccountId, rule: &Name) -> Result<Option<(Schedule, Marks)>, Fault> {
     let mut find = connection
         .prepare_cached("SELECT body, before_until, before_seq, until, seq FROM schedules WHERE account = ?1 AND rule = ?2")?;
     let read = |row: &Row<'_>| {

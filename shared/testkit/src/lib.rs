@@ -20,7 +20,7 @@ mod tokened;
 
 pub use make::{acceptance, account, channel, draft, event, key, name, one_a_minute, planned, registration};
 pub use memory::Memory;
-pub use probe::{CATALOG, probe_rate};
+pub use probe::{BARE, CATALOG, probe_rate};
 pub use provider::{Answer, Provider};
 pub use rig::{Rig, Silent, ports};
 pub use sim::{Dice, Sim};

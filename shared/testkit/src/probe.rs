@@ -20,6 +20,20 @@ const fn text(text: &'static str) -> Text {
     Text { en: text, zh: text }
 }
 
+/// What a channel declares that takes texts and nothing else, for tests with a channel of their own.
+pub static BARE: Spec = Spec {
+    id: "probe",
+    label: text("Bare"),
+    help: text("For tests"),
+    docs: "https://bare.invalid/",
+    limits: Limits { title: None, body: None, part: None, rate: None },
+    shows: &[Format::Text],
+    address: None,
+    params: &[],
+    short: None,
+    check: unchecked,
+};
+
 static SPEC: Spec = Spec {
     id: "probe",
     label: text("Probe"),

@@ -9,34 +9,16 @@ use std::{
 use async_trait::async_trait;
 use bellhop_core::{
     Reason, Retry, SendError,
-    channel::{Body, Catalog, Channel, Context, Limits, Message, Method, Outgoing, Params, Reply, Spec, Step, Text, unchecked},
-    model::Format,
+    channel::{Body, Catalog, Channel, Context, Message, Method, Outgoing, Params, Reply, Spec, Step},
     ports::{Http, Sent, Transport, TransportError},
     render,
     token::{Credential, Secret, Token},
 };
 
-use crate::Provider;
-
-const fn text(text: &'static str) -> Text {
-    Text { en: text, zh: text }
-}
-
-static SPEC: Spec = Spec {
-    id: "probe",
-    label: text("Tokened"),
-    help: text("For tests"),
-    docs: "https://tokened.invalid/",
-    limits: Limits { title: None, body: None, part: None, rate: None },
-    shows: &[Format::Text],
-    address: None,
-    params: &[],
-    short: None,
-    check: unchecked,
-};
+use crate::{BARE, Provider};
 
 /// The channel `probe`, as if its provider wanted tokens.
-pub const TOKENED: Catalog = Catalog { specs: &[&SPEC], speakers: &[&Tokened], render: render::message };
+pub const TOKENED: Catalog = Catalog { specs: &[&BARE], speakers: &[&Tokened], render: render::message };
 
 const TOKENS: &str = "https://tokened.invalid/token";
 
@@ -48,7 +30,7 @@ fn outgoing(method: Method, url: &str, headers: Vec<(String, String)>) -> Outgoi
 
 impl Channel for Tokened {
     fn spec(&self) -> &'static Spec {
-        &SPEC
+        &BARE
     }
 
     fn step(&self, cx: &Context, _message: &Message, _params: &Params, so_far: &[Reply]) -> Step {

@@ -2,39 +2,22 @@
 
 use bellhop_core::{
     accept::{Wanted, accept},
-    channel::{Body, Catalog, Channel, Context, Limits, Message, Method, Outgoing, Params, Reply, Spec, Step, Text, unchecked},
+    channel::{Body, Catalog, Channel, Context, Message, Method, Outgoing, Params, Reply, Spec, Step},
     deliver::{LEASE, deliver},
-    model::{Delivery, Format, Outcome, State},
+    model::{Delivery, Outcome, State},
     ports::Ports,
     render,
 };
-use bellhop_testkit::{Answer, Provider, Rig, account, channel, draft, registration};
+use bellhop_testkit::{Answer, BARE, Provider, Rig, account, channel, draft, registration};
 
-const fn text(text: &'static str) -> Text {
-    Text { en: text, zh: text }
-}
-
-static SPEC: Spec = Spec {
-    id: "probe",
-    label: text("Asking"),
-    help: text("For tests"),
-    docs: "https://asking.invalid/",
-    limits: Limits { title: None, body: None, part: None, rate: None },
-    shows: &[Format::Text],
-    address: None,
-    params: &[],
-    short: None,
-    check: unchecked,
-};
-
-const CATALOG: Catalog = Catalog { specs: &[&SPEC], speakers: &[&Asking], render: render::message };
+const CATALOG: Catalog = Catalog { specs: &[&BARE], speakers: &[&Asking], render: render::message };
 
 /// Looks its recipient up, then sends.
 struct Asking;
 
 impl Channel for Asking {
     fn spec(&self) -> &'static Spec {
-        &SPEC
+        &BARE
     }
 
     fn step(&self, _cx: &Context, message: &Message, _params: &Params, so_far: &[Reply]) -> Step {

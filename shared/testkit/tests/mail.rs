@@ -3,40 +3,23 @@
 use bellhop_core::{
     Reason, Retry, SendError,
     accept::{Wanted, accept},
-    channel::{Catalog, Channel, Context, Limits, Message, Params, Reply, Spec, Step, Text, unchecked},
+    channel::{Catalog, Channel, Context, Message, Params, Reply, Spec, Step},
     deliver::{LEASE, deliver},
     mail::{Mail, Mailed, Receipt, Server, Tls},
-    model::{Attempt, Delivery, Format, Outcome, State},
+    model::{Attempt, Delivery, Outcome, State},
     ports::Ports,
     render,
 };
-use bellhop_testkit::{Answer, Provider, Rig, account, channel, draft, registration};
+use bellhop_testkit::{Answer, BARE, Provider, Rig, account, channel, draft, registration};
 
-const fn text(text: &'static str) -> Text {
-    Text { en: text, zh: text }
-}
-
-static SPEC: Spec = Spec {
-    id: "probe",
-    label: text("Letter"),
-    help: text("For tests"),
-    docs: "https://letter.invalid/",
-    limits: Limits { title: None, body: None, part: None, rate: None },
-    shows: &[Format::Text],
-    address: None,
-    params: &[],
-    short: None,
-    check: unchecked,
-};
-
-const LETTERS: Catalog = Catalog { specs: &[&SPEC], speakers: &[&Letter], render: render::message };
+const LETTERS: Catalog = Catalog { specs: &[&BARE], speakers: &[&Letter], render: render::message };
 
 /// Sends every message as a mail, and takes every answered one for a success.
 struct Letter;
 
 impl Channel for Letter {
     fn spec(&self) -> &'static Spec {
-        &SPEC
+        &BARE
     }
 
     fn step(&self, _cx: &Context, message: &Message, _params: &Params, _so_far: &[Reply]) -> Step {

@@ -3,33 +3,16 @@
 use bellhop_core::{
     Reason, Retry, SendError,
     accept::{Wanted, accept},
-    channel::{Catalog, Channel, Context, Limits, Message, Params, Reply, Spec, Step, Text, unchecked},
+    channel::{Catalog, Channel, Context, Message, Params, Reply, Spec, Step},
     deliver::{LEASE, deliver},
     mail::Receipt,
-    model::{Attempt, Delivery, Format, Outcome, State},
+    model::{Attempt, Delivery, Outcome, State},
     ports::{Ports, Transport},
     render,
     ses::SesMail,
     socket::Frame,
 };
-use bellhop_testkit::{Answer, Provider, Rig, account, channel, draft, registration};
-
-const fn text(text: &'static str) -> Text {
-    Text { en: text, zh: text }
-}
-
-static SPEC: Spec = Spec {
-    id: "probe",
-    label: text("Way"),
-    help: text("For tests"),
-    docs: "https://way.invalid/",
-    limits: Limits { title: None, body: None, part: None, rate: None },
-    shows: &[Format::Text],
-    address: None,
-    params: &[],
-    short: None,
-    check: unchecked,
-};
+use bellhop_testkit::{Answer, BARE, Provider, Rig, account, channel, draft, registration};
 
 /// Judges answers by their status: 200 is a yes, 207 a yes but for one, 400 final.
 fn judge(reply: &Reply) -> Step {
@@ -46,7 +29,7 @@ struct Caller;
 
 impl Channel for Caller {
     fn spec(&self) -> &'static Spec {
-        &SPEC
+        &BARE
     }
 
     fn step(&self, _cx: &Context, message: &Message, _params: &Params, so_far: &[Reply]) -> Step {
@@ -68,7 +51,7 @@ struct Letter;
 
 impl Channel for Letter {
     fn spec(&self) -> &'static Spec {
-        &SPEC
+        &BARE
     }
 
     fn step(&self, _cx: &Context, message: &Message, _params: &Params, so_far: &[Reply]) -> Step {
@@ -103,8 +86,8 @@ async fn tried(channels: Catalog, answer: Answer) -> (Rig, Delivery) {
     (rig, row)
 }
 
-const FRAMES: Catalog = Catalog { specs: &[&SPEC], speakers: &[&Caller], render: render::message };
-const LETTERS: Catalog = Catalog { specs: &[&SPEC], speakers: &[&Letter], render: render::message };
+const FRAMES: Catalog = Catalog { specs: &[&BARE], speakers: &[&Caller], render: render::message };
+const LETTERS: Catalog = Catalog { specs: &[&BARE], speakers: &[&Letter], render: render::message };
 
 fn only_attempt(row: &Delivery) -> &Attempt {
     let [attempt] = row.attempts.as_slice() else { panic!("{:?}", row.attempts) };

@@ -78,7 +78,7 @@ fn row(spec: &Spec, passed: usize, rules: &[Rule]) -> String {
 }
 
 fn section(spec: &Spec, case: &Value, rules: &[Rule]) -> String {
-    let example = json!({ "channel": spec.id, "params": case["registration"] });
+    let example = json!({ "channel": spec.id, "params": without_key(case["registration"].clone()) });
     let mut text = format!(
         "\n## {}\n\n**{} · {}.** {} {} [The provider's page]({}).\n\nLimits: {}.{}\n\n```json\n{example}\n```\n",
         spec.id,
@@ -113,6 +113,16 @@ fn section(spec: &Spec, case: &Value, rules: &[Rule]) -> String {
         }
     }
     text
+}
+
+/// The private key of a service account is none in the docs: whatever looks like one makes scanners of secrets ring.
+fn without_key(mut params: Value) -> Value {
+    if let Some(file) = params["service_account"].as_str() {
+        let mut file: Value = serde_json::from_str(file).expect("a service account is JSON");
+        file["private_key"] = "as it stands in the file".into();
+        params["service_account"] = file.to_string().into();
+    }
+    params
 }
 
 fn parameter(param: &Param) -> String {

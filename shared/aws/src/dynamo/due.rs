@@ -18,7 +18,7 @@ use crate::{Store, error::parse, letter::Letter};
 
 /// Nobody parks a wake-up into a minute that has passed for so long: no process lives that long after it looked at the
 /// clock. <https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html>
-const SURELY_OVER: Duration = Duration::from_mins(20);
+pub(super) const SURELY_OVER: Duration = Duration::from_mins(20);
 
 /// When an unreadable wake-up is looked at again: a later program may know how to read it.
 const UNREADABLE: Duration = Duration::from_hours(24);
@@ -27,7 +27,7 @@ const UNREADABLE: Duration = Duration::from_hours(24);
 const MOST_MINUTES: usize = 120;
 
 const LETTER: &str = "letter";
-const AT: &str = "at";
+pub(super) const AT: &str = "at";
 
 /// A parked wake-up.
 pub(crate) struct Parked {

@@ -122,15 +122,21 @@ impl Store {
         pages.event(&row, &read).map(Arc::new).map(Some)
     }
 
-    /// Writes an event if there is none of that id; else answers the one that is there.
-    pub(crate) async fn put_event(&self, stored: &StoredEvent) -> Result<Option<StoredEvent>, StoreError> {
-        let event = &stored.event;
+    /// Writes an event if there is none of that id, and before it what rules collect of it; else answers the one that is
+    /// there. `again`: an earlier try has used the id.
+    pub(crate) async fn put_event(&self, stored: &StoredEvent, again: bool) -> Result<Option<StoredEvent>, StoreError> {
+        let StoredEvent { event, plan } = stored;
         let kept_until = self.kept_until(&event.account).await?;
-        let paged = Paged::of(event, &stored.plan)?;
-        if paged.has_pages()
+        let paged = Paged::of(event, plan)?;
+        // what is written before the event's row is not to be written in vain, nor for rules that the first plan has not
+        if (paged.has_pages() || again && !plan.collected.is_empty())
             && let Some(there) = Events::get(self, &event.account, event.id).await?
         {
             return Ok(Some(there));
+        }
+        if !plan.collected.is_empty() {
+            // boxed: most events are collected by nobody, and are not to carry the room for it
+            Box::pin(self.collect(event, &plan.collected, kept_until)).await?;
         }
         self.name_day(&event.account, event.id.time(), kept_until).await?;
         let row = Row::new(keys::event(&event.account, event.id)).with_number(keys::EXPIRES, kept_until);

@@ -14,6 +14,11 @@
 //! | `idempotency/{account}/{key}` | `{route}` | what an idempotency key stands for |
 //! | `due` | `{minute}` | that minute has parked wake-ups |
 //! | `due/{minute}/{shard}` | `{ms}/dlv_…/{n}` | a parked wake-up; sixteen shards a minute |
+//! | `entries/{account}/{rule}` | `{ms}/evt_…` | an event that the rule has collected, or where it has moved to |
+//! | `schedule/{account}/{rule}` | `schedule` | when the rule's digests are due, and how far they have come |
+//! | `frozen/{account}/{rule}` | `{number}/{token}/{chunk}` | which of the last entries before its end a digest has taken |
+//! | `composing` | `{minute}` | schedules are due in that minute, and when somebody looks there next |
+//! | `composing/{minute}/{shard}` | `{ms}/{account}/{rule}` | a schedule that is due; sixteen shards a minute |
 //! | `registration/{account}` | `{name}` | a registration without its parameters |
 //! | `standing/{account}` | `{name}` | what a provider's answer said of it; all that a sender may write of it |
 //! | `pace/{account}` | `{name}` | up to when its slots are taken, and how long it pauses; likewise |
@@ -37,7 +42,7 @@
 use bellhop_core::{
     Timestamp,
     model::{AccountId, ChannelId, DeliveryId, EventId, Hook, Key as ApiKey, KeyId, Name, State},
-    ports::{IdempotencyKey, Kind},
+    ports::{Due, IdempotencyKey, Kind},
     token::TokenKey,
 };
 
@@ -55,7 +60,7 @@ pub const EXPIRES: &str = "expires";
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-sharding.html>
 pub(crate) const EVENT_SHARDS: u8 = 4;
 
-/// How many partitions a minute's parked wake-ups are spread over.
+/// How many partitions a minute's parked wake-ups are spread over, and those of what is due in it.
 pub(crate) const DUE_SHARDS: u8 = 16;
 
 /// Names one row.
@@ -167,6 +172,61 @@ pub(crate) fn due_from(at: Timestamp) -> String {
     format!("{:015}", at.as_millisecond())
 }
 
+/// The partition of what a rule has collected.
+pub(crate) fn entries(account: &AccountId, rule: &Name) -> String {
+    format!("entries/{}/{}", account.as_str(), rule.as_str())
+}
+
+pub(crate) fn entry(account: &AccountId, rule: &Name, at: Timestamp, event: EventId) -> Key {
+    key(entries(account, rule), format!("{}/{event}", due_from(at)))
+}
+
+pub(crate) fn schedule(account: &AccountId, rule: &Name) -> Key {
+    key(format!("schedule/{}/{}", account.as_str(), rule.as_str()), "schedule")
+}
+
+/// `list` is the digest's number and the token of the try that wrote it, like a page's mark.
+pub(crate) fn frozen(account: &AccountId, rule: &Name, list: &str, chunk: u32) -> Key {
+    key(format!("frozen/{}/{}", account.as_str(), rule.as_str()), format!("{list}/{chunk:04}"))
+}
+
+/// The partition of the minutes in which schedules are due.
+pub(crate) const COMPOSING: &str = "composing";
+
+pub(crate) fn composing_minute(minute: &str) -> Key {
+    key(COMPOSING, minute)
+}
+
+pub(crate) fn composing_in(minute: &str, shard: u8) -> String {
+    format!("composing/{minute}/{shard:x}")
+}
+
+pub(crate) fn composing(due: &Due) -> Key {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, composing_of(due).as_bytes());
+    let shard = digest.as_ref().first().map_or(0, |first| first % DUE_SHARDS);
+    key(composing_in(&minute(due.at), shard), format!("{}/{}", due_from(due.at), composing_of(due)))
+}
+
+fn composing_of(due: &Due) -> String {
+    format!("{}/{}", due.account.as_str(), due.rule.as_str())
+}
+
+/// What is due, by the sort key of its row.
+pub(crate) fn composing_at(sk: &str) -> Option<Due> {
+    let mut parts = sk.splitn(3, '/');
+    Some(Due {
+        at: Timestamp::from_millisecond(parts.next()?.parse().ok()?).ok()?,
+        account: AccountId::parse(parts.next()?).ok()?,
+        rule: Name::parse(parts.next()?).ok()?,
+    })
+}
+
+/// The time and the event of an entry, by the sort key of its row.
+pub(crate) fn entry_at(sk: &str) -> Option<(Timestamp, EventId)> {
+    let (at, event) = sk.split_once('/')?;
+    Some((Timestamp::from_millisecond(at.parse().ok()?).ok()?, event.parse().ok()?))
+}
+
 pub(crate) fn registrations(account: &AccountId) -> String {
     format!("registration/{}", account.as_str())
 }
@@ -268,6 +328,16 @@ mod tests {
     fn a_parked_wake_up_moves_in_time_and_stays_itself() {
         let id = DeliveryId { event: EventId(1), tail: 3 };
         assert_eq!(due_moved(&due(at(0), id, 9), at(1_800_000_000_000)), due(at(1_800_000_000_000), id, 9));
+    }
+
+    #[test]
+    fn what_is_due_is_read_from_its_key() {
+        let account = AccountId::parse("值班").unwrap();
+        let due = Due { at: at(1_800_000_000_000), account, rule: Name::parse("daily").unwrap() };
+        let key = composing(&due);
+        assert_eq!(key.sk, "001800000000000/值班/daily");
+        assert!(key.pk.starts_with("composing/2027-01-15T08:00/"), "{}", key.pk);
+        assert_eq!(composing_at(&key.sk), Some(due));
     }
 
     #[test]

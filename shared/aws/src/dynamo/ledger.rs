@@ -1,15 +1,16 @@
 //! The ledger as ordered writes. Every beginning of each sequence is finished by the next call or the next wake-up:
 //!
-//! * accept: key row → pages of what is long → event row → one message per delivery. The same key again takes up the id of
-//!   an unfinished try, and queues every planned delivery that has no row yet. What SQS refuses is parked; what can be
-//!   neither is unavailable;
+//! * accept: key row → entries of the rules that collect it → pages of what is long → event row → one message per delivery.
+//!   The same key again takes up the id of an unfinished try, and queues every planned delivery that has no row yet. What
+//!   SQS refuses is parked; what can be neither is unavailable;
 //! * settle: row → next wake-up. The present wake-up is still unacknowledged, and arms the next one if it meets its row;
 //! * reopen: parked wake-up → row → message → the parked one goes. Whoever dies leaves the parked one, which opens the
 //!   round if the row says so and does nothing if not;
 //! * advance: message → due row goes. Whoever dies queues it twice. What its queue refuses is parked anew, for the next tick.
 //!
 //! In steady state, an event with one delivery costs three writes and no read: a first claim takes it that there is no
-//! row, and a settlement remembers the row that its claim wrote; where either is wrong, the condition says so.
+//! row, and a settlement remembers the row that its claim wrote; where either is wrong, the condition says so. Each rule that
+//! collects it is one write more.
 
 use std::{sync::Arc, time::Duration};
 
@@ -74,16 +75,16 @@ impl Ledger for Store {
     async fn accept(&self, acceptance: Acceptance) -> Result<Accepted, StoreError> {
         let Acceptance { key, event, plan } = acceptance;
         let coming = self.outbox.coming();
-        let event = match &key {
-            None => event,
+        let (event, again) = match &key {
+            None => (event, false),
             Some(key) => match self.use_key(key, event.id, event.accepted_at).await? {
-                Use::Fresh => event,
-                Use::Again(id) => event.adopt(id),
+                Use::Fresh => (event, false),
+                Use::Again(id) => (event.adopt(id), true),
                 Use::Mismatch => return Ok(Accepted::Mismatch),
             },
         };
         let stored = StoredEvent { event: Arc::new(event), plan };
-        if let Some(before) = self.put_event(&stored).await? {
+        if let Some(before) = self.put_event(&stored, again).await? {
             self.queue_what_has_no_row(&before).await?;
             return Ok(Accepted::Same(Box::new(before)));
         }
@@ -301,7 +302,7 @@ fn used_for(row: &Row) -> Result<EventId, StoreError> {
     row.text(EVENT)?.parse().map_err(|_| crate::error::corrupt("an idempotency key's event"))
 }
 
-fn wait(now: Timestamp, then: Timestamp) -> Duration {
+pub(crate) fn wait(now: Timestamp, then: Timestamp) -> Duration {
     Duration::try_from(then.duration_since(now)).unwrap_or(Duration::ZERO)
 }
 

@@ -1,8 +1,10 @@
 //! The stores on one DynamoDB table.
 
+mod composing;
 mod deliveries;
 mod digests;
 mod due;
+mod entries;
 mod events;
 mod hooks;
 pub(crate) mod keys;

@@ -290,6 +290,8 @@ impl Table {
                     Some(there) => Some(Row(there.clone())),
                     None => self.get(key).await?,
                 },
+                // the row is part of a transaction that is under way: whoever makes it is the other writer
+                Some(PutItemError::TransactionConflictException(_)) => self.get(key).await?,
                 _ => return Err(unavailable("PutItem", &error)),
             },
         };

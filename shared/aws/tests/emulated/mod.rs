@@ -191,6 +191,7 @@ impl Deployment {
             let prefix = |url: &str| url.strip_suffix(channel.as_str()).unwrap().to_owned();
             (config.queue_url_prefix, config.dead_letter_url_prefix) = (prefix(&live), prefix(&dead));
         }
+        make_queue(&sqs, &format!("{name}-live-batch"), None).await;
         Self { url: self.url.clone(), config }
     }
 

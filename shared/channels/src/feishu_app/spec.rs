@@ -23,11 +23,11 @@ pub(crate) static SPEC: Spec = Spec {
     label: text("Feishu app", "飞书应用"),
     help: text(
         "Sends to people and groups of a Feishu or Lark organization by an app with a bot. The app needs the scope \
-         `im:message:send_as_bot`, and `contact:user.id:readonly` to find people by e-mail or mobile number: \
-         <https://open.feishu.cn/document/server-docs/application-scope/scope-list>. A registration without a \
+         `im:message:send_as_bot`, `contact:user.id:readonly` to find people by e-mail or mobile number, and `im:resource` to send \
+         pictures: <https://open.feishu.cn/document/server-docs/application-scope/scope-list>. A registration without a \
          recipient of its own, for those that messages name, sends 50 in a second and 1000 in a minute.",
         "通过带机器人能力的应用发送给飞书或 Lark 的成员与群。应用需要权限 `im:message:send_as_bot`；按邮箱或手机号查找成员还需要 \
-         `contact:user.id:readonly`：<https://open.feishu.cn/document/server-docs/application-scope/scope-list>。未设置接收者、由消息指定接收者的注册每秒最多发送 50 条、每分钟 1000 条。",
+         `contact:user.id:readonly`，发送图片还需要 `im:resource`：<https://open.feishu.cn/document/server-docs/application-scope/scope-list>。未设置接收者、由消息指定接收者的注册每秒最多发送 50 条、每分钟 1000 条。",
     ),
     docs: "https://open.feishu.cn/document/server-docs/im-v1/message/create",
     limits: Limits {

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use bellhop_core::{
     Retry::{After, Later, Never},
     channel::Body,
@@ -110,6 +112,35 @@ fn codes_are_told_apart_by_what_is_to_be_done() {
     }
     let Err(Step::Fail(error)) = accepted(&reply(500, &json!({"code": 0})), Timestamp::UNIX_EPOCH) else { panic!("delivered") };
     assert_eq!((error.reason, error.retry), (Reason::ProviderError, Later));
+}
+
+#[test]
+fn a_picture_is_uploaded_first_and_the_text_goes_without_one_that_is_refused() {
+    let job = sample::event("b", json!({}));
+    let picture = bellhop_core::model::Picture(b"\x89PNG".as_slice().into());
+    let message = Message { picture: Some(&picture), ..sample::message(&job) };
+    let options = params(json!({"receive_id": "ou_7", "proxy": "http://proxy.example.com:8080"}));
+    let step = |so_far: &[Reply]| FeishuApp.step(&sample::context(), &message, &options, so_far);
+    let Step::Ask(upload) = step(&[]) else { panic!("{:?}", step(&[])) };
+    let Body::Raw(form) = &upload.body else { panic!("no form") };
+    assert!(upload.url.ends_with("/open-apis/im/v1/images") && upload.proxy.is_some(), "{}", upload.url);
+    assert!(upload.headers.contains(&("authorization".to_owned(), "Bearer t0k".to_owned())));
+    let form = String::from_utf8_lossy(form);
+    assert!(form.contains("name=\"image_type\"\r\n\r\nmessage\r\n") && form.contains("name=\"image\"; filename"), "{form}");
+    let taken = reply(200, &json!({"code": 0, "data": {"image_key": "img_1"}}));
+    let (_, body) = sent(step(std::slice::from_ref(&taken)));
+    assert!(body["content"].as_str().unwrap().contains("img_1"), "{body}");
+    assert_eq!(step(&[taken, reply(200, &json!({"code": 0}))]), Step::Done);
+    for code in [234_011, 99_991_672] {
+        let refused = reply(400, &json!({ "code": code }));
+        let (_, body) = sent(step(std::slice::from_ref(&refused)));
+        assert_eq!(body["msg_type"], "text");
+        assert!(matches!(step(&[refused, reply(200, &json!({"code": 0}))]), Step::DoneBut(_)));
+    }
+    for (status, code) in [(400, 99_991_663), (429, 99_991_400), (500, 1)] {
+        let step = step(&[reply(status, &json!({ "code": code }))]);
+        assert!(matches!(step, Step::Renew(_) | Step::Fail(_)), "{code}: {step:?}");
+    }
 }
 
 proptest! {

@@ -1,22 +1,28 @@
 //! HTML into a text with its formatting, from its tags alone: a tree would take quadratic time where tags are nested deeply.
 //!
-//! Promise: time and memory in proportion to the page, whatever it is; scripts, styles and what stands in a page's head are
-//! not text.
+//! Promise: time and memory in proportion to what is read of the page, whatever it is; scripts, styles and what stands in a
+//! page's head are not text.
 
 use html5gum::{DefaultEmitter, StartTag, Token, Tokenizer};
 
-use super::rich::{Mark, Rich, Span};
+use super::{
+    enough::Enough,
+    rich::{Mark, Rich, Span},
+};
 
 /// Deeper lists are not indented further.
 const DEEPEST: usize = 8;
 
-/// Reads a page.
-pub(crate) fn read(html: &str) -> Rich {
+/// Reads a page, until it shows more than enough.
+pub(crate) fn read(html: &str, enough: Enough) -> Rich {
     let mut emitter = DefaultEmitter::default();
     emitter.naively_switch_states(true); // what stands in <script>, <style> and <title> is not markup
-    let mut page = Page::default();
+    let mut page = Page::new(enough);
     for token in Tokenizer::new_with_emitter(html, emitter) {
         let Ok(token) = token;
+        if page.left.is_none() {
+            break;
+        }
         match token {
             Token::StartTag(tag) => page.begin(&tag),
             Token::EndTag(tag) => page.end(&tag.name),
@@ -28,9 +34,12 @@ pub(crate) fn read(html: &str) -> Rich {
 }
 
 /// How far a page has been read.
-#[derive(Default)]
 struct Page {
     text: String,
+    /// Where the spaces begin that the text ends with.
+    solid: usize,
+    /// How much more is to be shown; nothing once that is more than enough.
+    left: Option<Enough>,
     spans: Vec<Span>,
     /// What is shown differently from here on: each mark once, however often it was begun.
     open: Vec<Open>,
@@ -54,7 +63,7 @@ fn attribute(tag: &StartTag<()>, name: &[u8]) -> Option<String> {
     tag.attributes.get(name).map(|value| String::from_utf8_lossy(value).trim().to_owned()).filter(|value| !value.is_empty())
 }
 
-/// What an element's text is shown as. A link that leads nowhere outside of its page is none.
+/// What an element's text is shown as.
 fn mark(name: &[u8], href: Option<String>) -> Option<Mark> {
     Some(match name {
         b"b" | b"strong" => Mark::Bold,
@@ -64,12 +73,31 @@ fn mark(name: &[u8], href: Option<String>) -> Option<Mark> {
         b"code" | b"kbd" | b"samp" | b"tt" => Mark::Code,
         b"pre" => Mark::Pre,
         [b'h', level @ b'1'..=b'6'] => Mark::Heading(level - b'0'),
-        b"a" => Mark::Link(href.unwrap_or_default()),
+        b"a" => Mark::Link(href.filter(|url| leads_somewhere(url)).unwrap_or_default()),
         _ => return None,
     })
 }
 
+/// Whether it is a link that leads out of its page.
+fn leads_somewhere(url: &str) -> bool {
+    !url.contains(char::is_whitespace) && ["://", "mailto:", "tel:"].iter().any(|part| url.contains(part))
+}
+
 impl Page {
+    fn new(enough: Enough) -> Self {
+        Self {
+            text: String::new(),
+            solid: 0,
+            left: Some(enough),
+            spans: Vec::new(),
+            open: Vec::new(),
+            hidden: None,
+            lists: Vec::new(),
+            quotes: 0,
+            pres: 0,
+        }
+    }
+
     fn begin(&mut self, tag: &StartTag<()>) {
         let name: &[u8] = &tag.name;
         if self.hidden.is_some() {
@@ -167,9 +195,7 @@ impl Page {
         match mark {
             Mark::Pre => true,
             _ if self.pres > 0 || within(|mark| *mark == Mark::Code) => false,
-            Mark::Link(url) => {
-                !url.contains(char::is_whitespace) && ["://", "mailto:", "tel:"].iter().any(|part| url.contains(part))
-            }
+            Mark::Link(url) => !url.is_empty(),
             Mark::Bold => !within(|mark| matches!(mark, Mark::Heading(_))),
             Mark::Italic | Mark::Underline | Mark::Strike | Mark::Code | Mark::Heading(_) | Mark::Layout => true,
         }
@@ -179,6 +205,7 @@ impl Page {
     fn layout(&mut self, text: &str) {
         let start = self.text.len();
         self.text.push_str(text);
+        self.solid = self.text.trim_end_matches(' ').len();
         self.spans.push(Span { range: start..self.text.len(), mark: Mark::Layout });
         for open in &mut self.open {
             open.start = open.start.max(self.text.len());
@@ -211,7 +238,7 @@ impl Page {
 
     /// A picture is a link to it, with the words that describe it.
     fn picture(&mut self, tag: &StartTag<()>) {
-        let Some(url) = attribute(tag, b"src").filter(|url| url.starts_with("http")) else { return };
+        let Some(url) = attribute(tag, b"src").filter(|url| url.starts_with("http") && leads_somewhere(url)) else { return };
         let shown = attribute(tag, b"alt").unwrap_or_else(|| url.clone());
         if self.open.iter().any(|open| matches!(open.mark, Mark::Link(_))) {
             return self.words(&shown);
@@ -239,13 +266,22 @@ impl Page {
         }
         for character in text.chars() {
             if self.pres > 0 && character == '\n' {
-                self.text.push('\n');
+                self.push('\n');
             } else if self.pres > 0 || !character.is_whitespace() {
+                let Some(left) = self.left else { return };
+                self.left = left.after(character);
                 self.quoted();
-                self.text.push(character);
+                self.push(character);
             } else if !self.text.is_empty() && !self.text.ends_with(char::is_whitespace) {
-                self.text.push(' ');
+                self.push(' ');
             }
+        }
+    }
+
+    fn push(&mut self, character: char) {
+        self.text.push(character);
+        if character != ' ' {
+            self.solid = self.text.len();
         }
     }
 
@@ -261,8 +297,7 @@ impl Page {
         if is_fresh {
             return;
         }
-        let end = self.text.trim_end_matches(' ').len();
-        if end > 0 && !self.text.get(..end).is_some_and(|text| text.ends_with('\n')) {
+        if self.solid > 0 && !self.text.get(..self.solid).is_some_and(|text| text.ends_with('\n')) {
             self.new_line();
         }
     }
@@ -279,9 +314,9 @@ impl Page {
         if self.pres == 0 {
             self.record_from(0);
             let layout = self.spans.last().map_or(0, |span| span.range.end);
-            self.text.truncate(self.text.trim_end_matches(' ').len().max(layout));
+            self.text.truncate(self.solid.max(layout));
         }
-        self.text.push('\n');
+        self.push('\n');
         if self.pres == 0 {
             let start = self.text.len();
             self.open.iter_mut().for_each(|open| open.start = start);

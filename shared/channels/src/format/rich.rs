@@ -99,7 +99,7 @@ impl Rich {
         };
         Self {
             text: self.text.get(range.clone()).unwrap_or_default().to_owned(),
-            spans: self.spans.iter().filter_map(inside).collect(),
+            spans: self.spans.iter().take_while(|span| span.range.start < range.end).filter_map(inside).collect(),
         }
     }
 
@@ -124,24 +124,35 @@ impl Rich {
         out.text
     }
 
-    /// As much of it as fits, written in that dialect; `…` says that something had to go.
+    /// As much of it as fits, written in that dialect; `…` says that something had to go. Where there is no room for a single
+    /// character as people see them, it ends within that one.
     pub(crate) fn write_fitting(&self, dialect: &Dialect, fits: impl Fn(&str) -> bool) -> String {
         let whole = self.write(dialect);
         if fits(&whole) {
             return whole;
         }
-        let ends: Vec<_> = boundaries(&self.text).collect();
-        let mut best = String::new();
-        let (mut fitting, mut over) = (0_usize, ends.len());
-        while let Some(end) = ends.get(fitting.midpoint(over)).filter(|_| fitting < over) {
-            let text = self.beginning(*end).write(dialect);
-            if fits(&text) {
-                (best, fitting) = (text, fitting.midpoint(over) + 1);
-            } else {
-                over = fitting.midpoint(over);
-            }
+        let cut_at = |end: usize| self.beginning(end).write(dialect);
+        let is_good = |end: usize| fits(&cut_at(end));
+        let end = match last_good(boundaries(&self.text), is_good) {
+            Some(0) => last_good(self.text.char_indices().map(|(at, _)| at), is_good),
+            end => end,
+        };
+        end.map(cut_at).unwrap_or_default()
+    }
+}
+
+/// The last of these that is good, where all before it are. None is tried that is much farther on: what lies beyond may be
+/// long.
+fn last_good(mut candidates: impl Iterator<Item = usize>, is_good: impl Fn(usize) -> bool) -> Option<usize> {
+    let (mut good, mut further) = (None, 64);
+    loop {
+        let next: Vec<_> = candidates.by_ref().take(further).collect();
+        let end = next.partition_point(|candidate| is_good(*candidate));
+        good = end.checked_sub(1).and_then(|last| next.get(last).copied()).or(good);
+        if end < further {
+            return good;
         }
-        best
+        further *= 2;
     }
 }
 

@@ -16,6 +16,10 @@ fn text_of(html: &str) -> String {
     converted(html, Format::Html, Format::Text)
 }
 
+fn converted(text: &str, from: Format, to: Format) -> String {
+    super::converted(text, from, to, Enough::ALL)
+}
+
 #[test]
 fn a_page_is_read_as_people_see_it() {
     let page = "<!doctype html><head><title>T</title><style>p{}</style></head><h1>Head</h1>\n<p>a &amp;\n  b<br>c\
@@ -95,6 +99,83 @@ fn tags_without_end_are_read_in_one_pass() {
     assert_eq!(text_of(&("<ul><li><blockquote>".repeat(50_000) + "x")).trim_start_matches(['>', '-', ' ', '\n']), "x");
 }
 
+/// How deep elements are nested that may be nested.
+fn depth(html: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for token in Tokenizer::new(html) {
+        let Ok(token) = token;
+        let is_nested = |name: &[u8]| [&b"blockquote"[..], b"ul", b"ol", b"li", b"em", b"strong", b"del"].contains(&name);
+        match token {
+            Token::StartTag(tag) if is_nested(&tag.name) => depth += 1,
+            Token::EndTag(tag) if is_nested(&tag.name) => depth -= 1,
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    assert_eq!(depth, 0, "what is begun is ended");
+    deepest
+}
+
+#[test]
+fn what_is_nested_deeper_than_anybody_reads_is_shown_as_text() {
+    for (text, shown) in [
+        (">".repeat(1000) + " x", "x"),
+        (">".repeat(90) + " x\n" + &">".repeat(90) + "\n" + &">".repeat(90) + " y", "x\n\n> y"),
+        ("- ".repeat(1000) + "x", "- x"),
+        ("1. ".repeat(50) + "x\n" + &"   ".repeat(20) + "2. y", "y"),
+        ("*a _b ".repeat(500) + "x" + &"_*".repeat(500), "x"),
+    ] {
+        let html = markdown::to_html(&text);
+        assert!((12..=16).contains(&depth(&html)), "{}: {html}", depth(&html));
+        assert!(read(&text, Format::Markdown).text().contains(shown), "{text}: {}", read(&text, Format::Markdown).text());
+    }
+}
+
+#[test]
+fn a_line_of_signs_is_no_nest() {
+    assert!(markdown::to_html(&"- ".repeat(200)).contains("<hr />"));
+    let far = format!("```\n{}- x > 1. y\n```", " ".repeat(60));
+    assert!(text_of(&markdown::to_html(&far)).ends_with("- x > 1. y"));
+}
+
+#[test]
+fn a_table_with_more_cells_than_text_is_shown_as_text() {
+    let table = |rows: usize| format!("{}\n{}\n{}", "|a".repeat(100), "|-".repeat(100), "b\n".repeat(rows));
+    assert!(markdown::to_html(&table(10)).contains("<td>"));
+    assert!(!markdown::to_html(&table(1000)).contains("<td>"));
+}
+
+#[test]
+fn cutting_looks_at_little_more_than_what_fits() {
+    let long = Rich::plain("测试 ".repeat(100_000));
+    let looked_at = std::cell::Cell::new(0);
+    let short = long.write_fitting(&PLAIN, |text| {
+        looked_at.set(looked_at.get() + text.len());
+        text.len() <= 4000
+    });
+    assert!((3990..=4000).contains(&short.len()), "{}", short.len());
+    let beside_the_whole = looked_at.get() - long.text().len();
+    assert!(beside_the_whole <= 40 * 4000, "{beside_the_whole}");
+}
+
+#[test]
+fn a_character_without_end_is_shown_as_far_as_it_fits() {
+    let rich = Rich::plain(format!("e{}", "\u{301}".repeat(1000)));
+    assert_eq!(rich.write_fitting(&PLAIN, |text| text.len() <= 10), "e\u{301}\u{301}\u{301}…");
+}
+
+#[test]
+fn no_more_is_read_than_is_shown() {
+    let limit = Limit { max: 100, unit: bellhop_core::channel::Unit::Bytes };
+    for (text, format) in [
+        ("x ".repeat(100_000), Format::Text),
+        ("**x**\n\n".repeat(30_000), Format::Markdown),
+        ("<p>x</p>".repeat(30_000), Format::Html),
+    ] {
+        assert!(enough_of(&text, format, Enough::over(limit)).text().len() <= 4 * limit.max);
+    }
+}
+
 /// Every tag that is opened is closed, in order, and every `&` begins an entity.
 fn is_well_formed(html: &str) -> bool {
     let mut open = Vec::new();
@@ -126,6 +207,41 @@ proptest! {
         prop_assert!(text_of(&page).len() <= 8 * page.len());
         prop_assert!(is_well_formed(&read(&page, Format::Html).write(&HTML)), "{}", read(&page, Format::Html).write(&HTML));
         markdown::to_html(&page);
+    }
+
+    #[test]
+    fn no_markdown_grows_beyond_proportion(pieces in prop::collection::vec(prop::sample::select(vec![
+        ">", "> ", "- ", "1. ", "* ", "*", "**", "_", "~~", "|", "|-", "|:-:", "\n", "\n\n", "a", " ", "    ", "`", "```\n", "#", "---\n", "[", "](", ")",
+        "[a]", "[a]: b\n", "<", "<b>", "&", "\"", "![", "\\", "\t", "测"]), 0..400)) {
+        let text = pieces.concat();
+        let html = markdown::to_html(&text);
+        prop_assert!(html.len() <= 48 * text.len(), "{} of {}", html.len(), text.len());
+        let tags = text.matches('<').count();
+        prop_assert!(tags > 0 || depth(&html) <= 16, "{}", html);
+        prop_assert!(page::read(&html, Enough::ALL).text().len() <= 8 * html.len());
+    }
+
+    #[test]
+    fn a_text_that_is_read_in_part_is_cut_to_the_same_as_if_it_were_read_whole(
+        (format, text) in prop::sample::select(vec![Format::Markdown, Format::Html]).prop_flat_map(|format| (Just(format), written(format))),
+        max in 4_usize..150,
+    ) {
+        for unit in [bellhop_core::channel::Unit::Bytes, bellhop_core::channel::Unit::Chars, bellhop_core::channel::Unit::Utf16] {
+            let limit = Limit { max, unit };
+            for to in [Format::Text, Format::Markdown, Format::Html] {
+                let in_part = shorten(&super::converted(&text, format, to, Enough::over(limit)), to, limit);
+                let whole = converted(&text, format, to);
+                let fits = |text: &str| length(text, unit) <= max;
+                let cut = match to {
+                    _ if fits(&whole) => whole,
+                    Format::Text => render::shorten(&whole, limit),
+                    Format::Markdown | Format::Html => fitting(&whole, to, fits),
+                };
+                // a line break more or less, or the end of a mark, may fit before the `…`
+                let said = |text: &str| words(read(text, to).text());
+                prop_assert_eq!(said(&in_part), said(&cut), "{:?} to {:?} in {} {:?}", format, to, max, unit);
+            }
+        }
     }
 
     #[test]

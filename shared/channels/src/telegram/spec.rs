@@ -15,7 +15,11 @@ use crate::param::{INCLUDE_PICTURE, PROXY, param, text};
 pub(crate) static SPEC: Spec = Spec {
     id: "telegram",
     label: text("Telegram bot", "Telegram 机器人"),
-    help: text("Sends to a chat, group or channel by a bot.", "通过机器人发送到聊天、群组或频道。"),
+    help: text(
+        "Sends to a chat, group or channel by a bot: one message a second, and to a group or channel (a `chat_id` that begins with \
+         `-` or `@`) twenty a minute.",
+        "通过机器人发送到聊天、群组或频道：每秒最多一条；群组或频道（`chat_id` 以 `-` 或 `@` 开头）每分钟最多 20 条。",
+    ),
     docs: "https://core.telegram.org/bots/api",
     // ten messages of 4096
     limits: Limits {

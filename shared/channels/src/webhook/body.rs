@@ -168,7 +168,10 @@ fn screenshot(message: &Message, params: &Params) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use bellhop_core::model::{Job, Picture};
+    use bellhop_core::{
+        channel::{Channel, Outgoing, Step},
+        model::{Job, Picture},
+    };
 
     use super::*;
     use crate::{
@@ -225,6 +228,24 @@ mod tests {
     #[test]
     fn a_picture_goes_along_unless_it_is_not_wanted() {
         assert_eq!(body(&full(), Some(&picture()), json!({"include_picture": false})).get("screenshot"), None);
+    }
+
+    #[test]
+    fn the_accounts_picture_goes_with_an_event_that_has_none() {
+        let cx = Context { default_image_url: Some("https://e.com/own.png".to_owned()), ..sample::context() };
+        let image_url = |fields: Value, include: bool| {
+            let (job, params) = (sample::event("m", fields), json!({"url": "https://example.com", "include_picture": include}));
+            let message = sample::message(&job);
+            match Channel::step(&Webhook, &cx, &message, &sample::params(&SPEC, params), &[]) {
+                Step::Call(Outgoing { body: Body::Json(text), .. }) => {
+                    serde_json::from_str::<Value>(&text).unwrap()["image_url"].take()
+                }
+                step => panic!("{step:?}"),
+            }
+        };
+        assert_eq!(image_url(json!({}), true), "https://e.com/own.png");
+        assert_eq!(image_url(json!({}), false), Value::Null);
+        assert_eq!(image_url(json!({"image_url": "https://e.com/p.png"}), true), "https://e.com/p.png");
     }
 
     #[test]

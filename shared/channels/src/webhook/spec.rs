@@ -150,5 +150,10 @@ const RAW_BODY: Param = Param {
     )
 };
 
-const INCLUDE_SCREENSHOT: Param =
-    Param { help: text("Send the event's screenshot along.", "将事件的截图一并发送。"), ..INCLUDE_PICTURE };
+const INCLUDE_SCREENSHOT: Param = Param {
+    help: text(
+        "Send the event's screenshot along, and the account's picture with events that have none.",
+        "将事件的截图一并发送；事件没有图片时发送账户的默认图片。",
+    ),
+    ..INCLUDE_PICTURE
+};

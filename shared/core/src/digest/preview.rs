@@ -50,9 +50,9 @@ pub async fn preview(ports: &Ports, account: &AccountId, name: &Name) -> Result<
     let language = Language::of(&desk.settings.locale);
     let events = letters.iter().map(|letter| letter.content.tally.total()).max().unwrap_or(0);
     let digests = letters.into_iter().map(|letter| {
-        let parts = wording::parts(&letter.content, language, Format::Text, None, None);
-        let title = parts.first().map(|part| part.title.clone()).unwrap_or_default();
-        let text = parts.into_iter().map(|part| part.message).collect::<Vec<_>>().join("\n");
+        let said = wording::parts(&letter.content, language, Format::Text, None, None);
+        let title = said.first().map(|part| part.title.clone()).unwrap_or_default();
+        let text = said.into_iter().map(|part| part.message).collect::<Vec<_>>().join("\n");
         ForSome { to: letter.to, title, text }
     });
     Ok(Some(Preview { rule: name.clone(), due_at, since: behind, events, digests: digests.collect() }))

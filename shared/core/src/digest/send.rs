@@ -50,11 +50,11 @@ pub(super) async fn send(
         let (shapes, mut missing) = shapes(ports, schedule, settings, letter).await?;
         let (title, error) = title(batch, &letter.content);
         for (shape, targets) in shapes {
-            let parts = wording::parts(&letter.content, shape.language, shape.format, shape.title, shape.body);
-            for (at, part) in parts.iter().enumerate() {
+            let messages = wording::parts(&letter.content, shape.language, shape.format, shape.title, shape.body);
+            for (at, part) in messages.iter().enumerate() {
                 let which = format!("{number}/{shape:?}/{at}");
-                let said = title.as_ref().filter(|_| parts.len() == 1).unwrap_or(&part.title);
-                let event = event(schedule, &letter.content, shape.format, said, &part.message, &which, (at + 1, parts.len()));
+                let said = title.as_ref().filter(|_| messages.len() == 1).unwrap_or(&part.title);
+                let event = event(schedule, &letter.content, shape.format, said, &part.message, &which, (at + 1, messages.len()));
                 let mut plan = plan(&targets, |channel| ports.channels.get(channel.as_str()).is_some());
                 plan.dropped.append(&mut missing);
                 let (rule, template_error) = (schedule.rule.clone(), error.clone());

@@ -47,7 +47,7 @@ pub fn say(rule: &Rule, event: &Event) -> Result<Option<Said>, String> {
     }
     let values = values(event);
     let rendered = |template: &Option<String>| template.as_deref().map(|template| render(template, &values)).transpose();
-    let title = rendered(&rule.title)?.map(one_line).or_else(|| event.title.clone());
+    let title = rendered(&rule.title)?.as_deref().map(one_line).or_else(|| event.title.clone());
     // a message without words says nothing: the event's own are better
     let message = rendered(&rule.body)?.filter(|text| !text.trim().is_empty()).unwrap_or_else(|| event.message.clone());
     Ok(Some(Said { title: title.filter(|title| !title.is_empty()), message }))
@@ -64,10 +64,10 @@ pub fn title_of_digest(template: &str, content: &Content) -> Result<String, Stri
         successes => content.tally.successes,
         failures => content.tally.failures,
     };
-    render(template, &values).map(one_line)
+    Ok(one_line(&render(template, &values)?))
 }
 
-fn one_line(text: String) -> String {
+fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

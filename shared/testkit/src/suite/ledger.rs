@@ -75,7 +75,7 @@ pub async fn an_event_without_a_key_is_kept_every_time(ports: &Ports) {
 pub async fn an_event_of_the_same_id_is_the_same(ports: &Ports) {
     let first = acceptance(fresh(ports), &["phone"], None);
     let mut again = first.clone();
-    again.event.message = "told again".to_owned();
+    "told again".clone_into(&mut again.event.message);
     new(accept(ports, first.clone()).await);
     assert_eq!(same(accept(ports, again).await).event.message, first.event.message);
     assert_eq!(events(ports).await, 1);

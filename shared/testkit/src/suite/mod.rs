@@ -190,11 +190,17 @@ macro_rules! port_suite {
     )+};
     (@$all:ident $make:path => $($port:ident { $($case:ident,)+ })+) => {
         async fn $all() {
-            $($(
+            // each in a box that a function of its own fills: without that, this one needs the room of all cases together
+            $($({
+                fn case() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+                    Box::pin(async {
+                        let (ports, _guard) = $make().await;
+                        $crate::suite::$port::$case(&ports).await;
+                    })
+                }
                 println!("{}::{}", stringify!($port), stringify!($case));
-                let (ports, _guard) = $make().await;
-                $crate::suite::$port::$case(&ports).await;
-            )+)+
+                case().await;
+            })+)+
         }
     };
 }
