@@ -101,7 +101,7 @@ impl Desk {
         let settings = known.map_or_else(|| Account::new(schedule.account.clone()), |known| Account::clone(&known));
         let record = ports.records.get(&schedule.account, Kind::Rule, schedule.rule.as_str()).await?;
         let stored = record.as_ref().map(Record::read::<Rule>).transpose()?;
-        let collects = stored.as_ref().is_some_and(|rule| rule.batch.as_ref().is_some_and(|batch| batch.enabled));
+        let collects = stored.as_ref().is_some_and(Rule::collects);
         let rule = schedule.closing.as_ref().map(|closing| Rule::clone(&closing.rule)).or(stored);
         Ok(Self { schedule, settings, rule, collects })
     }
