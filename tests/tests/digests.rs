@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 async fn house(data: &tempfile::TempDir, sink: &Sink) -> Bellhop {
     let bellhop = Bellhop::start(data.path());
-    for name in ["phone", "desk"] {
+    for name in ["phone", "desk", "hall"] {
         let params = json!({ "url": format!("{}/{name}", sink.url) });
         bellhop.client.put(&format!("/v1/registrations/{name}"), json!({ "channel": "webhook", "params": params })).await;
     }
@@ -98,6 +98,7 @@ async fn a_rule_that_is_deleted_or_switched_off_sends_what_it_has_in_a_last_dige
     let batch = json!({ "at": "00:00:00", "every_seconds": 604_800 });
     bellhop.client.put("/v1/rules/deleted", json!({ "to": ["phone"], "batch": batch })).await;
     bellhop.client.put("/v1/rules/switched-off", json!({ "to": ["desk"], "batch": batch })).await;
+    bellhop.client.put("/v1/rules/at-rest", json!({ "to": ["hall"], "batch": batch })).await;
     report(&bellhop, run("a/b", "success", "kept")).await;
 
     let (status, _) = bellhop.client.call("DELETE", "/v1/rules/deleted", None).await;
@@ -105,11 +106,13 @@ async fn a_rule_that_is_deleted_or_switched_off_sends_what_it_has_in_a_last_dige
     let off = json!({ "batch": { "enabled": false } });
     let (status, answer) = bellhop.client.call("PATCH", "/v1/rules/switched-off", Some(off)).await;
     assert_eq!(status, 200, "{answer}");
+    let (status, answer) = bellhop.client.call("PATCH", "/v1/rules/at-rest", Some(json!({ "enabled": false }))).await;
+    assert_eq!(status, 200, "{answer}");
 
     let mut paths: Vec<_> =
-        sink.until(2).await.iter().map(|arrival| (arrival.path.clone(), arrival.json()["data"]["because"].clone())).collect();
+        sink.until(3).await.iter().map(|arrival| (arrival.path.clone(), arrival.json()["data"]["because"].clone())).collect();
     paths.sort_by(|a, b| a.0.cmp(&b.0));
-    assert_eq!(paths, [("/desk".to_owned(), json!("last")), ("/phone".to_owned(), json!("last"))]);
+    assert_eq!(paths, ["/desk", "/hall", "/phone"].map(|path| (path.to_owned(), json!("last"))));
     let at_once = report(&bellhop, run("a/b", "success", "told at once")).await;
     assert_eq!((at_once["deliveries"][0]["registration"].as_str(), &at_once["collected"]), (Some("desk"), &json!([])));
     bellhop.stop();

@@ -9,15 +9,22 @@ use crate::lambda;
 /// Hands `arguments` to the load program.
 pub(crate) fn run(arguments: impl Iterator<Item = String>) -> Result<()> {
     let arguments: Vec<_> = arguments.collect();
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--release", "--all-features", "--package", "bellhop-bench"]);
-    if arguments.first().is_some_and(|what| what == "lambda") {
-        lambda::build_with_hello()?;
-    } else {
-        build.args(["--package", "bellhop-local"]);
+    let mut build = cargo_build();
+    build.args(["--all-features", "--package", "bellhop-bench"]);
+    match arguments.first().map(String::as_str) {
+        Some("lambda") => lambda::build_with_hello()?,
+        // what Lambda and AWS need is not measured
+        Some("digest") => done(cargo_build().args(["--package", "bellhop-batch", "--example", "digests"]))?,
+        Some(_) | None => drop(build.args(["--package", "bellhop-local"])),
     }
     done(&mut build)?;
     done(Command::new("target/release/bellhop-bench").args(arguments))
+}
+
+fn cargo_build() -> Command {
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--release"]);
+    build
 }
 
 fn done(command: &mut Command) -> Result<()> {

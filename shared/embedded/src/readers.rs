@@ -7,7 +7,7 @@ use std::{
 };
 
 use bellhop_core::StoreError;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use tokio::{sync::Semaphore, task};
 
 use crate::error::Fault;
@@ -67,5 +67,35 @@ impl Readers {
 pub(crate) fn open(path: &PathBuf) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.set_prepared_statement_cache_capacity(32);
+    stay_prepared(&connection)?;
     Ok(connection)
+}
+
+/// Plans do not depend on what is bound to them: otherwise SQLite prepares a statement with a range or a limit anew each time that
+/// something else is bound to it, though it was kept. <https://www.sqlite.org/queryplanner-ng.html#qpsg>
+pub(crate) fn stay_prepared(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_statement_stays_prepared_whatever_is_bound_to_it() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE a (x INTEGER PRIMARY KEY, y INTEGER)").unwrap();
+        let prepared_again = || {
+            let mut find = connection.prepare("SELECT x FROM a WHERE x > ?1 ORDER BY x LIMIT ?2").unwrap();
+            for bound in 1..=5 {
+                assert_eq!(find.query_map((bound, 10 * bound), |_| Ok(())).unwrap().count(), 0);
+            }
+            find.get_status(StatementStatus::RePrepare)
+        };
+        assert!(prepared_again() > 0, "otherwise there is nothing to be switched off any more");
+        stay_prepared(&connection).unwrap();
+        assert_eq!(prepared_again(), 0);
+    }
 }

@@ -29,7 +29,7 @@ use crate::{
     directory,
     error::Fault,
     queue::{Window, millis, table},
-    readers::Readers,
+    readers::{self, Readers},
     schema::{self, Prepared},
     sync::Syncer,
     writer::{Effect, Item, Tx, Writer, piece},
@@ -272,5 +272,6 @@ fn connect(dir: &Path, options: Options) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "cache_size", -8192)?; // KiB
     connection.pragma_update(None, "temp_store", "memory")?; // what savepoints need to roll back stays off a full disk
+    readers::stay_prepared(&connection)?;
     Ok(connection)
 }

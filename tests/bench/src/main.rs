@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the figures go to standard output, progress beside it")]
 
 mod client;
+mod digest;
 mod endpoint;
 mod isolation;
 mod kills;
@@ -69,6 +70,8 @@ enum What {
     Isolation(isolation::Isolation),
     /// Whether anything is lost or repeated when the server is killed under load.
     Kills(kills::Kills),
+    /// What composing digests takes, of few rules, of many, and of many events.
+    Digest(digest::Digest),
     /// How large the Lambda functions are, and how fast they start, beside one that does nothing.
     Lambda(lambda::Lambda),
 }
@@ -94,6 +97,7 @@ async fn main() -> Result<()> {
         What::Serve(serve) => ("serve", serve.connections),
         What::Isolation(_) => ("isolation", 16),
         What::Kills(kills) => ("kills", kills.connections),
+        What::Digest(_) => ("digest", 16),
         What::Lambda(_) => ("lambda", 16),
     };
     let processors = Processors::look()?;
@@ -102,6 +106,7 @@ async fn main() -> Result<()> {
         What::Serve(serve) => serve.run(&common, &mut report).await?,
         What::Isolation(isolation) => isolation.run(&common, &mut report).await?,
         What::Kills(kills) => kills.run(&common, &mut report).await?,
+        What::Digest(digest) => digest.run(&common, &mut report)?,
         What::Lambda(lambda) => lambda.run(&common, &mut report).await?,
     }
     report.end(machine::measure(&common.data, connections).await?);

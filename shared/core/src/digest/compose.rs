@@ -45,28 +45,35 @@ pub enum Composed {
 /// Looks at a rule's schedule, and does what is due.
 pub async fn compose(ports: &Ports, account: &AccountId, name: &Name) -> Result<Composed, StoreError> {
     let mut composed = Composed::NotDue;
+    let mut known = ports.digests.get(account, name).await?;
     for _ in 0..RACES {
-        let Some(schedule) = ports.digests.get(account, name).await? else { return Ok(composed) };
+        let Some(schedule) = known.filter(|schedule| schedule.is_up(ports.clock.now())) else { return Ok(composed) };
         let desk = Desk::of(ports, schedule).await?;
         let version = desk.schedule.version + 1;
-        if let Some(frozen) = desk.schedule.frozen.clone() {
+        let (saved, after) = if let Some(frozen) = desk.schedule.frozen.clone() {
             let (letters, sources) = desk.letters(ports, &frozen).await?;
             let events = send(ports, &desk.schedule, &desk.settings, desk.batch(), &letters).await?;
             composed = if events > 0 { Composed::Sent(events) } else { Composed::Nothing };
             match desk.done(&frozen, &sources, ports.clock.now()) {
-                Some(schedule) => ports.digests.put(&schedule).await?,
-                None => ports.digests.delete(&desk.schedule).await?,
-            };
-            continue;
-        }
-        match desk.next(ports.clock.now()) {
-            Next::Later => return Ok(composed),
-            Next::At(due) => drop(ports.digests.put(&Schedule { version, due, ..desk.schedule }).await?),
-            Next::Freeze(frozen) => {
-                let number = desk.schedule.number + 1;
-                ports.digests.freeze(&Schedule { frozen: Some(frozen), number, version, ..desk.schedule }).await?;
+                Some(after) => (ports.digests.put(&after).await?, Some(after)),
+                None => (ports.digests.delete(&desk.schedule).await?, None),
             }
-        }
+        } else {
+            match desk.next(ports.clock.now()) {
+                Next::Later => return Ok(composed),
+                Next::At(due) => {
+                    let after = Schedule { due, version, ..desk.schedule };
+                    (ports.digests.put(&after).await?, Some(after))
+                }
+                Next::Freeze(frozen) => {
+                    let number = desk.schedule.number + 1;
+                    let after = Schedule { frozen: Some(frozen), number, version, ..desk.schedule };
+                    (ports.digests.freeze(&after).await?, Some(after))
+                }
+            }
+        };
+        // what was saved need not be read again; where others were faster, theirs counts
+        known = if saved { after } else { ports.digests.get(account, name).await? };
     }
     Err(StoreError::Unavailable("others work on this digest at the same time; it is looked at again".to_owned()))
 }
@@ -94,7 +101,7 @@ impl Desk {
         let settings = known.map_or_else(|| Account::new(schedule.account.clone()), |known| Account::clone(&known));
         let record = ports.records.get(&schedule.account, Kind::Rule, schedule.rule.as_str()).await?;
         let stored = record.as_ref().map(Record::read::<Rule>).transpose()?;
-        let collects = stored.as_ref().is_some_and(|rule| rule.batch.as_ref().is_some_and(|batch| batch.enabled));
+        let collects = stored.as_ref().is_some_and(Rule::collects);
         let rule = schedule.closing.as_ref().map(|closing| Rule::clone(&closing.rule)).or(stored);
         Ok(Self { schedule, settings, rule, collects })
     }

@@ -34,8 +34,7 @@ pub async fn follow(
     before: Option<&Rule>,
     after: Option<&Rule>,
 ) -> Result<(), StoreError> {
-    let collects = |rule: &&Rule| rule.batch.as_ref().is_some_and(|batch| batch.enabled);
-    let (before, after) = (before.filter(collects), after.filter(collects));
+    let [before, after] = [before, after].map(|rule| rule.filter(|rule| rule.collects()));
     match (before, after.and_then(|after| after.batch.as_ref())) {
         (_, Some(batch)) => {
             let times = Times::of(batch, settings.time_zone());

@@ -94,6 +94,13 @@ pub struct Schedule {
     pub seen: Vec<(Source, Timestamp)>,
 }
 
+impl Schedule {
+    /// Whether somebody has to look at it: a digest is under way, asked for or due.
+    pub fn is_up(&self, now: Timestamp) -> bool {
+        self.frozen.is_some() || self.flush.is_some() || self.due <= now
+    }
+}
+
 /// The end of a rule's digests.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Closing {

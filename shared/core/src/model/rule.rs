@@ -58,6 +58,13 @@ pub struct Rule {
     pub created_at: Option<Timestamp>,
 }
 
+impl Rule {
+    /// Whether it collects for digests now.
+    pub fn collects(&self) -> bool {
+        self.enabled && self.batch.as_ref().is_some_and(|batch| batch.enabled)
+    }
+}
+
 fn yes() -> bool {
     true
 }
