@@ -151,7 +151,9 @@ async fn judge(ports: &Ports, reported: usize) -> Played {
             assert!(!numbers.is_empty(), "a digest of {rule} is empty: {}", event.message);
             digests += 1;
             let told = told.entry(rule.to_owned()).or_default();
-            numbers.into_iter().for_each(|number| *told.entry(number).or_default() += 1);
+            for number in numbers {
+                *told.entry(number).or_default() += 1;
+            }
         }
     }
     for (called, ..) in RULES {

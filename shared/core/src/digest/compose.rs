@@ -62,7 +62,7 @@ pub async fn compose(ports: &Ports, account: &AccountId, name: &Name) -> Result<
             match desk.next(ports.clock.now()) {
                 Next::Later => return Ok(composed),
                 Next::At(due) => {
-                    let after = Schedule { due, version, ..desk.schedule };
+                    let after = Schedule { version, due, ..desk.schedule };
                     (ports.digests.put(&after).await?, Some(after))
                 }
                 Next::Freeze(frozen) => {
