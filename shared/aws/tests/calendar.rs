@@ -1,5 +1,4 @@
 //! Three days of hours, on each emulator: clocks go forth in Berlin, nobody looks for a while, and two look at once.
-#![expect(clippy::unwrap_used, reason = "a test")]
 
 mod emulated;
 

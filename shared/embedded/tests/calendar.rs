@@ -1,5 +1,4 @@
 //! Six weeks of minutes, on real files: clocks go forth in New York and in Berlin, and back on Lord Howe Island.
-#![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::{sync::Arc, time::Duration};
 
