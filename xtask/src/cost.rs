@@ -112,13 +112,13 @@ const MINUTES: f64 = 43_200.0;
 /// USD a month of a stack that does nothing, with so many channels.
 fn idle(channels: f64) -> [(&'static str, f64); 4] {
     // five pollers, each with a long poll of 20 s: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
-    let polls = channels * 5.0 * 3.0 * MINUTES;
-    let tick = price::SCHEDULE + price::LAMBDA + SENDER_GB * 0.05 * price::LAMBDA_GB_SECONDS + price::READ;
+    let polls = (channels + 1.0) * 5.0 * 3.0 * MINUTES;
+    let tick = price::SCHEDULE + price::LAMBDA + SENDER_GB * 0.05 * price::LAMBDA_GB_SECONDS + 2.0 * price::READ;
     [
-        ("polling of the queues", polls / 1e6 * price::SQS),
-        ("alarms: four a channel and eight", (4.0 * channels + 8.0) * price::ALARM),
+        ("polling of the queues: the channels', and that of digests", polls / 1e6 * price::SQS),
+        ("alarms: four a channel and ten", (4.0 * channels + 10.0) * price::ALARM),
         ("KMS key", price::KMS_KEY),
-        ("tick: schedule, function, one read", MINUTES / 1e6 * tick),
+        ("tick: schedule, function, two reads", MINUTES / 1e6 * tick),
     ]
 }
 

@@ -1,6 +1,6 @@
 //! Digests on one machine: every second, whatever is due is composed, a few at a time.
 //!
-//! Promise: what fails waits for a minute, and nobody waits for it. Left to others: what composing is ([`one`]).
+//! Promise: what fails waits for a minute, and nobody waits for it. Left to others: what composing is ([`compose`](bellhop_core::digest::compose)).
 
 use std::{collections::HashMap, time::Duration};
 

@@ -250,11 +250,11 @@ async fn a_digest_costs_two_writes_to_freeze_and_six_to_move_on() {
 }
 
 #[tokio::test]
-async fn a_tick_with_nothing_due_reads_once() {
+async fn a_tick_with_nothing_due_reads_twice() {
     let (_deployment, ports, metering) = warm().await;
     tick(&ports, ports.clock.now()).await.unwrap();
-    assert_eq!(metering.take_calls(), calls(&[("Query", 1)]));
+    assert_eq!(metering.take_calls(), calls(&[("Query", 2)]), "parked wake-ups, and digests");
     let Units { reads, writes, index } = metering.take();
-    assert!(reads <= 1.0, "{reads}");
+    assert!(reads <= 2.0, "{reads}");
     assert_eq!((writes, index), (0.0, 0.0));
 }

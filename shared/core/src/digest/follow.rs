@@ -1,7 +1,7 @@
 //! A rule's schedule follows what its owner says: made with the rule, moved with its times, ended with it.
 //!
 //! Promise: the schedule is written before the rule is, so that nothing is ever collected for a rule that has none; whoever
-//! dies between the two leaves a schedule that finds out by itself ([`super::compose`]).
+//! dies between the two leaves a schedule that finds out by itself ([`super::compose()`]).
 
 use jiff::Timestamp;
 

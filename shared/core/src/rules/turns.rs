@@ -1,5 +1,5 @@
 //! Who counts with a counter waits for whoever counts with it in the same process, so that a process never races against
-//! itself. Left to others: races against other processes ([`super::apply`]).
+//! itself. Left to others: races against other processes (`rules::apply`).
 
 use std::{
     collections::HashMap,
