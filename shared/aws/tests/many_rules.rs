@@ -5,14 +5,15 @@ mod emulated;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use bellhop_aws::SystemClock;
 use bellhop_core::{
     Timestamp,
     digest::{Composed, compose},
     model::{Name, Schedule},
     plan::Collected,
-    ports::{Kind, Ports, Record},
+    ports::{Clock, Kind, Ports, Record},
 };
-use bellhop_testkit::{acceptance, account, event, name, registration};
+use bellhop_testkit::{CATALOG, Provider, Silent, acceptance, account, event, name, registration};
 use emulated::{
     Deployment, Emulator,
     wire::{Counting, Wire},
@@ -25,11 +26,24 @@ const AT_ONCE: usize = 64;
 
 const DUE: usize = 100;
 
-/// An hour ago: what was due then is due at every clock.
-fn due_at(ports: &Ports) -> Timestamp {
-    let minute = 60_000;
-    let now = (ports.clock.now() - Duration::from_hours(1)).as_millisecond();
-    Timestamp::from_millisecond(now / minute * minute).unwrap()
+/// A clock that stands at the beginning of this minute.
+struct Standing(Timestamp);
+
+impl Standing {
+    fn now() -> Self {
+        let minute = 60_000;
+        Self(Timestamp::from_millisecond(SystemClock.now().as_millisecond() / minute * minute).unwrap())
+    }
+}
+
+impl Clock for Standing {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+
+    fn chance(&self) -> u128 {
+        SystemClock.chance()
+    }
 }
 
 fn rule(number: usize) -> Name {
@@ -68,9 +82,10 @@ async fn due_rule(ports: &Ports, number: usize, due: Timestamp) {
 async fn calls(rules: usize) -> BTreeMap<String, usize> {
     let deployment = Deployment::on(Emulator::shared(emulated::Kind::Ministack).await, Duration::from_mins(6)).await;
     let counting = Arc::new(Counting::default());
-    let ports = deployment.ports(Wire::with(Arc::clone(&counting) as _));
+    let store = deployment.store(Wire::with(Arc::clone(&counting) as _), 12, Arc::new(Standing::now()));
+    let ports = store.ports(Provider::new(&[]), Arc::new(Silent), CATALOG);
     assert!(ports.registrations.put(&registration("phone")).await.unwrap());
-    let due = due_at(&ports);
+    let due = ports.clock.now();
     stream::iter(0..DUE).for_each_concurrent(AT_ONCE, |number| due_rule(&ports, number, due)).await;
     let others = stream::iter(DUE..rules);
     others.for_each_concurrent(AT_ONCE, |number| schedule(&ports, number, due, due + Duration::from_hours(24 * 300))).await;

@@ -25,8 +25,8 @@ const RACES: usize = 20;
 /// How long a rule that collects no more is looked after: whoever knew it before may still be collecting for it.
 const STRAGGLERS: SignedDuration = SignedDuration::from_secs(60);
 
-/// For how long a source that was seen is expected again.
-const EXPECTED: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// For how long a source that was seen is expected again: a week, even that in which clocks go back.
+const EXPECTED: SignedDuration = SignedDuration::from_hours(7 * 24 + 1);
 
 /// Of how many sources that is remembered.
 const MOST_SEEN: usize = 500;
@@ -179,7 +179,9 @@ impl Desk {
 
     /// Sources that were expected and are silent: lately seen, or named by the rule.
     fn idle(&self, frozen: &Frozen, sources: &[Source]) -> Vec<Source> {
-        let Some(rule) = self.rule.as_ref().filter(|rule| rule.batch.as_ref().is_some_and(|batch| batch.report_idle)) else {
+        let tells = |rule: &&Rule| rule.batch.as_ref().is_some_and(|batch| batch.report_idle);
+        // nobody is expected any more where the rule has ended
+        let Some(rule) = self.rule.as_ref().filter(tells).filter(|_| frozen.because != Because::Last) else {
             return Vec::new();
         };
         let seen = self.schedule.seen.iter().filter(|(_, at)| *at + EXPECTED >= frozen.until).map(|(source, _)| source.clone());
@@ -213,7 +215,10 @@ impl Desk {
         };
         let version = self.schedule.version + 1;
         let since = frozen.until;
-        Some(Schedule { since, due, frozen: None, flush: None, closing, seen, version, ..self.schedule.clone() })
+        // asked for while this one was under way
+        let flush = self.schedule.flush.filter(|at| *at > since);
+        let due = flush.map_or(due, |at| due.min(at));
+        Some(Schedule { since, due, frozen: None, flush, closing, seen, version, ..self.schedule.clone() })
     }
 }
 
