@@ -1,4 +1,4 @@
-//! Three days of hours, on each emulator: clocks go forth in Berlin, nobody looks for a while, and two look at once.
+//! A day of hours, on each emulator: clocks go forth in Berlin, nobody looks for a while, and two look at once.
 
 mod emulated;
 
@@ -17,24 +17,24 @@ async fn ports(kind: Kind, sim: &Arc<Sim>) -> Ports {
     store.ports(Provider::new(&[]), Arc::new(Silent), CATALOG)
 }
 
-async fn three_days(kind: Kind) {
+async fn a_day(kind: Kind) {
     let sim = Sim::new(1);
     let ports = ports(kind, &sim).await;
     // from the evening before the clock changes
     let (from, each) = (Duration::from_hours(86 * 24 + 18), Duration::from_hours(1));
-    let days = Days { from, looks: 72, each, report_one_in: 3, stop_one_in: 36 };
+    let days = Days { from, looks: 20, each, report_one_in: 2, stop_one_in: 12 };
     let played = play(&ports, &sim, days).await;
-    assert!(played.reported > 15 && played.digests > 15, "{played:?}");
+    assert!(played.reported >= 8 && played.digests >= 10, "{played:?}");
 }
 
 #[tokio::test]
-async fn every_event_of_three_days_stands_in_one_digest_of_each_rule_on_moto() {
-    three_days(Kind::Moto).await;
+async fn every_event_of_a_day_stands_in_one_digest_of_each_rule_on_moto() {
+    a_day(Kind::Moto).await;
 }
 
 #[tokio::test]
-async fn every_event_of_three_days_stands_in_one_digest_of_each_rule_on_ministack() {
-    three_days(Kind::Ministack).await;
+async fn every_event_of_a_day_stands_in_one_digest_of_each_rule_on_ministack() {
+    a_day(Kind::Ministack).await;
 }
 
 #[tokio::test]
