@@ -40,7 +40,7 @@ const STEP: Duration = Duration::from_mins(4);
 const QUIET: usize = 6;
 
 /// Turns that nobody needs.
-const MOST_TURNS: usize = 400;
+const MOST_TURNS: usize = 3_000;
 
 /// A provider that takes its time, and sees who sends what another is sending.
 struct Receiver {
