@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::PLANTED;
 
@@ -42,6 +42,17 @@ impl Bellhop {
     /// Starts on a free port, allowed to send to this machine, and waits until it listens.
     pub fn start(data: &Path) -> Self {
         Self::start_with(data, &["--allow-private", "127.0.0.0/8"])
+    }
+
+    /// Starts with webhooks that lead to the sink, each under its own name.
+    pub async fn start_with_webhooks(data: &Path, sink: &crate::Sink, names: &[&str]) -> Self {
+        let bellhop = Self::start(data);
+        for name in names {
+            let params = json!({ "url": format!("{}/{name}", sink.url) });
+            let registration = json!({ "channel": "webhook", "params": params });
+            bellhop.client.put(&format!("/v1/registrations/{name}"), registration).await;
+        }
+        bellhop
     }
 
     /// Starts on a free port with these options.
@@ -189,6 +200,13 @@ impl Client {
     pub async fn put(&self, path: &str, body: Value) {
         let (status, answer) = self.call("PUT", path, Some(body)).await;
         assert!((200..300).contains(&status), "{status} {answer}");
+    }
+
+    /// Reports an event, and answers with what will come of it.
+    pub async fn report(&self, event: Value) -> Value {
+        let (status, answer) = self.call("POST", "/v1/events", Some(event)).await;
+        assert_eq!(status, 202, "{answer}");
+        answer
     }
 
     /// Posts a message and answers with its deliveries' ids.

@@ -8,20 +8,8 @@ use acceptance::{Bellhop, Sink, eventually};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
 
-async fn house(data: &tempfile::TempDir, sink: &Sink) -> Bellhop {
-    let bellhop = Bellhop::start(data.path());
-    for name in ["phone", "desk", "hall"] {
-        let params = json!({ "url": format!("{}/{name}", sink.url) });
-        bellhop.client.put(&format!("/v1/registrations/{name}"), json!({ "channel": "webhook", "params": params })).await;
-    }
-    bellhop
-}
-
-async fn report(bellhop: &Bellhop, event: Value) -> Value {
-    let (status, answer) = bellhop.client.call("POST", "/v1/events", Some(event)).await;
-    assert_eq!(status, 202, "{answer}");
-    answer
-}
+/// Whom rules tell.
+const WEBHOOKS: [&str; 3] = ["phone", "desk", "hall"];
 
 async fn flush(bellhop: &Bellhop, rule: &str) {
     let (status, answer) = bellhop.client.call("POST", &format!("/v1/rules/{rule}/flush"), None).await;
@@ -35,17 +23,17 @@ fn run(source: &str, result: &str, message: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_digest_leaves_at_its_second_and_tells_what_was_collected() {
     let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
-    let bellhop = house(&data, &sink).await;
+    let bellhop = Bellhop::start_with_webhooks(data.path(), &sink, &WEBHOOKS).await;
     let soon = Timestamp::try_from(SystemTime::now()).unwrap() + SignedDuration::from_secs(4);
     let due = soon.round(jiff::Unit::Second).unwrap();
     let at = due.to_zoned(TimeZone::get("Asia/Shanghai").unwrap()).strftime("%H:%M:%S").to_string();
     let batch = json!({ "at": at, "every_seconds": 86_400, "time_zone": "Asia/Shanghai", "immediate": ["failure"] });
     bellhop.client.put("/v1/rules/daily", json!({ "to": ["phone"], "batch": batch })).await;
 
-    let held = report(&bellhop, run("QD/Example/main", "success", "签到成功 +10")).await;
+    let held = bellhop.client.report(run("QD/Example/main", "success", "签到成功 +10")).await;
     assert_eq!(held["deliveries"], json!([]));
     assert_eq!(held["collected"], json!([{ "rule": "daily", "due_at": due.to_string() }]));
-    let told = report(&bellhop, run("QD/Example/main", "failure", "HTTP 403")).await;
+    let told = bellhop.client.report(run("QD/Example/main", "failure", "HTTP 403")).await;
     assert_eq!(told["collected"], json!([{ "rule": "daily", "due_at": due.to_string(), "at_once": true }]));
     let (_, preview) = bellhop.client.call("POST", "/v1/rules/daily/preview-digest", None).await;
     assert_eq!((&preview["events"], &preview["due_at"]), (&json!(2), &json!(due.to_string())), "{preview}");
@@ -68,23 +56,23 @@ async fn a_digest_leaves_at_its_second_and_tells_what_was_collected() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_asks_has_the_digest_now_and_a_restart_forgets_nothing() {
     let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
-    let bellhop = house(&data, &sink).await;
+    let bellhop = Bellhop::start_with_webhooks(data.path(), &sink, &WEBHOOKS).await;
     bellhop
         .client
         .put("/v1/rules/weekly", json!({ "to": ["phone"], "batch": { "at": "00:00:00", "every_seconds": 604_800 } }))
         .await;
-    report(&bellhop, run("a/b", "success", "before the restart")).await;
+    bellhop.client.report(run("a/b", "success", "before the restart")).await;
     bellhop.kill();
 
     let bellhop = Bellhop::start(data.path());
-    report(&bellhop, run("a/b", "failure", "after the restart")).await;
+    bellhop.client.report(run("a/b", "failure", "after the restart")).await;
     flush(&bellhop, "weekly").await;
     let first = sink.until(1).await.remove(0).json();
     let text = first["message"].as_str().unwrap();
     assert!(text.contains("before the restart") && text.contains("after the restart"), "{text}");
     assert_eq!(first["data"]["because"], "flushed");
 
-    report(&bellhop, run("a/b", "success", "behind the flush")).await;
+    bellhop.client.report(run("a/b", "success", "behind the flush")).await;
     flush(&bellhop, "weekly").await;
     let second = sink.until(2).await.remove(1).json();
     assert_eq!((&second["data"]["events"], &second["data"]["number"]), (&json!(1), &json!(2)));
@@ -94,12 +82,12 @@ async fn whoever_asks_has_the_digest_now_and_a_restart_forgets_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rule_that_is_deleted_or_switched_off_sends_what_it_has_in_a_last_digest() {
     let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
-    let bellhop = house(&data, &sink).await;
+    let bellhop = Bellhop::start_with_webhooks(data.path(), &sink, &WEBHOOKS).await;
     let batch = json!({ "at": "00:00:00", "every_seconds": 604_800 });
     bellhop.client.put("/v1/rules/deleted", json!({ "to": ["phone"], "batch": batch })).await;
     bellhop.client.put("/v1/rules/switched-off", json!({ "to": ["desk"], "batch": batch })).await;
     bellhop.client.put("/v1/rules/at-rest", json!({ "to": ["hall"], "batch": batch })).await;
-    report(&bellhop, run("a/b", "success", "kept")).await;
+    bellhop.client.report(run("a/b", "success", "kept")).await;
 
     let (status, _) = bellhop.client.call("DELETE", "/v1/rules/deleted", None).await;
     assert_eq!(status, 204);
@@ -113,7 +101,7 @@ async fn a_rule_that_is_deleted_or_switched_off_sends_what_it_has_in_a_last_dige
         sink.until(3).await.iter().map(|arrival| (arrival.path.clone(), arrival.json()["data"]["because"].clone())).collect();
     paths.sort_by(|a, b| a.0.cmp(&b.0));
     assert_eq!(paths, ["/desk", "/hall", "/phone"].map(|path| (path.to_owned(), json!("last"))));
-    let at_once = report(&bellhop, run("a/b", "success", "told at once")).await;
+    let at_once = bellhop.client.report(run("a/b", "success", "told at once")).await;
     assert_eq!((at_once["deliveries"][0]["registration"].as_str(), &at_once["collected"]), (Some("desk"), &json!([])));
     bellhop.stop();
 }
@@ -121,7 +109,7 @@ async fn a_rule_that_is_deleted_or_switched_off_sends_what_it_has_in_a_last_dige
 #[tokio::test(flavor = "multi_thread")]
 async fn whom_the_event_names_has_a_digest_of_their_own_and_who_is_gone_delays_nobody() {
     let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
-    let bellhop = house(&data, &sink).await;
+    let bellhop = Bellhop::start_with_webhooks(data.path(), &sink, &WEBHOOKS).await;
     let batch = json!({ "at": "00:00:00", "every_seconds": 604_800, "title": "{{ events }} of {{ rule }}" });
     bellhop.client.put("/v1/rules/each", json!({ "to": ["event.send_to"], "batch": batch })).await;
     let broken = json!({ "at": "00:00:00", "title": "{{ events | no_such_filter }}" });
@@ -131,9 +119,9 @@ async fn whom_the_event_names_has_a_digest_of_their_own_and_who_is_gone_delays_n
         .await;
     let event = |to: Value, message: &str| json!({ "source": "s", "message": message, "send_to": to });
 
-    report(&bellhop, event(json!(["phone"]), "for the phone")).await;
-    report(&bellhop, event(json!(["desk"]), "for the desk")).await;
-    report(&bellhop, json!({ "source": "other", "message": "x" })).await;
+    bellhop.client.report(event(json!(["phone"]), "for the phone")).await;
+    bellhop.client.report(event(json!(["desk"]), "for the desk")).await;
+    bellhop.client.report(json!({ "source": "other", "message": "x" })).await;
     flush(&bellhop, "broken").await;
     flush(&bellhop, "each").await;
 
@@ -159,12 +147,12 @@ async fn whom_the_event_names_has_a_digest_of_their_own_and_who_is_gone_delays_n
 #[tokio::test(flavor = "multi_thread")]
 async fn silence_is_told_of_where_it_is_asked_for() {
     let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
-    let bellhop = house(&data, &sink).await;
+    let bellhop = Bellhop::start_with_webhooks(data.path(), &sink, &WEBHOOKS).await;
     let rule = json!({
         "to": ["phone"], "match": { "sources": ["QD/a", "QD/b"] }, "batch": { "at": "00:00:00", "report_idle": true },
     });
     bellhop.client.put("/v1/rules/watch", rule).await;
-    report(&bellhop, run("QD/a", "success", "ran")).await;
+    bellhop.client.report(run("QD/a", "success", "ran")).await;
     flush(&bellhop, "watch").await;
     let text = sink.until(1).await.remove(0).json()["message"].as_str().unwrap().to_owned();
     assert!(text.contains("ran") && text.contains("not run in this period"), "{text}");
@@ -174,7 +162,7 @@ async fn silence_is_told_of_where_it_is_asked_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_makes_no_sense_is_refused_with_its_field() {
     let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
-    let bellhop = house(&data, &sink).await;
+    let bellhop = Bellhop::start_with_webhooks(data.path(), &sink, &WEBHOOKS).await;
     for (batch, field) in [
         (json!({}), "batch.at"),
         (json!({ "at": "25:00:00" }), "batch.at"),

@@ -7,9 +7,7 @@ use serde_json::{Value, json};
 
 /// The binary with a registration `phone` that leads to the sink, and a rule that tells it everything.
 async fn house(data: &tempfile::TempDir, sink: &Sink) -> Bellhop {
-    let bellhop = Bellhop::start(data.path());
-    let params = json!({ "url": format!("{}/phone", sink.url) });
-    bellhop.client.put("/v1/registrations/phone", json!({ "channel": "webhook", "params": params })).await;
+    let bellhop = Bellhop::start_with_webhooks(data.path(), sink, &["phone"]).await;
     bellhop.client.put("/v1/rules/all", json!({ "to": ["phone"] })).await;
     bellhop
 }

@@ -5,22 +5,6 @@
 use acceptance::{Bellhop, Sink};
 use serde_json::{Value, json};
 
-/// The binary with registrations that lead to the sink under their own names.
-async fn house(data: &tempfile::TempDir, sink: &Sink, registrations: &[&str]) -> Bellhop {
-    let bellhop = Bellhop::start(data.path());
-    for name in registrations {
-        let params = json!({ "url": format!("{}/{name}", sink.url) });
-        bellhop.client.put(&format!("/v1/registrations/{name}"), json!({ "channel": "webhook", "params": params })).await;
-    }
-    bellhop
-}
-
-async fn report(bellhop: &Bellhop, event: Value) -> Value {
-    let (status, answer) = bellhop.client.call("POST", "/v1/events", Some(event)).await;
-    assert_eq!(status, 202, "{answer}");
-    answer
-}
-
 fn run(result: &str, message: &str) -> Value {
     json!({ "source": "QD/Example/main", "type": "task.end", "result": result, "message": message })
 }
@@ -32,14 +16,14 @@ fn reached(answer: &Value) -> Vec<&str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rule_tells_what_it_looks_at_and_says_why_it_is_silent() {
     let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
-    let bellhop = house(&data, &sink, &["phone"]).await;
+    let bellhop = Bellhop::start_with_webhooks(data.path(), &sink, &["phone"]).await;
     let rule = json!({
         "match": { "sources": ["qd/*"] }, "notify": { "auto_failure": true }, "to": ["phone"],
         "title": "{{ task }}: {{ result }}", "body": "[{log}]",
     });
     bellhop.client.put("/v1/rules/failures", rule).await;
 
-    let told = report(&bellhop, run("failure", "签到失败: 403")).await;
+    let told = bellhop.client.report(run("failure", "签到失败: 403")).await;
     assert_eq!((reached(&told), &told["dropped"]), (vec!["phone"], &json!([])));
     let arrival = sink.until(1).await.remove(0);
     assert_eq!(
@@ -47,12 +31,12 @@ async fn a_rule_tells_what_it_looks_at_and_says_why_it_is_silent() {
         (Some("main: failure"), Some("[签到失败: 403]"))
     );
 
-    let silent = report(&bellhop, run("success", "ok")).await;
+    let silent = bellhop.client.report(run("success", "ok")).await;
     assert_eq!(silent["deliveries"], json!([]));
     assert_eq!(silent["dropped"], json!([{ "rule": "failures", "why": "notify_switched_off" }]));
     let event = bellhop.client.get(&format!("/v1/events/{}", silent["event"].as_str().unwrap())).await;
     assert_eq!(event["decisions"], json!([{ "rule": "failures", "decided": "drop", "why": "notify_switched_off" }]));
-    let other = report(&bellhop, json!({ "source": "other", "result": "failure", "message": "x" })).await;
+    let other = bellhop.client.report(json!({ "source": "other", "result": "failure", "message": "x" })).await;
     assert_eq!((&other["deliveries"], &other["dropped"]), (&json!([]), &json!([])));
     bellhop.stop();
     assert_eq!(sink.arrivals().len(), 1);
@@ -61,21 +45,21 @@ async fn a_rule_tells_what_it_looks_at_and_says_why_it_is_silent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_third_failure_in_a_row_is_told_and_the_recovery() {
     let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
-    let bellhop = house(&data, &sink, &["phone"]).await;
+    let bellhop = Bellhop::start_with_webhooks(data.path(), &sink, &["phone"]).await;
     let rule = json!({ "after_failures": 3, "tell_recovery": true, "notify": { "auto_failure": true }, "to": ["phone"] });
     bellhop.client.put("/v1/rules/third", rule).await;
 
     for count in [1, 2] {
-        let below = report(&bellhop, run("failure", "no")).await;
+        let below = bellhop.client.report(run("failure", "no")).await;
         let why = json!([{ "rule": "third", "why": "below_failure_threshold", "count": count, "needed": 3 }]);
         assert_eq!(below["dropped"], why);
     }
     // a person's run neither counts nor resets
     let by_hand = json!({ "source": "QD/Example/main", "trigger": "manual", "result": "success", "message": "by hand" });
-    assert_eq!(report(&bellhop, by_hand).await["dropped"][0]["why"], "notify_switched_off");
-    assert_eq!(reached(&report(&bellhop, run("failure", "no")).await), ["phone"]);
+    assert_eq!(bellhop.client.report(by_hand).await["dropped"][0]["why"], "notify_switched_off");
+    assert_eq!(reached(&bellhop.client.report(run("failure", "no")).await), ["phone"]);
     sink.until(1).await; // messages that are under way at the same time may overtake each other
-    assert_eq!(reached(&report(&bellhop, run("success", "yes")).await), ["phone"]);
+    assert_eq!(reached(&bellhop.client.report(run("success", "yes")).await), ["phone"]);
     let arrivals = sink.until(2).await;
     let titles: Vec<_> = arrivals.iter().map(|arrival| arrival.json()["title"].as_str().map(str::to_owned)).collect();
     assert_eq!(titles, [Some(String::new()), Some("QD/Example/main: recovered after 3 failures".to_owned())]);
@@ -85,11 +69,11 @@ async fn the_third_failure_in_a_row_is_told_and_the_recovery() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_hears_of_one_event_twice_and_who_is_gone_costs_nobody_else() {
     let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
-    let bellhop = house(&data, &sink, &["phone", "desk"]).await;
+    let bellhop = Bellhop::start_with_webhooks(data.path(), &sink, &["phone", "desk"]).await;
     bellhop.client.put("/v1/rules/a", json!({ "to": ["phone", "gone"], "body": "from a" })).await;
     bellhop.client.put("/v1/rules/b", json!({ "to": ["phone", "event.send_to"], "body": "from b" })).await;
 
-    let answer = report(&bellhop, json!({ "message": "x", "send_to": ["desk"] })).await;
+    let answer = bellhop.client.report(json!({ "message": "x", "send_to": ["desk"] })).await;
 
     assert_eq!(reached(&answer), ["desk", "phone"]);
     assert_eq!(answer["dropped"], json!([{ "recipient": "gone", "rule": "a", "why": "unknown_recipient" }]));
@@ -102,25 +86,25 @@ async fn nobody_hears_of_one_event_twice_and_who_is_gone_costs_nobody_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_is_switched_off_for_all_rules_and_on_again() {
     let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
-    let bellhop = house(&data, &sink, &["phone"]).await;
+    let bellhop = Bellhop::start_with_webhooks(data.path(), &sink, &["phone"]).await;
     bellhop.client.put("/v1/rules/all", json!({ "to": ["phone"] })).await;
     bellhop.client.put("/v1/sources", json!({ "source": "QD/Example/main", "enabled": false })).await;
 
-    assert_eq!(report(&bellhop, run("failure", "x")).await["dropped"][0]["why"], "source_switched_off");
+    assert_eq!(bellhop.client.report(run("failure", "x")).await["dropped"][0]["why"], "source_switched_off");
     assert_eq!(bellhop.client.get("/v1/sources").await["items"], json!([{ "source": "QD/Example/main", "enabled": false }]));
     let (status, _) = bellhop.client.call("DELETE", "/v1/sources?source=QD%2FExample%2Fmain", None).await;
     assert_eq!(status, 204);
-    assert_eq!(reached(&report(&bellhop, run("failure", "x")).await), ["phone"]);
+    assert_eq!(reached(&bellhop.client.report(run("failure", "x")).await), ["phone"]);
     bellhop.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_template_that_fails_leaves_the_events_own_words_and_says_so() {
     let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
-    let bellhop = house(&data, &sink, &["phone"]).await;
+    let bellhop = Bellhop::start_with_webhooks(data.path(), &sink, &["phone"]).await;
     bellhop.client.put("/v1/rules/broken", json!({ "to": ["phone"], "body": "{{ message | no_such_filter }}" })).await;
 
-    let answer = report(&bellhop, json!({ "message": "as it was" })).await;
+    let answer = bellhop.client.report(json!({ "message": "as it was" })).await;
 
     assert_eq!(sink.until(1).await[0].json()["message"], "as it was");
     let event = bellhop.client.get(&format!("/v1/events/{}", answer["event"].as_str().unwrap())).await;
@@ -131,7 +115,7 @@ async fn a_template_that_fails_leaves_the_events_own_words_and_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rules_are_saved_changed_listed_and_refused_with_the_field() {
     let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
-    let bellhop = house(&data, &sink, &["phone"]).await;
+    let bellhop = Bellhop::start_with_webhooks(data.path(), &sink, &["phone"]).await;
     bellhop.client.put("/v1/rules/night", json!({ "to": ["phone"], "match": { "types": ["a.*"] }, "after_failures": 2 })).await;
 
     let (status, patched) = bellhop
@@ -163,7 +147,7 @@ async fn rules_are_saved_changed_listed_and_refused_with_the_field() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_contact_is_reached_by_every_registration_that_serves_contacts_and_has_an_address_for() {
     let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
-    let bellhop = house(&data, &sink, &["phone"]).await;
+    let bellhop = Bellhop::start_with_webhooks(data.path(), &sink, &["phone"]).await;
     let mail = json!({ "host": "127.0.0.1", "port": 9, "tls": "none", "from": "bell@example.org" });
     let serving = json!({ "channel": "email", "params": mail, "serves": "contacts" });
     bellhop.client.put("/v1/registrations/mail", serving).await;
@@ -180,7 +164,7 @@ async fn a_contact_is_reached_by_every_registration_that_serves_contacts_and_has
         assert_eq!((status, &problem["code"], &problem["field"]), (422, &json!(code), &json!("to[0]")), "{problem}");
     }
     bellhop.client.put("/v1/rules/people", json!({ "to": ["contact:bob", "phone"] })).await;
-    let told = report(&bellhop, json!({ "message": "x" })).await;
+    let told = bellhop.client.report(json!({ "message": "x" })).await;
     assert_eq!(told["dropped"], json!([{ "recipient": "contact:bob", "rule": "people", "why": "no_address" }]));
 
     let (_, changed) = bellhop.client.call("PATCH", "/v1/contacts/bob", Some(json!({ "email": "bob@example.org" }))).await;
@@ -194,7 +178,7 @@ async fn a_contact_is_reached_by_every_registration_that_serves_contacts_and_has
 #[tokio::test(flavor = "multi_thread")]
 async fn a_default_that_is_switched_off_hides_no_other() {
     let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
-    let bellhop = house(&data, &sink, &[]).await;
+    let bellhop = Bellhop::start_with_webhooks(data.path(), &sink, &[]).await;
     let mail = json!({ "host": "127.0.0.1", "port": 9, "tls": "none", "from": "bell@example.org" });
     let default = |enabled: bool| json!({ "channel": "email", "params": mail, "default": true, "enabled": enabled });
     bellhop.client.put("/v1/registrations/aa", default(false)).await;

@@ -12,8 +12,7 @@ use crate::{
     Code, Problem, Reason, StoreError,
     channel::{Catalog, Params},
     model::{
-        Account, AccountId, Address, AttachmentId, ChannelId, Contact, Draft, Event, EventId, Name, Recipient, Registration,
-        Wording,
+        AccountId, Address, AttachmentId, ChannelId, Contact, Draft, Event, EventId, Name, Recipient, Registration, Wording,
     },
     plan::{Collected, Dropped, Plan, Target, plan},
     ports::{Acceptance, Accepted, Freshness, IdempotencyKey, Kind, Ports, Record, StoredEvent},
@@ -114,7 +113,8 @@ pub async fn accept(
     replay(ports, Some(accepted)).await.unwrap_or_else(|| Err(Problem::new(Code::Internal, "the event was not kept")))
 }
 
-fn planned(ports: &Ports, targets: &[Target]) -> Plan {
+/// The plan of what goes to these.
+pub(crate) fn planned(ports: &Ports, targets: &[Target]) -> Plan {
     plan(targets, |channel| ports.channels.get(channel.as_str()).is_some())
 }
 
@@ -125,7 +125,7 @@ async fn by_rules(
     mut targets: Vec<Target>,
     key: Option<&IdempotencyKey>,
 ) -> Result<Asked<Plan>, StoreError> {
-    let settings = ports.accounts.get(&event.account).await?.unwrap_or_else(|| Arc::new(Account::new(event.account.clone())));
+    let settings = ports.accounts.settings(&event.account).await?;
     let Applied { decisions, collected, dropped, told } = match apply(ports, event, &targets, key, &settings).await? {
         Asked::New(applied) => applied,
         Asked::Known(accepted) => return Ok(Asked::Known(accepted)),

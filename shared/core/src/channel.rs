@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
     mail::{Mail, Mailed, Receipt},
-    model::{Address, AddressKind, ChannelId, Event, Format, Job, Picture},
+    model::{Address, AddressKind, ChannelId, Event, Format, Job, Language, Picture},
     pace::SendRate,
     ses::SesMail,
     short::Short,
@@ -152,8 +152,10 @@ pub struct Text {
 impl Text {
     /// The one for readers of that language, e.g. `zh-CN`; whoever reads neither gets English.
     pub fn in_language(self, locale: &str) -> &'static str {
-        let language = locale.split('-').next().unwrap_or_default();
-        if language.eq_ignore_ascii_case("zh") { self.zh } else { self.en }
+        match Language::of(locale) {
+            Language::English => self.en,
+            Language::Chinese => self.zh,
+        }
     }
 }
 

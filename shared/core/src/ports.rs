@@ -1,14 +1,15 @@
 //! What the verbs need of the world. Every port has an implementation per runtime and one contract suite in `testkit`.
 
+mod transport;
+
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    Reason, Retry, StoreError, Timestamp,
-    channel::{Catalog, Outgoing, Reply},
-    mail::{Mail, Mailed},
+    StoreError, Timestamp,
+    channel::Catalog,
     model::{
         Account, AccountId, AttachmentId, ChannelId, Delivery, DeliveryId, Disabled, Entry, Event, EventId, Hook, Job, Key,
         KeyId, Name, Picture, Registration, Schedule, State,
@@ -17,11 +18,11 @@ use crate::{
     plan::Plan,
     report::Telemetry,
     rules::turns::Turns,
-    ses::SesMail,
-    socket::{Frame, Framed},
     token::{Held, Slot, TokenKey, Wish, flights::Flights},
     transition::{Claim, Claimed, Settlement},
 };
+
+pub use transport::{Http, Sent, Ses, Smtp, Sockets, Transport, TransportError};
 
 /// Everything, as the mains put it together.
 #[derive(Clone)]
@@ -372,6 +373,11 @@ pub trait Accounts: Send + Sync {
     /// One, at most 30 s old.
     async fn get(&self, id: &AccountId) -> Result<Option<Arc<Account>>, StoreError>;
 
+    /// Its settings, at most 30 s old: those of a new account where there are none.
+    async fn settings(&self, id: &AccountId) -> Result<Arc<Account>, StoreError> {
+        Ok(self.get(id).await?.unwrap_or_else(|| Arc::new(Account::new(id.clone()))))
+    }
+
     /// Saves it.
     async fn put(&self, account: &Account) -> Result<(), StoreError>;
 }
@@ -441,81 +447,4 @@ pub trait Clock: Send + Sync {
 
     /// 128 fresh random bits.
     fn chance(&self) -> u128;
-}
-
-/// The way out for requests: timeouts, size caps and the address guard are its business.
-#[async_trait]
-pub trait Http: Send + Sync {
-    /// Makes one request.
-    async fn call(&self, outgoing: &Outgoing) -> Result<Reply, TransportError>;
-}
-
-/// The way out for mail, under the same rules.
-#[async_trait]
-pub trait Smtp: Send + Sync {
-    /// Sends one mail: one connection, one message.
-    async fn send(&self, mail: &Mail) -> Result<Mailed, TransportError>;
-}
-
-/// The way out for WebSockets, under the same rules.
-#[async_trait]
-pub trait Sockets: Send + Sync {
-    /// Sends one frame: one connection, one text, and a farewell that the server answers. An error with [`Sent::No`] means
-    /// that not a byte of the text has left.
-    async fn send(&self, frame: &Frame) -> Result<Framed, TransportError>;
-}
-
-/// The way out for mail through Amazon SES, with the operator's own credentials.
-#[async_trait]
-pub trait Ses: Send + Sync {
-    /// Sends one mail, and once: trying again is the core's business. The answer is written as SES's JSON API writes it,
-    /// whichever API was called: a 200 with `MessageId`, or the error's name in `x-amzn-errortype` and its `message`.
-    async fn send(&self, mail: &SesMail) -> Result<Reply, TransportError>;
-}
-
-/// Every way out.
-#[derive(Clone)]
-pub struct Transport {
-    /// For requests.
-    pub http: Arc<dyn Http>,
-    /// For mail.
-    pub smtp: Arc<dyn Smtp>,
-    /// For WebSockets.
-    pub sockets: Arc<dyn Sockets>,
-    /// For mail through Amazon SES. `None`: this program has no way there.
-    pub ses: Option<Arc<dyn Ses>>,
-}
-
-impl<T: Http + Smtp + Sockets + Ses + 'static> From<Arc<T>> for Transport {
-    fn from(all: Arc<T>) -> Self {
-        Self { http: Arc::clone(&all) as _, smtp: Arc::clone(&all) as _, sockets: Arc::clone(&all) as _, ses: Some(all) }
-    }
-}
-
-/// No answer, or not a whole one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TransportError {
-    /// Why.
-    pub reason: Reason,
-    /// Whether the request may have arrived all the same.
-    pub sent: Sent,
-    /// For people; without the URL, which may hold a secret.
-    pub detail: String,
-}
-
-impl TransportError {
-    /// Whether the same request may fare better.
-    pub fn retry(&self) -> Retry {
-        let hopeless = matches!(self.reason, Reason::BlockedAddress | Reason::InvalidParams);
-        if hopeless { Retry::Never } else { Retry::Later }
-    }
-}
-
-/// How far a request came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
-    /// Surely nowhere.
-    No,
-    /// Perhaps all the way.
-    Maybe,
 }

@@ -64,8 +64,7 @@ impl Api {
 
     /// The account's settings; those of a new account if it has saved none.
     pub async fn account(&self, id: &AccountId) -> Result<Arc<Account>, StoreError> {
-        let known = self.ports.accounts.get(id).await?;
-        Ok(known.unwrap_or_else(|| Arc::new(Account::new(id.clone()))))
+        self.ports.accounts.settings(id).await
     }
 
     /// Counts `n` requests that send, or refuses them all.

@@ -4,7 +4,7 @@
 //! * send: each part is an event like any other, under an id that follows from the digest, so that a repetition is the same;
 //! * done: the schedule goes on to the next due time.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, tz::TimeZone};
 
@@ -81,7 +81,7 @@ pub async fn compose(ports: &Ports, account: &AccountId, name: &Name) -> Result<
 /// What is known of one schedule.
 pub(super) struct Desk {
     schedule: Schedule,
-    pub(super) settings: Account,
+    pub(super) settings: Arc<Account>,
     /// What the rule says now; what it said last, where it collects no more.
     rule: Option<Rule>,
     /// The rule itself says that it collects.
@@ -97,8 +97,7 @@ enum Next {
 
 impl Desk {
     pub(super) async fn of(ports: &Ports, schedule: Schedule) -> Result<Self, StoreError> {
-        let known = ports.accounts.get(&schedule.account).await?;
-        let settings = known.map_or_else(|| Account::new(schedule.account.clone()), |known| Account::clone(&known));
+        let settings = ports.accounts.settings(&schedule.account).await?;
         let record = ports.records.get(&schedule.account, Kind::Rule, schedule.rule.as_str()).await?;
         let stored = record.as_ref().map(Record::read::<Rule>).transpose()?;
         let collects = stored.as_ref().is_some_and(Rule::collects);

@@ -16,7 +16,7 @@ use crate::{
     accept::{self, NotReached},
     channel::Limit,
     model::{Account, Batch, Contact, Draft, Event, EventId, EventType, Format, Name, Recipient, Schedule, Source},
-    plan::{Dropped, Target, plan},
+    plan::{Dropped, Target},
     ports::{Acceptance, Accepted, Kind, Ports, Record},
     report,
     rules::{Decision, Verdict, wording::title_of_digest},
@@ -55,7 +55,7 @@ pub(super) async fn send(
                 let which = format!("{number}/{shape:?}/{at}");
                 let said = title.as_ref().filter(|_| messages.len() == 1).unwrap_or(&part.title);
                 let event = event(schedule, &letter.content, shape.format, said, &part.message, &which, (at + 1, messages.len()));
-                let mut plan = plan(&targets, |channel| ports.channels.get(channel.as_str()).is_some());
+                let mut plan = accept::planned(ports, &targets);
                 plan.dropped.append(&mut missing);
                 let (rule, template_error) = (schedule.rule.clone(), error.clone());
                 plan.decisions.push(Decision { rule, verdict: Verdict::Notify, template_error, count_approximate: false });

@@ -13,7 +13,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub use language::Language;
+pub use crate::model::Language;
 
 use jiff::{Zoned, tz::TimeZone};
 

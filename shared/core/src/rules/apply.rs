@@ -18,7 +18,7 @@ use crate::{
     Reason, StoreError,
     accept::{self, MOST_TARGETS, NotReached},
     digest::times::Times,
-    model::{Account, Audience, Event, Name, Rule, SourceSetting},
+    model::{Account, Audience, Event, Language, Name, Rule, SourceSetting},
     plan::{Collected, Dropped, Target},
     ports::{Accepted, IdempotencyKey, Kind, Ports, Record},
 };
@@ -225,12 +225,10 @@ async fn targets(
 fn recovered(said: Option<Said>, event: &Event, after: u32, locale: &str) -> Said {
     let Said { title, message } = said.unwrap_or_else(|| Said { title: event.title.clone(), message: event.message.clone() });
     let what = title.unwrap_or_else(|| event.source.as_str().to_owned());
-    let title = if locale.to_lowercase().starts_with("zh") {
-        format!("{what}：连续失败 {after} 次后恢复正常")
-    } else if after == 1 {
-        format!("{what}: recovered after 1 failure")
-    } else {
-        format!("{what}: recovered after {after} failures")
+    let title = match Language::of(locale) {
+        Language::Chinese => format!("{what}：连续失败 {after} 次后恢复正常"),
+        Language::English if after == 1 => format!("{what}: recovered after 1 failure"),
+        Language::English => format!("{what}: recovered after {after} failures"),
     };
     Said { title: Some(title), message }
 }

@@ -2,17 +2,8 @@
 
 use crate::{
     digest::content::{Content, Line, Tally},
-    model::{RunResult, Trigger},
+    model::{Language, RunResult, Trigger},
 };
-
-/// What a reader reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Language {
-    /// Whoever does not read Chinese.
-    English,
-    /// Readers of `zh`, `zh-CN` and the like.
-    Chinese,
-}
 
 /// How an event went.
 pub(super) fn mark(result: Option<RunResult>) -> &'static str {
@@ -30,11 +21,6 @@ fn several(count: u64, noun: &str) -> String {
 }
 
 impl Language {
-    /// Of the readers of a locale.
-    pub fn of(locale: &str) -> Self {
-        if locale.get(..2).is_some_and(|language| language.eq_ignore_ascii_case("zh")) { Self::Chinese } else { Self::English }
-    }
-
     fn say(self, english: String, chinese: String) -> String {
         match self {
             Self::English => english,
