@@ -67,6 +67,28 @@ async fn the_third_failure_in_a_row_is_told_and_the_recovery() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn runs_of_one_bulk_count_in_its_order() {
+    let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
+    let bellhop = Bellhop::start_with_webhooks(data.path(), &sink, &["phone"]).await;
+    bellhop.client.put("/v1/rules/third", json!({ "after_failures": 3, "to": ["phone"] })).await;
+    // whoever is named besides has to be looked up first, which takes the one longer than the other
+    let named = |index: usize| if index.is_multiple_of(2) { json!(["phone"]) } else { json!([]) };
+    let events: Vec<_> = (0..40).map(|index| (named(index), if index % 4 == 3 { "success" } else { "failure" })).collect();
+    let events: Vec<_> = events
+        .into_iter()
+        .map(|(whom, result)| json!({ "source": "a", "result": result, "message": "ran", "send_to": whom }))
+        .collect();
+
+    let (status, answer) = bellhop.client.call("POST", "/v1/events/bulk", Some(json!({ "events": events }))).await;
+
+    assert_eq!(status, 202, "{answer}");
+    let counted = |item: &Value| item["dropped"].as_array().unwrap().iter().find_map(|dropped| dropped["count"].as_u64());
+    let counted: Vec<_> = answer["items"].as_array().unwrap().iter().map(counted).collect();
+    assert_eq!(counted, [Some(1), Some(2), None, None].repeat(10));
+    bellhop.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_hears_of_one_event_twice_and_who_is_gone_costs_nobody_else() {
     let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
     let bellhop = Bellhop::start_with_webhooks(data.path(), &sink, &["phone", "desk"]).await;

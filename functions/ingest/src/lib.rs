@@ -9,6 +9,8 @@ mod hooks;
 mod request;
 mod wait;
 
+use std::collections::BTreeMap;
+
 use axum::{
     Json, Router,
     extract::{Request, State},
@@ -18,8 +20,9 @@ use axum::{
 use bellhop_core::{
     Code, Problem,
     accept::{Answer, Wanted, accept},
-    model::Account,
+    model::{Account, Source},
     ports::IdempotencyKey,
+    rules,
 };
 use bellhop_http::{
     Api, Refused,
@@ -101,13 +104,34 @@ async fn bulk(State(api): State<Api>, Sender(caller): Sender, request: Request) 
     }
     api.spend(&account, count)?;
     let now = api.ports.clock.now();
-    let (api, account) = (&api, &*account);
-    let items = events.into_iter().enumerate().map(async |(index, value)| {
-        let key = payload.item_key(&account.id, BULK, index, &value, now);
-        match event(api, account, value, key).await {
-            Ok(answer) => Item::Kept(answer),
-            Err(problem) => Item::Refused(problem.under(&format!("events[{index}]")).into()),
+    let by_source = rules::counts(&api.ports, &account.id).await?;
+    let (api, account, payload) = (&api, &*account, &payload);
+    let lanes = lanes(events, by_source).into_iter().map(async |lane| {
+        let mut items = Vec::new();
+        for (index, value) in lane {
+            let key = payload.item_key(&account.id, BULK, index, &value, now);
+            let item = match event(api, account, value, key).await {
+                Ok(answer) => Item::Kept(answer),
+                Err(problem) => Item::Refused(problem.under(&format!("events[{index}]")).into()),
+            };
+            items.push((index, item));
         }
+        items
     });
-    Ok((StatusCode::ACCEPTED, Json(BulkAnswer { items: join_all(items).await })))
+    let mut items: Vec<_> = join_all(lanes).await.into_iter().flatten().collect();
+    items.sort_by_key(|(index, _)| *index);
+    let items = items.into_iter().map(|(_, item)| item).collect();
+    Ok((StatusCode::ACCEPTED, Json(BulkAnswer { items })))
+}
+
+/// What is accepted one after the other, with its place in the bulk: where runs are counted, those of one source; else each
+/// event goes by itself.
+fn lanes(events: Vec<Value>, by_source: bool) -> Vec<Vec<(usize, Value)>> {
+    let mut lanes = BTreeMap::<_, Vec<_>>::new();
+    for (index, value) in events.into_iter().enumerate() {
+        let source = value["source"].as_str().and_then(Source::parse).unwrap_or_default();
+        let lane = if by_source { (Some(source), 0) } else { (None, index) };
+        lanes.entry(lane).or_default().push((index, value));
+    }
+    lanes.into_values().collect()
 }

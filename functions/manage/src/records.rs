@@ -43,7 +43,8 @@ pub(crate) trait Said: Serialize + DeserializeOwned + Send + Sync + 'static {
         Ok(self)
     }
 
-    /// What has to be done before it is saved (or deleted: there is no `after`).
+    /// What has to be done before it is saved (or deleted: there is no `after`), and once more behind it, with what was saved as
+    /// both.
     fn prepare(
         _ports: &Ports,
         _settings: &Account,
@@ -148,6 +149,7 @@ async fn save_named<T: Said>(
         let said = said.completed(old.as_ref(), settings, api.ports.clock.now())?;
         T::prepare(&api.ports, settings, &name, old.as_ref(), Some(&said)).await?;
         if let Some(version) = replace(api, account, T::KIND, name.as_str(), stored.as_ref(), &said).await? {
+            T::prepare(&api.ports, settings, &name, Some(&said), Some(&said)).await?;
             return Ok(Json(Shown { name, said, version }));
         }
     }

@@ -6,6 +6,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_types::SdkConfig;
 use bellhop_core::{
     channel::Catalog,
+    ids::Ids,
     model::{Account, AccountId, ChannelId, Hook, Key, KeyId, Name, Registration},
     ports::{Clock, Kind, Ports, Record, Transport},
     report::Telemetry,
@@ -124,6 +125,7 @@ impl Store {
             tokens: Arc::clone(self) as _,
             flights: Flights::default(),
             turns: Turns::default(),
+            ids: Ids::default(),
             clock: Arc::clone(&self.clock),
             telemetry,
             transport: transport.into(),

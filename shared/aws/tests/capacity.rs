@@ -233,7 +233,7 @@ async fn a_digest_costs_two_writes_to_freeze_and_six_to_move_on() {
     ports.ledger.accept(collected).await.unwrap();
     counting.take();
 
-    let frozen = Frozen { since: now, until: now + Duration::from_secs(1), intervals: 1, because: Because::Due };
+    let frozen = Frozen { since: now, until: now + Duration::from_secs(1), intervals: 1, because: Because::Due, rule: None };
     let frozen = Schedule { frozen: Some(frozen), number: 1, ..schedule(3, due + hour) };
     assert!(ports.digests.freeze(&frozen).await.unwrap());
     let Units { writes, index, .. } = counting.take();

@@ -277,7 +277,7 @@ async fn taken_up_again(kind: Kind, written: usize) -> ([Vec<(EventId, Timestamp
     assert!(report(&world, began).await.is_err());
     world.sim.pass(Duration::from_mins(5));
     let until = began + MINUTE;
-    let frozen = Frozen { since: first.since, until, intervals: 1, because: Because::Due };
+    let frozen = Frozen { since: first.since, until, intervals: 1, because: Because::Due, rule: None };
     let frozen = Schedule { frozen: Some(frozen), number: 1, version: 2, ..first };
     assert!(world.ports.digests.freeze(&frozen).await.unwrap());
 

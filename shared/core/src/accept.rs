@@ -74,16 +74,17 @@ pub async fn accept(
     key: Option<IdempotencyKey>,
 ) -> Result<Answer, Problem> {
     check_options(ports.channels, &draft.options)?;
+    // before anybody is waited for: those who ask one after the other are kept in that order
+    let now = ports.clock.now();
+    let id = ports.ids.next(now, ports.clock.chance());
     let (targets, missing) = match resolve(ports, account, &draft, wanted).await {
         Ok(found) => found,
         // What was accepted once is answered again, even if it could not be accepted now.
         Err(problem) => match &key {
-            Some(key) => return replay(ports, ports.ledger.recall(key, ports.clock.now()).await?).await.unwrap_or(Err(problem)),
+            Some(key) => return replay(ports, ports.ledger.recall(key, now).await?).await.unwrap_or(Err(problem)),
             None => return Err(problem),
         },
     };
-    let now = ports.clock.now();
-    let id = EventId::new(now, ports.clock.chance());
     let picture = draft.screenshot.clone();
     if let Some(picture) = &picture {
         ports.attachments.put(account, AttachmentId(id), picture).await?;

@@ -15,6 +15,7 @@ pub mod deliver;
 pub mod digest;
 pub mod error;
 pub mod hooks;
+pub mod ids;
 pub mod mail;
 pub mod model;
 pub mod pace;

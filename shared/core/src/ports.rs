@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     StoreError, Timestamp,
     channel::Catalog,
+    ids::Ids,
     model::{
         Account, AccountId, AttachmentId, ChannelId, Delivery, DeliveryId, Disabled, Entry, Event, EventId, Hook, Job, Key,
         KeyId, Name, Picture, Registration, Schedule, State,
@@ -43,6 +44,7 @@ pub struct Ports {
     pub tokens: Arc<dyn Tokens>,
     pub flights: Flights,
     pub turns: Turns,
+    pub ids: Ids,
     pub clock: Arc<dyn Clock>,
     pub telemetry: Arc<dyn Telemetry>,
     pub transport: Transport,

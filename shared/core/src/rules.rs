@@ -9,11 +9,13 @@ pub mod threshold;
 pub mod turns;
 pub mod wording;
 
+pub use apply::counts;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Reason,
-    model::{Collect, Event, Name, Rule},
+    model::{Collect, Event, Name, Rule, RunResult},
 };
 use threshold::{Count, Identity, Run, Wish};
 
@@ -67,13 +69,8 @@ impl Verdict {
 
 /// Whether the rule looks at such an event at all. A test is of every type.
 pub fn looks_at(rule: &Rule, event: &Event) -> bool {
-    let source = event.source.as_str().to_lowercase();
-    let kind = event.event_type.as_ref().map(|kind| kind.as_str().to_lowercase());
-    let fits = |patterns: &[crate::model::Pattern], text: Option<&str>| {
-        patterns.is_empty() || text.is_some_and(|text| patterns.iter().any(|pattern| pattern.fits(text)))
-    };
-    let of_type = event.is_test() || fits(&rule.matching.types, kind.as_deref());
-    rule.enabled && fits(&rule.matching.sources, Some(&source)) && of_type
+    let of_type = event.is_test() || rule.matching.has_type(event.event_type.as_ref());
+    rule.enabled && rule.matching.has_source(&event.source) && of_type
 }
 
 /// What the rule's counter has to be asked about the event; nothing if there is none, or the event is no run.
@@ -107,7 +104,9 @@ pub fn decide(rule: &Rule, event: &Event, counted: Option<(Wish, Count)>) -> Ver
 /// Whether the rule's next digest tells of an event on which it decided so, and what is left to be told at once.
 pub fn collect(rule: &Rule, event: &Event, verdict: Verdict) -> (bool, Verdict) {
     let Some(batch) = rule.batch.as_ref().filter(|batch| batch.enabled && !event.is_test()) else { return (false, verdict) };
-    let is_urgent = event.run().is_some_and(|result| batch.immediate.contains(&result));
+    let is_named = |result: RunResult| batch.immediate.contains(&result);
+    // what went well in part only counts as failed, as for the switches
+    let is_urgent = event.run().is_some_and(|run| is_named(run) || run == RunResult::Partial && is_named(RunResult::Failure));
     match verdict {
         Verdict::Drop { why: Reason::SourceSwitchedOff, .. } => (false, verdict),
         Verdict::Drop { .. } if batch.collect == Collect::Notified => (false, verdict),

@@ -11,6 +11,7 @@ use std::{
 use bellhop_core::{
     StoreError,
     channel::Catalog,
+    ids::Ids,
     model::{Account, AccountId, ChannelId, Hook, Key, KeyId, Name, Registration},
     ports::{Clock, Kind, Ports, Record, Transport},
     report::Telemetry,
@@ -167,6 +168,7 @@ impl Store {
             tokens: Arc::clone(self) as _,
             flights: Flights::default(),
             turns: Turns::default(),
+            ids: Ids::default(),
             clock: Arc::clone(&self.memory.clock),
             telemetry,
             transport: transport.into(),

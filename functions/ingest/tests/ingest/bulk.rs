@@ -99,3 +99,14 @@ async fn a_bulk_has_no_room_for_pictures() {
     assert_eq!(answer.refusal(), (413, "body_too_large", ""));
     assert!(world.is_untouched().await);
 }
+
+#[tokio::test]
+async fn events_of_a_bulk_are_kept_in_its_order() {
+    let world = world().await;
+    let events: Vec<_> = (0..50).map(|number| json!({"message": number.to_string(), "send_to": "phone"})).collect();
+
+    world.call("send", "POST", PATH, json!({"events": events})).await;
+
+    let kept: Vec<_> = world.events().await.iter().rev().map(|stored| stored.event.message.clone()).collect();
+    assert_eq!(kept, (0..50).map(|number| number.to_string()).collect::<Vec<_>>());
+}

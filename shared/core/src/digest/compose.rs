@@ -4,7 +4,10 @@
 //! * send: each part is an event like any other, under an id that follows from the digest, so that a repetition is the same;
 //! * done: the schedule goes on to the next due time.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::{SignedDuration, tz::TimeZone};
 
@@ -15,7 +18,10 @@ use super::{
 };
 use crate::{
     StoreError, Timestamp,
-    model::{Account, AccountId, Audience, Batch, Because, Closing, Entry, Frozen, Name, Recipient, Rule, Schedule, Source},
+    model::{
+        Account, AccountId, Audience, Batch, Because, Closing, Entry, Frozen, Name, Recipient, Rule, Schedule, Source,
+        SourceSetting,
+    },
     ports::{Kind, Ports, Record},
 };
 
@@ -82,10 +88,12 @@ pub async fn compose(ports: &Ports, account: &AccountId, name: &Name) -> Result<
 pub(super) struct Desk {
     schedule: Schedule,
     pub(super) settings: Arc<Account>,
-    /// What the rule says now; what it said last, where it collects no more.
+    /// What the digest goes by: what the rule says now, or what it said as long as that is told of.
     rule: Option<Rule>,
-    /// The rule itself says that it collects.
-    collects: bool,
+    /// What the rule says now, if it collects.
+    collecting: Option<Rule>,
+    /// Sources that are switched off for all rules, by their keys.
+    switched_off: BTreeSet<String>,
 }
 
 /// What is to be done with a schedule that has no digest under way.
@@ -100,28 +108,37 @@ impl Desk {
         let settings = ports.accounts.settings(&schedule.account).await?;
         let record = ports.records.get(&schedule.account, Kind::Rule, schedule.rule.as_str()).await?;
         let stored = record.as_ref().map(Record::read::<Rule>).transpose()?;
-        let collects = stored.as_ref().is_some_and(Rule::collects);
-        let rule = schedule.closing.as_ref().map(|closing| Rule::clone(&closing.rule)).or(stored);
-        Ok(Self { schedule, settings, rule, collects })
+        let collecting = stored.clone().filter(Rule::collects);
+        let frozen = schedule.frozen.as_ref().and_then(|frozen| frozen.rule.as_deref());
+        let rule = frozen.or(schedule.closing.as_ref().map(|closing| &*closing.rule)).cloned().or(stored);
+        let mut switched_off = BTreeSet::new();
+        for record in ports.records.all(&schedule.account, Kind::Source).await?.iter() {
+            if !record.read::<SourceSetting>()?.enabled {
+                switched_off.insert(record.name.clone());
+            }
+        }
+        Ok(Self { schedule, settings, rule, collecting, switched_off })
     }
 
-    fn batch(&self) -> Option<&Batch> {
+    pub(super) fn batch(&self) -> Option<&Batch> {
         self.rule.as_ref().and_then(|rule| rule.batch.as_ref())
     }
 
-    /// The due times; nothing for a rule that says nothing of digests.
+    /// The due times that are to come; nothing for a rule that collects no more.
     fn times(&self) -> Option<Times> {
-        self.batch().map(|batch| Times::of(batch, self.settings.time_zone()))
+        let batch = self.collecting.as_ref()?.batch.as_ref()?;
+        Some(Times::of(batch, self.settings.time_zone()))
     }
 
     fn next(&self, now: Timestamp) -> Next {
         let Schedule { since, due, flush, ref closing, .. } = self.schedule;
-        let freeze =
-            |until: Timestamp, intervals, because| Next::Freeze(Frozen { since, until: until.max(since), intervals, because });
+        let freeze = |until: Timestamp, intervals, because| {
+            Next::Freeze(Frozen { since, until: until.max(since), intervals, because, rule: None })
+        };
         match (flush, self.times()) {
             (Some(at), _) => freeze(at, 0, Because::Flushed),
             (None, _) if due > now => Next::Later,
-            (None, Some(times)) if self.collects && closing.is_none() => {
+            (None, Some(times)) if closing.is_none() => {
                 let until = times.before(now);
                 if until > since { freeze(until, times.between(since, until), Because::Due) } else { Next::At(times.after(now)) }
             }
@@ -165,7 +182,7 @@ impl Desk {
             rule: self.schedule.rule.clone(),
             since: frozen.since,
             until: frozen.until,
-            time_zone: self.times().map_or(TimeZone::UTC, |times| times.zone().clone()),
+            time_zone: self.batch().map_or(TimeZone::UTC, |batch| batch.zone(self.settings.time_zone())),
             intervals: frozen.intervals,
             because: frozen.because,
             tally,
@@ -184,14 +201,17 @@ impl Desk {
             return Vec::new();
         };
         let seen = self.schedule.seen.iter().filter(|(_, at)| *at + EXPECTED >= frozen.until).map(|(source, _)| source.clone());
+        // the rule may have been edited since
+        let seen = seen.filter(|source| rule.matching.has_source(source));
         let named = rule.matching.sources.iter().filter_map(|pattern| Source::parse(pattern.exact()?));
         let mut idle = BTreeMap::new();
         for source in named.chain(seen) {
-            idle.insert(source.as_str().to_lowercase(), source);
+            idle.insert(SourceSetting::key(&source), source);
         }
         for source in sources {
-            idle.remove(&source.as_str().to_lowercase());
+            idle.remove(&SourceSetting::key(source));
         }
+        idle.retain(|key, _| !self.switched_off.contains(key));
         idle.into_values().collect()
     }
 
@@ -209,8 +229,10 @@ impl Desk {
                 (Some(closing), due)
             }
             // whoever began to end it never came to say so to the rule itself
-            (_, Some(times)) if self.collects => (None, times.after(now.max(frozen.until))),
-            _ => return None,
+            (_, Some(times)) => (None, times.after(now.max(frozen.until))),
+            // it is about to be saved anew
+            (None, None) if frozen.rule.is_some() => (None, now + STRAGGLERS),
+            (_, None) => return None,
         };
         let version = self.schedule.version + 1;
         let since = frozen.until;

@@ -38,6 +38,32 @@ pub struct Content {
     pub link: Option<String>,
 }
 
+impl Content {
+    /// With no more than the `most` newest of its lines; all events are counted as before.
+    pub fn with_newest(&self, most: usize) -> Self {
+        let mut lines: Vec<_> = self.lines().map(|line| line.event).collect();
+        lines.sort_unstable_by(|one, other| other.cmp(one));
+        lines.truncate(most);
+        let oldest = lines.last().copied();
+        let mut shorter = self.clone();
+        for site in &mut shorter.sites {
+            for task in &mut site.tasks {
+                task.lines.retain(|line| oldest.is_some_and(|oldest| line.event >= oldest));
+            }
+            site.tasks.retain(|task| !task.lines.is_empty());
+        }
+        shorter.sites.retain(|site| !site.tasks.is_empty());
+        let tasks = |content: &Self| content.sites.iter().map(|site| site.tasks.len() as u64).sum::<u64>();
+        shorter.unlisted_sources += tasks(self) - tasks(&shorter);
+        shorter
+    }
+
+    /// All that are listed.
+    pub fn lines(&self) -> impl Iterator<Item = &Line> {
+        self.sites.iter().flat_map(|site| &site.tasks).flat_map(|task| &task.lines)
+    }
+}
+
 /// The tasks of one site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {

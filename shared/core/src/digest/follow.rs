@@ -3,17 +3,22 @@
 //! Promise: the schedule is written before the rule is, so that nothing is ever collected for a rule that has none; whoever
 //! dies between the two leaves a schedule that finds out by itself ([`super::compose()`]).
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::times::Times;
 use crate::{
     StoreError,
-    model::{Account, AccountId, Batch, Closing, Name, Rule, Schedule},
+    model::{Account, AccountId, Batch, Because, Closing, Frozen, Name, Rule, Schedule},
     ports::Ports,
 };
 
 /// How often a schedule is written against others.
 const RACES: usize = 20;
+
+/// How long whoever is at work on a digest is waited for, each time.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// The day that the rule's intervals count from: that of the first save, unless the times have changed since.
 #[must_use]
@@ -26,7 +31,10 @@ pub fn anchored(rule: Rule, before: Option<&Rule>, settings: &Account, now: Time
     Rule { batch: Some(Batch { anchor, ..batch }), ..rule }
 }
 
-/// To be called before a rule is saved (or deleted: `after` is `None`).
+/// To be called before a rule is saved (or deleted: `after` is `None`), and once more behind it, with what was saved as both:
+/// who was at work on a digest meanwhile may have gone by what the rule said before.
+///
+/// What was due by then, or belongs to a deleted rule of that name, is told as the rule said until now.
 pub async fn follow(
     ports: &Ports,
     settings: &Account,
@@ -34,29 +42,36 @@ pub async fn follow(
     before: Option<&Rule>,
     after: Option<&Rule>,
 ) -> Result<(), StoreError> {
-    let [before, after] = [before, after].map(|rule| rule.filter(|rule| rule.collects()));
-    match (before, after.and_then(|after| after.batch.as_ref())) {
+    let [collecting, collects] = [before, after].map(|rule| rule.filter(|rule| rule.collects()));
+    match (collecting, collects.and_then(|after| after.batch.as_ref())) {
         (_, Some(batch)) => {
             let times = Times::of(batch, settings.time_zone());
             change(ports, &settings.id, name, |old, now| {
                 let due = times.after(now);
-                match old {
-                    None => Some(fresh(&settings.id, name, now, due)),
-                    // what is under way goes its way, and the times after it are the new ones
-                    Some(old) if old.frozen.is_some() || old.flush.is_some() => {
-                        old.closing.is_some().then(|| Schedule { closing: None, ..old.clone() })
+                let Some(old) = old else { return Step::Put(fresh(&settings.id, name, now, due)) };
+                match (&old.closing, &old.frozen) {
+                    (Some(_), Some(_)) if before.is_none() => Step::Wait,
+                    (Some(closing), None) if before.is_none() => {
+                        Step::Freeze(frozen(old, now, 0, Because::Last, Some(closing.rule.clone())))
                     }
-                    Some(old) => {
-                        (old.due != due || old.closing.is_some()).then(|| Schedule { due, closing: None, ..old.clone() })
+                    // saved anew, so that whoever works on it looks at the rule again
+                    _ if old.frozen.is_some() || old.flush.is_some() => Step::Put(Schedule { closing: None, ..old.clone() }),
+                    (None, None) if old.since < old.due && old.due <= now => {
+                        Step::Freeze(frozen(old, old.due, 1, Because::Due, before.cloned().map(Box::new)))
                     }
+                    (None, None) if old.due == due => Step::Nothing,
+                    _ => Step::Put(Schedule { due, closing: None, ..old.clone() }),
                 }
             })
             .await
         }
         (Some(before), None) => {
-            change(ports, &settings.id, name, |old, now| {
-                let closing = Some(Closing { rule: Box::new(before.clone()), at: now });
-                old.filter(|old| old.closing.is_none()).map(|old| Schedule { closing, due: old.due.min(now), ..old.clone() })
+            change(ports, &settings.id, name, |old, now| match old {
+                Some(old) if old.closing.is_none() => {
+                    let closing = Some(Closing { rule: Box::new(before.clone()), at: now });
+                    Step::Put(Schedule { closing, due: old.due.min(now), ..old.clone() })
+                }
+                Some(_) | None => Step::Nothing,
             })
             .await
         }
@@ -66,18 +81,22 @@ pub async fn follow(
 
 /// Asks for a digest of what was collected up to now; answers up to when. `None`: the rule collects nothing.
 pub async fn flush(ports: &Ports, account: &AccountId, name: &Name) -> Result<Option<Timestamp>, StoreError> {
-    let Some(schedule) = ports.digests.get(account, name).await?.filter(|schedule| schedule.closing.is_none()) else {
-        return Ok(None);
-    };
-    if let Some(at) = schedule.flush {
-        return Ok(Some(at)); // asked for already, and about to be sent
-    }
-    let at = ports.clock.now();
-    change(ports, account, name, |old, _| {
-        old.filter(|old| old.flush.is_none()).map(|old| Schedule { flush: Some(at), due: old.due.min(at), ..old.clone() })
+    let mut until = None;
+    change(ports, account, name, |old, now| {
+        until = old.filter(|old| old.closing.is_none()).map(|old| old.flush.map_or(now, |asked| asked.max(now)));
+        match (old, until) {
+            (Some(old), Some(at)) => Step::Put(Schedule { flush: Some(at), due: old.due.min(at), ..old.clone() }),
+            _ => Step::Nothing,
+        }
     })
     .await?;
-    Ok(Some(at))
+    Ok(until)
+}
+
+/// With a digest under way that ends at `until`.
+fn frozen(old: &Schedule, until: Timestamp, intervals: u64, because: Because, rule: Option<Box<Rule>>) -> Schedule {
+    let frozen = Frozen { since: old.since, until: until.max(old.since), intervals, because, rule };
+    Schedule { frozen: Some(frozen), closing: None, number: old.number + 1, due: old.due.min(until), ..old.clone() }
 }
 
 fn fresh(account: &AccountId, rule: &Name, since: Timestamp, due: Timestamp) -> Schedule {
@@ -95,18 +114,36 @@ fn fresh(account: &AccountId, rule: &Name, since: Timestamp, due: Timestamp) -> 
     }
 }
 
-/// Saves what `make` makes of the schedule, if it makes anything of it.
+/// What becomes of a schedule.
+enum Step {
+    Nothing,
+    Put(Schedule),
+    Freeze(Schedule),
+    /// Not before others are done with it.
+    Wait,
+}
+
+/// Does with the schedule what `make` says.
 async fn change(
     ports: &Ports,
     account: &AccountId,
     name: &Name,
-    make: impl Fn(Option<&Schedule>, Timestamp) -> Option<Schedule>,
+    mut make: impl FnMut(Option<&Schedule>, Timestamp) -> Step + Send,
 ) -> Result<(), StoreError> {
     for _ in 0..RACES {
         let old = ports.digests.get(account, name).await?;
-        let Some(new) = make(old.as_ref(), ports.clock.now()) else { return Ok(()) };
+        let step = make(old.as_ref(), ports.clock.now());
         let version = old.map_or(0, |old| old.version) + 1;
-        if ports.digests.put(&Schedule { version, ..new }).await? {
+        let is_done = match step {
+            Step::Nothing => true,
+            Step::Put(new) => ports.digests.put(&Schedule { version, ..new }).await?,
+            Step::Freeze(new) => ports.digests.freeze(&Schedule { version, ..new }).await?,
+            Step::Wait => {
+                ports.records.give_way(PATIENCE).await;
+                false
+            }
+        };
+        if is_done {
             return Ok(());
         }
     }

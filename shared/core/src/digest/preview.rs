@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{
     compose::Desk,
+    send::title,
     wording::{self, Language},
 };
 use crate::{
@@ -40,18 +41,20 @@ pub struct ForSome {
 
 /// What would be told now; `None` where the rule collects nothing.
 pub async fn preview(ports: &Ports, account: &AccountId, name: &Name) -> Result<Option<Preview>, StoreError> {
-    let Some(schedule) = ports.digests.get(account, name).await? else { return Ok(None) };
+    let schedule = ports.digests.get(account, name).await?.filter(|schedule| schedule.closing.is_none());
+    let Some(schedule) = schedule else { return Ok(None) };
     let behind = schedule.frozen.as_ref().map_or(schedule.since, |frozen| frozen.until);
     let due_at = schedule.due;
     let desk = Desk::of(ports, Schedule { frozen: None, since: behind, ..schedule }).await?;
     let now = ports.clock.now();
-    let frozen = Frozen { since: behind, until: now.max(behind), intervals: 1, because: Because::Due };
+    let frozen = Frozen { since: behind, until: now.max(behind), intervals: 1, because: Because::Due, rule: None };
     let (letters, _) = desk.letters(ports, &frozen).await?;
     let language = Language::of(&desk.settings.locale);
     let events = letters.iter().map(|letter| letter.content.tally.total()).max().unwrap_or(0);
     let digests = letters.into_iter().map(|letter| {
         let said = wording::parts(&letter.content, language, Format::Text, None, None);
-        let title = said.first().map(|part| part.title.clone()).unwrap_or_default();
+        let own = title(desk.batch(), &letter.content).0;
+        let title = own.or_else(|| said.first().map(|part| part.title.clone())).unwrap_or_default();
         let text = said.into_iter().map(|part| part.message).collect::<Vec<_>>().join("\n");
         ForSome { to: letter.to, title, text }
     });

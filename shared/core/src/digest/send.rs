@@ -18,6 +18,7 @@ use crate::{
     model::{Account, Batch, Contact, Draft, Event, EventId, EventType, Format, Name, Recipient, Schedule, Source},
     plan::{Dropped, Target},
     ports::{Acceptance, Accepted, Kind, Ports, Record},
+    render::shorten,
     report,
     rules::{Decision, Verdict, wording::title_of_digest},
 };
@@ -51,6 +52,7 @@ pub(super) async fn send(
         let (title, error) = title(batch, &letter.content);
         for (shape, targets) in shapes {
             let messages = wording::parts(&letter.content, shape.language, shape.format, shape.title, shape.body);
+            let title = title.as_ref().map(|title| shape.title.map_or_else(|| title.clone(), |limit| shorten(title, limit)));
             for (at, part) in messages.iter().enumerate() {
                 let which = format!("{number}/{shape:?}/{at}");
                 let said = title.as_ref().filter(|_| messages.len() == 1).unwrap_or(&part.title);
@@ -114,9 +116,9 @@ async fn locale(ports: &Ports, schedule: &Schedule, settings: &Account, recipien
 }
 
 /// The rule's own title, or why it could not be made.
-fn title(batch: Option<&Batch>, content: &Content) -> (Option<String>, Option<String>) {
+pub(super) fn title(batch: Option<&Batch>, content: &Content) -> (Option<String>, Option<String>) {
     match batch.and_then(|batch| batch.title.as_deref()).map(|template| title_of_digest(template, content)).transpose() {
-        Ok(title) => (title.filter(|title| !title.is_empty()), None),
+        Ok(title) => (title, None),
         Err(error) => (None, Some(error)),
     }
 }

@@ -52,7 +52,36 @@ pub fn form(shows: &[Format]) -> Format {
 }
 
 /// A digest in words, within the [limits](crate::channel::Limits) of a channel on a title and on a part. At least one part.
+/// Where that takes more parts than anybody reads, it is the oldest lines that are counted only.
 pub fn parts(content: &Content, language: Language, format: Format, title: Option<Limit>, body: Option<Limit>) -> Vec<Part> {
+    let messages = match paged(content, language, format, body) {
+        (messages, 0) => messages,
+        (messages, _) => shorter(content, language, format, body).unwrap_or(messages),
+    };
+    let of = messages.len();
+    let base = language.title(content);
+    let numbered = |(number, message): (usize, String)| {
+        let count = if of == 1 { String::new() } else { format!(" ({number}/{of})") };
+        Part { title: titled(&base, &count, title), message }
+    };
+    (1..).zip(messages).map(numbered).collect()
+}
+
+/// The most of the newest lines that there is room for; `None` where there is none for a single one.
+fn shorter(content: &Content, language: Language, format: Format, body: Option<Limit>) -> Option<Vec<String>> {
+    let (mut fitting, mut over, mut best) = (0, content.lines().count(), None);
+    while fitting + 1 < over {
+        let middle = fitting.midpoint(over);
+        match paged(&content.with_newest(middle), language, format, body) {
+            (messages, 0) => (best, fitting) = (Some(messages), middle),
+            (_, _) => over = middle,
+        }
+    }
+    best
+}
+
+/// The messages, and how many lines have found no room in them.
+fn paged(content: &Content, language: Language, format: Format, body: Option<Limit>) -> (Vec<String>, u64) {
     let style: &dyn Style = match format {
         Format::Text => &Text(language),
         Format::Markdown => &Markdown,
@@ -74,14 +103,7 @@ pub fn parts(content: &Content, language: Language, format: Format, title: Optio
             tell(&mut pages, &place, of_task.ran, &content.time_zone);
         }
     }
-    let messages = pages.end();
-    let of = messages.len();
-    let base = language.title(content);
-    let numbered = |(number, message): (usize, String)| {
-        let count = if of == 1 { String::new() } else { format!(" ({number}/{of})") };
-        Part { title: titled(&base, &count, title), message }
-    };
-    (1..).zip(messages).map(numbered).collect()
+    pages.end()
 }
 
 /// A title and what counts it; where there is no room for both, the count goes.
@@ -206,8 +228,10 @@ fn local(at: Timestamp, zone: &TimeZone) -> String {
     at.strftime(if is_twice { "%F %T %:z" } else { "%F %T" }).to_string()
 }
 
-/// On one line, without what moves a cursor.
+/// On one line, without what moves a cursor, turns the writing round, or is there unseen.
 fn folded(text: &str) -> String {
+    let unseen = |character: &char| matches!(character, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    let seen: String = text.chars().filter(|character| !unseen(character)).collect();
     let apart = |character: char| character.is_whitespace() || character.is_control();
-    text.split(apart).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    seen.split(apart).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }

@@ -111,7 +111,7 @@ pub struct Closing {
 }
 
 /// What stands in one digest: everything collected up to `until` that is in none before it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Frozen {
     /// Behind this …
     pub since: Timestamp,
@@ -121,6 +121,9 @@ pub struct Frozen {
     pub intervals: u64,
     /// Why it ends there.
     pub because: Because,
+    /// What the rule said up to then, where it says something else, or nothing, by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Box<Rule>>,
 }
 
 /// Why a digest ends where it does.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{Recipient, RunResult, Source, Trigger};
+use super::{EventType, Recipient, RunResult, Source, Trigger};
 use crate::Timestamp;
 use jiff::{
     civil::{Date, Time},
@@ -94,6 +94,24 @@ pub struct Matching {
     pub sources: Vec<Pattern>,
     /// Of which types.
     pub types: Vec<Pattern>,
+}
+
+impl Matching {
+    /// Whether that is one of its sources.
+    pub fn has_source(&self, source: &Source) -> bool {
+        fit(&self.sources, Some(source.as_str()))
+    }
+
+    /// Whether that is one of its types; an event without a type has one of no list.
+    pub fn has_type(&self, event_type: Option<&EventType>) -> bool {
+        fit(&self.types, event_type.map(EventType::as_str))
+    }
+}
+
+/// Whether one of the patterns fits, or there are none.
+fn fit(patterns: &[Pattern], text: Option<&str>) -> bool {
+    let text = text.map(str::to_lowercase);
+    patterns.is_empty() || text.is_some_and(|text| patterns.iter().any(|pattern| pattern.fits(&text)))
 }
 
 /// Which runs a rule tells of. In an object, what is not named is off.

@@ -18,7 +18,7 @@ use crate::{
     Reason, StoreError,
     accept::{self, MOST_TARGETS, NotReached},
     digest::times::Times,
-    model::{Account, Audience, Event, Language, Name, Rule, SourceSetting},
+    model::{Account, AccountId, Audience, Event, Language, Name, Rule, SourceSetting},
     plan::{Collected, Dropped, Target},
     ports::{Accepted, IdempotencyKey, Kind, Ports, Record},
 };
@@ -119,6 +119,13 @@ pub(crate) async fn apply(
         applied.decisions.push(Decision { rule: name, verdict, count_approximate, template_error });
     }
     Ok(Asked::New(applied))
+}
+
+/// Whether a rule of the account counts failures: runs of one source then want to be accepted one after the other.
+pub async fn counts(ports: &Ports, account: &AccountId) -> Result<bool, StoreError> {
+    let rules = ports.records.all(account, Kind::Rule).await?;
+    let counts = |rule: &Rule| rule.enabled && (rule.after_failures.threshold().is_some() || rule.tell_recovery);
+    Ok(rules.iter().any(|record| record.read::<Rule>().is_ok_and(|rule| counts(&rule))))
 }
 
 /// The account's rules that look at the event, by name.

@@ -6,7 +6,7 @@
 
 use std::io;
 
-use minijinja::{Environment, UndefinedBehavior, Value, context, value::Serde};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value, context, value::Serde};
 
 use crate::{
     Timestamp,
@@ -64,7 +64,8 @@ pub fn title_of_digest(template: &str, content: &Content) -> Result<String, Stri
         successes => content.tally.successes,
         failures => content.tally.failures,
     };
-    Ok(one_line(&render(template, &values)?))
+    let title = one_line(&render(template, &values)?);
+    if title.is_empty() { Err("it makes no text".to_owned()) } else { Ok(title) }
 }
 
 fn one_line(text: &str) -> String {
@@ -107,7 +108,10 @@ fn render(template: &str, values: &Value) -> Result<String, String> {
     let source = in_jinja(template);
     let template = environment.template_from_str(&source).map_err(|error| explain(&error))?;
     let mut text = Capped(Vec::new());
-    template.render_captured_to(values.clone(), &mut text).map_err(|error| explain(&error))?;
+    template.render_captured_to(values.clone(), &mut text).map_err(|error| match error.kind() {
+        ErrorKind::WriteFailure => format!("it makes more than {LONGEST} bytes"),
+        _ => explain(&error),
+    })?;
     String::from_utf8(text.0).map_err(|_| "it makes no text".to_owned())
 }
 
@@ -143,7 +147,7 @@ struct Capped(Vec<u8>);
 impl io::Write for Capped {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.0.len() + bytes.len() > LONGEST {
-            return Err(io::Error::other("the text is too long"));
+            return Err(io::ErrorKind::StorageFull.into());
         }
         self.0.extend_from_slice(bytes);
         Ok(bytes.len())

@@ -18,6 +18,7 @@ use std::{
 
 use bellhop_core::{
     StoreError, Timestamp,
+    ids::Ids,
     model::{AccountId, Delivery, DeliveryId, Job},
     ports::{Clock, Ports},
     rules::turns::Turns,
@@ -70,6 +71,7 @@ impl Memory {
             tokens: worker,
             flights: Flights::default(),
             turns: Turns::default(),
+            ids: Ids::default(),
             clock,
             telemetry: Arc::new(Silent),
             transport: Provider::new(&[]).into(),

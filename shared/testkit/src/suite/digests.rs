@@ -65,7 +65,7 @@ async fn collect(ports: &Ports, at: Timestamp) -> EventId {
 
 /// The schedule behind it, with a digest up to `until` under way.
 fn freezing(schedule: &Schedule, until: Timestamp) -> Schedule {
-    let frozen = Frozen { since: schedule.since, until, intervals: 1, because: Because::Due };
+    let frozen = Frozen { since: schedule.since, until, intervals: 1, because: Because::Due, rule: None };
     Schedule { frozen: Some(frozen), number: schedule.number + 1, version: schedule.version + 1, ..schedule.clone() }
 }
 

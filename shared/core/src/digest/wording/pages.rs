@@ -159,8 +159,8 @@ impl<'a> Pages<'a> {
         (self.page.below, self.told) = (below, below);
     }
 
-    /// The parts, at least one.
-    pub(super) fn end(mut self) -> Vec<String> {
+    /// The parts, at least one, and how many lines are in none of them.
+    pub(super) fn end(mut self) -> (Vec<String>, u64) {
         if !self.page.pieces.is_empty() && !self.is_over() {
             self.full.push(std::mem::take(&mut self.page));
         }
@@ -173,7 +173,7 @@ impl<'a> Pages<'a> {
             let text: String = page.pieces.iter().map(|piece| piece.text.as_str()).collect();
             if text.is_empty() { text } else { format!("{before}{}{behind}", text.trim_matches('\n')) }
         };
-        self.full.iter().chain([&self.page]).map(written).collect()
+        (self.full.iter().chain([&self.page]).map(written).collect(), self.left_out)
     }
 
     /// Says at the end of the last part how many lines are in none, for which lines may have to go.

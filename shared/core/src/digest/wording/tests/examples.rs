@@ -227,14 +227,30 @@ fn what_is_too_long_for_one_message_goes_on_in_the_next_below_the_same_headings(
 }
 
 #[test]
-fn twenty_parts_are_the_most_and_the_last_says_what_is_not_shown() {
+fn of_what_takes_more_than_twenty_parts_the_oldest_is_only_counted() {
     let entries: Vec<_> = (1..=900).map(|second| entry(second, "SiteA/main", Some(Success), "done")).collect();
     let limit = Some(Limit { max: 1000, unit: Unit::Bytes });
     let told = parts(&content(&entries, 1000), English, Text, None, limit);
     let shown: usize = told.iter().map(|part| part.message.matches('✅').count()).sum();
     assert_eq!(told.len(), 20);
-    let last = format!("… not shown for want of room: {} lines", 900 - shown);
-    assert!(told[19].message.ends_with(&last), "{}", told[19].message);
+    let earlier = format!("… and {} more before these", 900 - shown);
+    assert!(told[0].message.contains(&earlier), "{}", told[0].message);
+    assert!(told[19].message.ends_with("2026-11-22 12:15:00 ✅ done"), "{}", told[19].message);
+}
+
+#[test]
+fn what_has_no_room_in_twenty_parts_at_all_is_owned_up_to() {
+    let mut content = content(&[entry(1, "SiteA/main", Some(Success), "done")], 9);
+    content.idle = (0..900).map(|task| Source::parse(&format!("SiteB/{task}")).unwrap()).collect();
+    let told = parts(&content, English, Text, None, Some(Limit { max: 1000, unit: Unit::Bytes }));
+    assert_eq!(told.len(), 20);
+    assert!(told[19].message.contains("… not shown for want of room:"), "{}", told[19].message);
+}
+
+#[test]
+fn what_turns_the_writing_round_or_is_unseen_is_left_out() {
+    let told = whole(&content(&[entry(1, "Site\u{202e}A/main", Some(Success), "a\u{200b}b\u{2066}c\u{feff}")], 9), English, Text);
+    assert!(told.message.contains("== SiteA ==") && told.message.ends_with("✅ abc"), "{}", told.message);
 }
 
 #[test]
