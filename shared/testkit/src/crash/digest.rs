@@ -10,6 +10,8 @@ use bellhop_core::{
     ports::{Kind, Ports, Record},
 };
 
+use futures_util::future::join;
+
 use super::{Survey, Trial, Violation, World, process::Process, run::done};
 use crate::{Provider, account, key, name, registration};
 
@@ -74,8 +76,7 @@ impl<W: World> Play<W> {
         self.report("e1").await?;
         // the very moment belongs to the digest that ends there, whoever comes first
         self.process.world.pass(INTERVAL).await;
-        self.report("e2").await?;
-        self.compose().await?;
+        self.race("e2").await?;
         self.report("e3").await?;
         self.process.world.pass(Duration::from_secs(1)).await;
         match self.ending {
@@ -128,15 +129,21 @@ impl<W: World> Play<W> {
         Err(Violation("a request fails again and again".to_owned()))
     }
 
+    /// A client reports while what is due is composed, in one process, which may die of either; then each is done for certain.
+    async fn race(&mut self, message: &str) -> Result<(), Violation> {
+        let draft = Draft { result: Some(RunResult::Success), ..Draft::new(message) };
+        let both = self.process.alive(async |ports| {
+            let key = key(message, "hash", ports.clock.now());
+            join(compose_due(ports), accept(ports, &account(), draft, Wanted::Event, Some(key))).await
+        });
+        drop(both.await);
+        self.report(message).await?;
+        self.compose().await
+    }
+
     /// Whatever is due is composed, by whoever lives.
     async fn compose(&mut self) -> Result<(), Violation> {
-        self.insist(async |ports| {
-            for due in ports.digests.due(ports.clock.now(), None, 10).await? {
-                compose(ports, &due.account, &due.rule).await?;
-            }
-            Ok(())
-        })
-        .await
+        self.insist(compose_due).await
     }
 
     /// Each report stands in one digest, which is on its way to its registration once.
@@ -163,6 +170,13 @@ impl<W: World> Play<W> {
             None => Ok(()),
         }
     }
+}
+
+async fn compose_due(ports: &Ports) -> Result<(), StoreError> {
+    for due in ports.digests.due(ports.clock.now(), None, 10).await? {
+        compose(ports, &due.account, &due.rule).await?;
+    }
+    Ok(())
 }
 
 fn rule() -> Rule {

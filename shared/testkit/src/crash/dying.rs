@@ -81,6 +81,8 @@ impl Dying {
 #[async_trait]
 impl Effects for Dying {
     async fn at(&self, point: Point) -> Result<(), StoreError> {
+        // whoever does something else in this process has a turn between any two points
+        tokio::task::yield_now().await;
         match (self.strikes(point), self.harm) {
             (false, _) => Ok(()),
             (true, Harm::Dies) => pending().await,
