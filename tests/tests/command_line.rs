@@ -51,6 +51,98 @@ async fn send_with_wait_ends_with_2_when_it_has_not_arrived() {
     assert!(String::from_utf8(output.stdout).unwrap().contains("\"failed\""));
 }
 
+fn server(bellhop: &Bellhop) -> [&str; 4] {
+    ["--url", &bellhop.client.url, "--key", &bellhop.client.key]
+}
+
+fn ask(bellhop: &Bellhop, arguments: &[&str]) -> Value {
+    printed(&[arguments, &server(bellhop)].concat(), "")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_looked_after_by_commands() {
+    let (_data, sink, bellhop) = with_registration().await;
+    let url = format!("url={}", sink.url);
+    ask(&bellhop, &["registrations", "put", "phone", "--channel", "webhook", "--param", &url, "--group", "ops"]);
+    ask(&bellhop, &["registrations", "disable", "desk"]);
+    let listed = ask(&bellhop, &["registrations", "list"]);
+    let listed: Vec<_> = listed["items"].as_array().unwrap().iter().map(|one| (&one["name"], &one["enabled"])).collect();
+    assert_eq!(listed, [(&json!("desk"), &json!(false)), (&json!("phone"), &json!(true))]);
+
+    ask(&bellhop, &["rules", "put", "all", r#"{"to": ["group:ops"], "match": {"sources": ["QD/*"]}}"#]);
+    assert_eq!(ask(&bellhop, &["rules", "change", "all", r#"{"after_failures": 2}"#])["after_failures"], 2);
+    ask(&bellhop, &["contacts", "put", "alice", r#"{"email": "a@example.org"}"#]);
+    assert_eq!(ask(&bellhop, &["contacts", "show", "alice"])["email"], "a@example.org");
+    ask(&bellhop, &["sources", "off", "QD/Example/main"]);
+    assert_eq!(ask(&bellhop, &["sources", "list"])["items"], json!([{ "source": "QD/Example/main", "enabled": false }]));
+    assert_eq!(ask(&bellhop, &["account", r#"{"locale": "zh-CN"}"#])["locale"], "zh-CN");
+    let key = ask(&bellhop, &["keys", "make", "--scopes", "send,read"]);
+    assert!(key["key"].as_str().unwrap().starts_with("bh_"));
+    ask(&bellhop, &["keys", "revoke", key["id"].as_str().unwrap()]);
+    let hook = ask(&bellhop, &["hooks", "make", "genshin", "--kind", "bettergi"]);
+    assert!(hook["url"].as_str().unwrap().contains("/in/"));
+
+    ask(&bellhop, &["sources", "forget", "QD/Example/main"]);
+    ask(&bellhop, &["event", "--source", "QD/Example/main", "--message", "done"]);
+    let events = ask(&bellhop, &["events", "list", "--source", "QD/Example/main"]);
+    let event = ask(&bellhop, &["events", "show", events["items"][0]["id"].as_str().unwrap()]);
+    assert_eq!(event["decisions"][0]["rule"], "all");
+    let delivery = event["deliveries"][0]["id"].as_str().unwrap();
+    bellhop.client.until(delivery, &["delivered"]).await;
+    assert_eq!(ask(&bellhop, &["deliveries", "show", delivery])["attempts"][0]["outcome"], "delivered");
+    assert_eq!(ask(&bellhop, &["deliveries", "list", "--registration", "phone"])["items"][0]["id"], delivery);
+    ask(&bellhop, &["rules", "delete", "all"]);
+    assert_eq!(ask(&bellhop, &["rules", "list"])["items"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_get_a_table() {
+    let (_data, _sink, bellhop) = with_registration().await;
+    let output = run(&[&["registrations", "list", "--table"][..], &server(&bellhop)].concat(), "");
+    let table = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<Vec<_>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(
+        (lines[0][..3].to_vec(), lines[1][..3].to_vec()),
+        (vec!["NAME", "CHANNEL", "ENABLED"], vec!["desk", "webhook", "yes"])
+    );
+}
+
+#[test]
+fn a_shell_is_told_how_to_complete_the_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = String::from_utf8(run(&["completions", shell], "").stdout).unwrap();
+        assert!(script.contains("registrations") && script.contains("passphrase-file"), "{shell}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_a_running_server_is_a_data_directory() {
+    let (data, sink, bellhop) = with_registration().await;
+    let picture = json!({ "message": "kept", "send_to": "desk", "screenshot": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==" });
+    let answer = bellhop.client.report(picture).await;
+    sink.until(1).await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (copy, inside) = (elsewhere.path().join("copy"), data.path().join("copy"));
+    let (from, to) = (data.path().to_str().unwrap(), copy.to_str().unwrap());
+
+    assert!(!run(&["backup", inside.to_str().unwrap(), "--data", from], "").status.success(), "it would copy itself");
+    let output = run(&["backup", to, "--data", from], "");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!run(&["backup", to, "--data", from], "").status.success(), "it does not write over anything");
+    bellhop.client.report(json!({ "message": "later" })).await;
+    bellhop.kill();
+
+    let restored = Bellhop::start(&copy);
+    let events = restored.client.get("/v1/events").await;
+    assert_eq!(events["items"].as_array().unwrap().len(), 1);
+    assert_eq!(events["items"][0]["id"], answer["event"]);
+    assert_eq!(restored.client.send(json!({ "to": "desk", "body": "from the copy" })).await.len(), 1);
+    sink.until(2).await;
+    let doctor = run(&["doctor", "--data", to], "");
+    assert!(doctor.status.success(), "{}", String::from_utf8_lossy(&doctor.stdout));
+    restored.stop();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_variable_that_is_set_to_nothing_counts_as_not_set() {
     let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);

@@ -8,13 +8,26 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use bellhop_core::{channel::Spec, ports::Clock};
+use bellhop_core::ports::Clock;
 use bellhop_egress::Cidr;
 use bellhop_embedded::SystemClock;
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::{Shell, generate};
 use serde::Serialize;
+use serde_json::json;
 
-use crate::{client, doctor, dry_run, first_start, serve, verdict};
+use crate::{
+    backup::Backup,
+    client::{
+        archive::{Export, Import},
+        manage::{Account, Accounts, Audit, Contacts, DeadLetters, Deliveries, Events, Hooks, Keys, Rules, Sources},
+        registrations::Registrations,
+        send::{Event, Redrive, Send},
+    },
+    doctor, dry_run, first_start, serve,
+    show::{Form, Shown},
+    verdict,
+};
 
 /// Notifications that are kept once accepted, delivered where people are, and accounted for.
 #[derive(Parser)]
@@ -24,6 +37,8 @@ struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     serve: Serve,
+    #[command(flatten)]
+    form: Form,
 }
 
 #[derive(Subcommand)]
@@ -31,13 +46,48 @@ enum Command {
     /// Run the platform on this machine (the default command).
     Serve(Serve),
     /// Send a message through a running server.
-    Send(client::Send),
+    Send(Send),
     /// Report an event to a running server.
-    Event(client::Event),
+    Event(Event),
+    /// Named destinations: list, show, put, change, enable, disable, test, reveal, delete.
+    Registrations(Registrations),
+    /// Which events reach whom: list, show, put, change, preview, flush, delete.
+    Rules(Rules),
+    /// People and their addresses: list, show, put, change, delete.
+    Contacts(Contacts),
+    /// Switch sources off for all rules, and on.
+    Sources(Sources),
+    /// Paths by which other systems report: list, show, make, delete.
+    Hooks(Hooks),
+    /// API keys of the account: list, make, revoke.
+    Keys(Keys),
+    /// Show the account's settings, or change them.
+    Account(Account),
+    /// All accounts of the deployment, for whoever runs it: list, make, delete.
+    Accounts(Accounts),
+    /// What was reported: list, show.
+    Events(Events),
+    /// What became of each notification: list, show, retry.
+    Deliveries(Deliveries),
+    /// Who looked at secrets, and who changed what.
+    Audit(Audit),
+    /// How many messages each channel has given up.
+    DeadLetters(DeadLetters),
     /// Bring a channel's dead letters back into its queue.
-    Redrive(client::Redrive),
-    /// Print every channel with its parameters, as JSON.
+    Redrive(Redrive),
+    /// Print every channel with its parameters.
     Channels,
+    /// Write an account to a file: registrations, rules, contacts, sources, settings.
+    Export(Export),
+    /// Bring an account from a file to a server, of whatever kind.
+    Import(Import),
+    /// Copy a data directory, while its server goes on.
+    Backup(Backup),
+    /// Print a script that completes this command line.
+    Completions {
+        /// bash, elvish, fish, powershell or zsh.
+        shell: Shell,
+    },
     /// Look a data directory over and say what is wrong.
     Doctor(doctor::Doctor),
     /// Print the requests that a case on standard input would make, without making them.
@@ -86,7 +136,7 @@ pub struct Serve {
 pub fn main() -> ExitCode {
     let matches = without_empty_variables(Cli::command()).get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    match run(cli.command.unwrap_or(Command::Serve(cli.serve))) {
+    match run(cli.command.unwrap_or(Command::Serve(cli.serve)), cli.form) {
         Ok(code) => code,
         Err(error) => {
             // Nobody is left to tell if standard error is gone.
@@ -103,17 +153,38 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
     command.mut_subcommands(without_empty_variables)
 }
 
-fn run(command: Command) -> Result<ExitCode> {
+fn run(command: Command, form: Form) -> Result<ExitCode> {
+    let show = |shown: Result<Shown>| print(&shown?.print(form));
     match command {
         Command::Serve(options) => serve::run(options)?,
         Command::Send(send) => {
             let (answer, arrived) = send.run()?;
-            print_json(&answer)?;
+            show(Ok(answer))?;
             return Ok(if arrived { ExitCode::SUCCESS } else { ExitCode::from(2) });
         }
-        Command::Event(event) => print_json(&event.run()?)?,
-        Command::Redrive(redrive) => print_json(&redrive.run()?)?,
-        Command::Channels => print_json(&channels())?,
+        Command::Event(event) => show(event.run())?,
+        Command::Registrations(registrations) => show(registrations.run())?,
+        Command::Rules(rules) => show(rules.run())?,
+        Command::Contacts(contacts) => show(contacts.run())?,
+        Command::Sources(sources) => show(sources.run())?,
+        Command::Hooks(hooks) => show(hooks.run())?,
+        Command::Keys(keys) => show(keys.run())?,
+        Command::Account(account) => show(account.run())?,
+        Command::Accounts(accounts) => show(accounts.run())?,
+        Command::Events(events) => show(events.run())?,
+        Command::Deliveries(deliveries) => show(deliveries.run())?,
+        Command::Audit(audit) => show(audit.run())?,
+        Command::DeadLetters(dead_letters) => show(dead_letters.run())?,
+        Command::Redrive(redrive) => show(redrive.run())?,
+        Command::Channels => show(Ok(channels()))?,
+        Command::Export(export) => show(export.run())?,
+        Command::Import(import) => show(import.run())?,
+        Command::Backup(backup) => backup.run()?,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            generate(shell, &mut Cli::command(), "bellhop", &mut script);
+            print(String::from_utf8_lossy(&script).trim_end())?;
+        }
         Command::Doctor(doctor) => {
             let (report, healthy) = doctor.run();
             print(&report)?;
@@ -129,8 +200,9 @@ fn run(command: Command) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn channels() -> Vec<&'static Spec> {
-    bellhop_channels::SPECS.specs.to_vec()
+fn channels() -> Shown {
+    let specs = json!(bellhop_channels::SPECS.specs);
+    Shown::list(specs, "", &["id", "label.en", "label.zh", "address", "docs"])
 }
 
 fn standard_input() -> Result<String> {

@@ -4,6 +4,7 @@
 //! running server (`send`, `event`, `redrive`), look at a data directory (`doctor`), or need neither (`channels`,
 //! `dry-run`, `verdict`, `new-key`).
 
+mod backup;
 mod case;
 pub mod cli;
 mod client;
@@ -13,4 +14,5 @@ mod first_start;
 mod metrics;
 mod serve;
 mod ses;
+mod show;
 pub mod verdict;

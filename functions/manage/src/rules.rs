@@ -1,6 +1,10 @@
 //! Rules: who hears of which events. What is saved is what was written, checked.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::{Request, State},
+    http::StatusCode,
+};
 use bellhop_core::{
     Code, Problem, StoreError, Timestamp,
     digest::{self, Preview, follow},
@@ -10,6 +14,7 @@ use bellhop_core::{
 };
 use bellhop_http::{
     Api, Refused,
+    body::{Limit, Payload},
     caller::{Manager, Reader},
     path::{Named, not_found},
 };
@@ -87,7 +92,9 @@ pub(crate) async fn preview_digest(
     State(api): State<Api>,
     Reader(caller): Reader,
     Named(name): Named,
+    request: Request,
 ) -> Result<Json<Preview>, Refused> {
+    Payload::read(request, Limit::Plain).await?.nothing()?;
     require(&api, &caller.account, &name).await?;
     let preview = digest::preview(&api.ports, &caller.account, &name).await?;
     preview.map(Json).ok_or_else(|| collects_nothing(&name))
@@ -105,7 +112,9 @@ pub(crate) async fn flush(
     State(api): State<Api>,
     Manager(caller): Manager,
     Named(name): Named,
+    request: Request,
 ) -> Result<(StatusCode, Json<Flushed>), Refused> {
+    Payload::read(request, Limit::Plain).await?.nothing()?;
     require(&api, &caller.account, &name).await?;
     let until = follow::flush(&api.ports, &caller.account, &name).await?.ok_or_else(|| collects_nothing(&name))?;
     Ok((StatusCode::ACCEPTED, Json(Flushed { rule: name, until })))

@@ -179,7 +179,7 @@ fn certificates(files: &[Vec<u8>]) -> Result<Vec<Certificate>, SettingsError> {
 }
 
 /// What is at the bottom of an error; nothing of a tenant's is in it when a client is built.
-fn innermost(error: &reqwest::Error) -> String {
+pub(crate) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;

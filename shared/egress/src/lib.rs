@@ -8,6 +8,7 @@
 mod failure;
 mod guard;
 mod http;
+mod own;
 mod proxy;
 mod request;
 mod resolve;
@@ -18,6 +19,7 @@ mod websocket;
 pub use crate::{
     guard::{Cidr, Guard},
     http::HttpEgress,
+    own::OwnServer,
     settings::{Settings, SettingsError, parse_resolve},
     smtp::SmtpEgress,
     websocket::SocketEgress,

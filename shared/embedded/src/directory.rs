@@ -1,6 +1,7 @@
 //! The data directory: private to its owner, used by one process at a time.
 
 use std::{
+    ffi::OsStr,
     fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
     io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
@@ -22,6 +23,11 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Where the database is.
 pub(crate) fn database(dir: &Path) -> PathBuf {
     dir.join(DATABASE)
+}
+
+/// Whether that is the name of the file that keeps others out.
+pub(crate) fn is_lock(name: &OsStr) -> bool {
+    name == LOCK
 }
 
 /// Where its write-ahead log is. <https://www.sqlite.org/wal.html#the_wal_file>

@@ -11,6 +11,7 @@
 
 mod accounts;
 mod attachments;
+mod backup;
 mod cache;
 mod clock;
 mod deliveries;
@@ -34,6 +35,7 @@ mod sync;
 mod tokens;
 mod writer;
 
+pub use backup::backup;
 pub use clock::SystemClock;
 pub use error::OpenError;
 pub use inspect::{Inspection, inspect};

@@ -1,39 +1,27 @@
-//! Commands that talk to a running server.
+//! Commands that have something told to people.
 
-use std::{
-    fs,
-    io::{Read, stdin},
-    path::{Path, PathBuf},
-    time::Duration,
-};
-
-use anyhow::{Context, Result, bail};
-use bellhop_core::{
-    channel::{Body, Method, Outgoing},
-    ports::Http,
-};
-use bellhop_egress::{Cidr, HttpEgress, Settings};
+use anyhow::Result;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-/// Longer than the server lets anybody wait for an outcome.
-const PATIENCE: Duration = Duration::from_mins(1);
+use super::{Server, body::text};
+use crate::show::Shown;
 
-/// Where the server is and who asks.
+/// What is shown of a delivery that was planned.
+const PLANNED: &[&str] = &["registration", "channel", "address", "state", "id"];
+
+/// What makes a command one.
 #[derive(Args)]
-struct Server {
-    /// The server's base URL.
-    #[arg(long, env = "BELLHOP_URL", default_value = "http://127.0.0.1:8480")]
-    url: String,
-    /// An API key; without it, the one in `<data>/admin-key`.
-    #[arg(long, env = "BELLHOP_KEY", hide_env_values = true)]
-    key: Option<String>,
-    /// The data directory of a server on this machine.
-    #[arg(long, env = "BELLHOP_DATA", default_value = "./bellhop-data")]
-    data: PathBuf,
+struct Repeat {
     /// Makes it safe to run the same command again within 24 hours.
     #[arg(long)]
     idempotency_key: Option<String>,
+}
+
+impl Repeat {
+    fn key(&self) -> Option<&str> {
+        self.idempotency_key.as_deref()
+    }
 }
 
 /// Options of `bellhop send`.
@@ -60,6 +48,8 @@ pub(crate) struct Send {
     /// Wait up to this long for the outcome, at most 25. Ends with status 2 if not everything arrived by then.
     #[arg(long, value_name = "SECONDS")]
     wait: Option<u32>,
+    #[command(flatten)]
+    repeat: Repeat,
     #[command(flatten)]
     server: Server,
 }
@@ -95,6 +85,8 @@ pub(crate) struct Event {
     #[arg(long = "send-to", value_delimiter = ',')]
     send_to: Vec<String>,
     #[command(flatten)]
+    repeat: Repeat,
+    #[command(flatten)]
     server: Server,
 }
 
@@ -109,102 +101,51 @@ pub(crate) struct Redrive {
 
 impl Send {
     /// The server's answer, and whether what was waited for has come about.
-    pub(crate) fn run(self) -> Result<(Value, bool)> {
+    pub(crate) fn run(self) -> Result<(Shown, bool)> {
         let body = object([
             ("to", Some(json!(self.to))),
             ("title", self.title.map(Value::from)),
-            ("body", self.body.map(text).transpose()?),
+            ("body", self.body.map(text).transpose()?.map(Value::from)),
             ("format", self.format.map(Value::from)),
             ("url", self.link.map(Value::from)),
             ("via", self.via.map(Value::from)),
             ("wait_seconds", self.wait.map(Value::from)),
         ]);
-        let answer = self.server.post("/v1/messages", &body)?;
+        let answer = self.server.open()?.post("/v1/messages", &body, self.repeat.key())?;
         let arrived = |delivery: &Value| matches!(delivery["state"].as_str(), Some("delivered" | "confirmed"));
         let deliveries = answer["deliveries"].as_array().map(Vec::as_slice).unwrap_or_default();
         let all = !deliveries.is_empty() && deliveries.iter().all(arrived);
-        Ok((answer, all || self.wait.is_none_or(|seconds| seconds == 0)))
+        let arrived = all || self.wait.is_none_or(|seconds| seconds == 0);
+        Ok((Shown::list(answer, "deliveries", PLANNED), arrived))
     }
 }
 
 impl Event {
-    pub(crate) fn run(self) -> Result<Value> {
+    pub(crate) fn run(self) -> Result<Shown> {
         let body = object([
             ("source", self.source.map(Value::from)),
             ("type", self.kind.map(Value::from)),
             ("result", self.result.map(Value::from)),
             ("trigger", self.trigger.map(Value::from)),
             ("title", self.title.map(Value::from)),
-            ("message", Some(text(self.message)?)),
+            ("message", Some(text(self.message)?.into())),
             ("url", self.link.map(Value::from)),
             ("final", self.is_final.then_some(Value::Bool(true))),
             ("send_to", (!self.send_to.is_empty()).then(|| json!(self.send_to))),
         ]);
-        self.server.post("/v1/events", &body)
+        let answer = self.server.open()?.post("/v1/events", &body, self.repeat.key())?;
+        Ok(Shown::list(answer, "deliveries", PLANNED))
     }
 }
 
 impl Redrive {
-    pub(crate) fn run(self) -> Result<Value> {
-        self.server.post("/v1/dead-letters/redrive", &json!({ "channel": self.channel }))
+    pub(crate) fn run(self) -> Result<Shown> {
+        let body = json!({ "channel": self.channel });
+        Ok(Shown::one(self.server.open()?.post("/v1/dead-letters/redrive", &body, None)?))
     }
 }
 
 fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
     let given = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Value::Object(given.collect::<Map<_, _>>())
-}
-
-/// The argument itself, or standard input for `-`.
-fn text(argument: String) -> Result<Value> {
-    if argument != "-" {
-        return Ok(argument.into());
-    }
-    let mut text = String::new();
-    stdin().read_to_string(&mut text).context("standard input is not UTF-8 text")?;
-    Ok(text.into())
-}
-
-impl Server {
-    /// Posts and answers with the body.
-    fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        let key = match &self.key {
-            Some(key) => key.clone(),
-            None => kept_key(&self.data.join("admin-key"))?,
-        };
-        let mut headers = vec![
-            ("authorization".to_owned(), format!("Bearer {key}")),
-            ("content-type".to_owned(), "application/json".to_owned()),
-        ];
-        headers.extend(self.idempotency_key.clone().map(|key| ("idempotency-key".to_owned(), key)));
-        let outgoing = Outgoing {
-            method: Method::Post,
-            url: format!("{}{path}", self.url.trim_end_matches('/')),
-            headers,
-            body: Body::Json(body.to_string()),
-            proxy: None,
-        };
-        // the server is the user's own, wherever it is
-        let allow_private = Cidr::parse_list("0.0.0.0/0,::/0")?;
-        let http = HttpEgress::new(Settings { allow_private, total_timeout: PATIENCE, ..Settings::default() })?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let reply = runtime.block_on(http.call(&outgoing)).map_err(|error| {
-            anyhow::anyhow!("the server did not answer ({}: {}); is `bellhop serve` running?", error.reason, error.detail)
-        })?;
-        let answer: Value = serde_json::from_slice(&reply.body).context("the server's answer is not JSON; is --url right?")?;
-        if (200..300).contains(&reply.status) {
-            return Ok(answer);
-        }
-        let said = |field: &str| answer.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
-        match said("field") {
-            field if field.is_empty() => bail!("{}: {}", said("code"), said("detail")),
-            field => bail!("{} ({field}): {}", said("code"), said("detail")),
-        }
-    }
-}
-
-fn kept_key(file: &Path) -> Result<String> {
-    let key =
-        fs::read_to_string(file).context("no key: give --key or BELLHOP_KEY, or name the server's data directory with --data")?;
-    Ok(key.trim().to_owned())
 }

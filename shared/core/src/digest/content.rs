@@ -40,6 +40,7 @@ pub struct Content {
 
 impl Content {
     /// With no more than the `most` newest of its lines; all events are counted as before.
+    #[must_use]
     pub fn with_newest(&self, most: usize) -> Self {
         let mut lines: Vec<_> = self.lines().map(|line| line.event).collect();
         lines.sort_unstable_by(|one, other| other.cmp(one));

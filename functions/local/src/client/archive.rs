@@ -1,0 +1,249 @@
+//! An account in a file: written by one deployment, read by another, whatever each of them keeps it in.
+//!
+//! Promise: secrets leave a server by the audited way alone and lie in the file sealed, or not at all; nothing is written to the
+//! new server before all of the file could be read. Left out: keys and hooks, whose secrets no server knows any more; events
+//! and deliveries, which stay where they happened.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use bellhop_core::ports::Clock;
+use bellhop_embedded::SystemClock;
+use clap::Args;
+use indicatif::ProgressBar;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Connection, Server,
+    manage::{CONTACTS, Kind, RULES, as_said},
+    registrations::REGISTRATIONS,
+    sealed::{Key, Passphrase, Sealing},
+};
+use crate::show::Shown;
+
+/// The form of the file.
+const FORM: u32 = 1;
+
+/// What is the server's to say of things.
+const NOT_SAID: &[&str] = &["name", "version", "created_at", "updated_at", "disabled", "paused_until"];
+
+/// Options of `bellhop export`.
+#[derive(Args)]
+pub(crate) struct Export {
+    /// The file to write; it must not exist.
+    file: PathBuf,
+    #[command(flatten)]
+    passphrase: Passphrase,
+    /// Leave all secrets out: registrations are then to be completed by hand.
+    #[arg(long, conflicts_with = "passphrase_file")]
+    without_secrets: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// Options of `bellhop import`.
+#[derive(Args)]
+pub(crate) struct Import {
+    /// A file that `bellhop export` wrote.
+    file: PathBuf,
+    #[command(flatten)]
+    passphrase: Passphrase,
+    /// Save what is in the file over what has the same name.
+    #[arg(long)]
+    replace: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// What the file holds.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Archive {
+    bellhop_export: u32,
+    made_at: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sealing: Option<Sealing>,
+    account: Value,
+    contacts: Vec<Named>,
+    registrations: Vec<Named>,
+    sources: Vec<Value>,
+    rules: Vec<Named>,
+}
+
+/// One thing, as its `PUT` takes it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    name: String,
+    said: Value,
+    /// The parameters of a registration, sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sealed: Option<String>,
+}
+
+impl Export {
+    pub(crate) fn run(self) -> Result<Shown> {
+        let passphrase = if self.without_secrets { None } else { self.passphrase.read()? };
+        ensure!(
+            self.without_secrets || passphrase.is_some(),
+            "an export holds secrets: give --passphrase-file or BELLHOP_PASSPHRASE, or leave them out by --without-secrets"
+        );
+        // before anything is asked for, so that nothing is revealed in vain
+        let mut file = new_file(&self.file)?;
+        let archive = gather(&self.server.open()?, passphrase.as_deref());
+        let written = archive.and_then(|archive| {
+            file.write_all(&serde_json::to_vec_pretty(&archive)?)?;
+            file.sync_all()?;
+            Ok(archive)
+        });
+        let archive = written.inspect_err(|_| drop(fs::remove_file(&self.file)))?;
+        Ok(Shown::one(archive.counts()))
+    }
+}
+
+fn new_file(path: &Path) -> Result<fs::File> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    file.with_context(|| format!("`{}` cannot be made; name a file that does not exist", path.display()))
+}
+
+fn gather(server: &Connection, passphrase: Option<&str>) -> Result<Archive> {
+    let sealing = passphrase.map(|_| Sealing::new()).transpose()?;
+    let key = match (&sealing, passphrase) {
+        (Some(sealing), Some(passphrase)) => Some(sealing.key(passphrase)?),
+        _ => None,
+    };
+    let named =
+        |kind: &Kind| -> Result<Vec<Named>> { Ok(server.all(kind.path(), usize::MAX)?.into_iter().map(Named::of).collect()) };
+    let mut registrations = named(&REGISTRATIONS)?;
+    let progress = ProgressBar::new(registrations.len() as u64);
+    for registration in progress.wrap_iter(registrations.iter_mut()) {
+        registration.keep_params(server, key.as_ref())?;
+    }
+    let mut rules = named(&RULES)?;
+    for rule in &mut rules {
+        if let Some(batch) = rule.said.get_mut("batch").and_then(Value::as_object_mut) {
+            batch.remove("anchor");
+        }
+    }
+    Ok(Archive {
+        bellhop_export: FORM,
+        made_at: SystemClock.now().to_string(),
+        sealing,
+        account: as_said(server.get("/v1/account")?, &["id"]),
+        contacts: named(&CONTACTS)?,
+        registrations,
+        sources: server.all("/v1/sources", usize::MAX)?,
+        rules,
+    })
+}
+
+impl Named {
+    fn of(stored: Value) -> Self {
+        let name = stored["name"].as_str().unwrap_or_default().to_owned();
+        Self { name, said: as_said(stored, NOT_SAID), sealed: None }
+    }
+
+    /// A registration's parameters: sealed if there is a key, else those that are no secrets.
+    fn keep_params(&mut self, server: &Connection, key: Option<&Key>) -> Result<()> {
+        let Some(key) = key else {
+            if let Some(params) = self.said.get_mut("params").and_then(Value::as_object_mut) {
+                params.retain(|_, value| !is_hidden(value));
+            }
+            return Ok(());
+        };
+        let path = format!("{}/reveal", REGISTRATIONS.of(&self.name));
+        let revealed = server.post(&path, &json!({ "key": server.key() }), None)?;
+        let params = revealed.get("params").filter(|params| params.is_object()).context("the server revealed no parameters")?;
+        self.sealed = Some(key.seal(&self.name, params.to_string())?);
+        if let Some(said) = self.said.as_object_mut() {
+            said.remove("params");
+        }
+        Ok(())
+    }
+
+    /// It as its `PUT` takes it.
+    fn opened(&self, key: Option<&Key>) -> Result<Value> {
+        let mut said = self.said.clone();
+        if let Some(sealed) = &self.sealed {
+            let key = key.context("the file's secrets are sealed: give --passphrase-file or BELLHOP_PASSPHRASE")?;
+            let params: Map<String, Value> = serde_json::from_str(&key.open(&self.name, sealed)?)
+                .with_context(|| format!("what was sealed of `{}` are no parameters", self.name))?;
+            said["params"] = Value::Object(params);
+        }
+        Ok(said)
+    }
+}
+
+/// Whether an answer hides it. <docs/api.md>
+fn is_hidden(value: &Value) -> bool {
+    let Some(object) = value.as_object() else { return false };
+    object.get("set").is_some_and(Value::is_boolean) || object.values().any(is_hidden)
+}
+
+impl Archive {
+    fn counts(&self) -> Value {
+        json!({
+            "registrations": self.registrations.len(), "rules": self.rules.len(), "contacts": self.contacts.len(),
+            "sources": self.sources.len(), "secrets": self.sealing.is_some(),
+        })
+    }
+
+    fn read(path: &Path) -> Result<Self> {
+        let text = fs::read(path).with_context(|| format!("`{}` cannot be read", path.display()))?;
+        let archive: Self = serde_json::from_slice(&text).with_context(|| format!("`{}` is no export", path.display()))?;
+        ensure!(archive.bellhop_export == FORM, "the file has form {}; this program knows {FORM}", archive.bellhop_export);
+        Ok(archive)
+    }
+}
+
+impl Import {
+    pub(crate) fn run(self) -> Result<Shown> {
+        let archive = Archive::read(&self.file)?;
+        let key = match (&archive.sealing, self.passphrase.read()?) {
+            (Some(sealing), Some(passphrase)) => Some(sealing.key(&passphrase)?),
+            _ => None,
+        };
+        let server = self.server.open()?;
+        let mut puts = Vec::new();
+        for (kind, things) in [(&CONTACTS, &archive.contacts), (&REGISTRATIONS, &archive.registrations), (&RULES, &archive.rules)]
+        {
+            for thing in things {
+                puts.push((kind.of(&thing.name), thing.opened(key.as_ref())?));
+            }
+        }
+        if !self.replace {
+            refuse_known(&server, &archive)?;
+        }
+        let progress = ProgressBar::new(puts.len() as u64);
+        // first of all: times and texts of everything else follow from it
+        server.put("/v1/account", &archive.account)?;
+        for source in &archive.sources {
+            server.put("/v1/sources", source)?;
+        }
+        for (path, said) in progress.wrap_iter(puts.iter()) {
+            server
+                .put(path, said)
+                .with_context(|| format!("`{path}` was not saved; mend that, and run the same command again with --replace"))?;
+        }
+        Ok(Shown::one(archive.counts()))
+    }
+}
+
+/// Nothing is overwritten that nobody has said is to be.
+fn refuse_known(server: &Connection, archive: &Archive) -> Result<()> {
+    for (kind, things) in [(&CONTACTS, &archive.contacts), (&REGISTRATIONS, &archive.registrations), (&RULES, &archive.rules)] {
+        let there = server.all(kind.path(), usize::MAX)?;
+        let is_there = |thing: &&Named| there.iter().any(|known| known["name"] == thing.name.as_str());
+        let known: Vec<_> = things.iter().filter(is_there).map(|thing| kind.of(&thing.name)).collect();
+        if !known.is_empty() {
+            bail!("the server has these already, and nothing was imported; --replace saves over them: {}", known.join(", "));
+        }
+    }
+    Ok(())
+}
