@@ -14,7 +14,7 @@ use bellhop_embedded::SystemClock;
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use serde::Serialize;
 
-use crate::{client, doctor, dry_run, first_start, serve, verdict};
+use crate::{client, doctor, dry_run, first_start, rotate_key, serve, verdict};
 
 /// Notifications that are kept once accepted, delivered where people are, and accounted for.
 #[derive(Parser)]
@@ -40,6 +40,8 @@ enum Command {
     Channels,
     /// Look a data directory over and say what is wrong.
     Doctor(doctor::Doctor),
+    /// Seal every secret in a data directory anew, with new keys. No server may use it meanwhile.
+    RotateKey(rotate_key::RotateKey),
     /// Print the requests that a case on standard input would make, without making them.
     ///
     /// A case is `{"channel": "webhook", "registration": {"url": "https://example.com"}, "notification": {"title": "hello"},
@@ -119,6 +121,7 @@ fn run(command: Command) -> Result<ExitCode> {
             print(&report)?;
             return Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
+        Command::RotateKey(rotate_key) => print(&rotate_key.run()?)?,
         Command::DryRun => print_json(&dry_run::dry_run(&standard_input()?, bellhop_channels::ALL, SystemClock.now())?)?,
         Command::Verdict => print_json(&verdict::verdict(&standard_input()?, bellhop_channels::ALL, SystemClock.now())?)?,
         Command::NewKey => {
