@@ -24,7 +24,7 @@ use crate::{
         registrations::Registrations,
         send::{Event, Redrive, Send},
     },
-    doctor, dry_run, first_start, serve,
+    doctor, dry_run, first_start, rotate_key, serve,
     show::{Form, Shown},
     verdict,
 };
@@ -90,6 +90,8 @@ enum Command {
     },
     /// Look a data directory over and say what is wrong.
     Doctor(doctor::Doctor),
+    /// Seal every secret in a data directory anew, with new keys. No server may use it meanwhile.
+    RotateKey(rotate_key::RotateKey),
     /// Print the requests that a case on standard input would make, without making them.
     ///
     /// A case is `{"channel": "webhook", "registration": {"url": "https://example.com"}, "notification": {"title": "hello"},
@@ -190,6 +192,7 @@ fn run(command: Command, form: Form) -> Result<ExitCode> {
             print(&report)?;
             return Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
+        Command::RotateKey(rotate_key) => print(&rotate_key.run()?)?,
         Command::DryRun => print_json(&dry_run::dry_run(&standard_input()?, bellhop_channels::ALL, SystemClock.now())?)?,
         Command::Verdict => print_json(&verdict::verdict(&standard_input()?, bellhop_channels::ALL, SystemClock.now())?)?,
         Command::NewKey => {

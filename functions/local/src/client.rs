@@ -10,10 +10,12 @@ pub(crate) mod send;
 use std::{
     fs,
     path::{Path, PathBuf},
+    thread,
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use bellhop_core::channel::Reply;
 use bellhop_egress::OwnServer;
 use clap::Args;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -22,6 +24,9 @@ use tokio::runtime::Runtime;
 
 /// Longer than the server lets anybody wait for an outcome.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How often a command waits because it asks too often.
+const PATIENT: usize = 10;
 
 /// The most that a page of a list holds.
 const PAGE: usize = 200;
@@ -111,6 +116,13 @@ impl Connection {
         Ok(items)
     }
 
+    fn ask(&self, method: &str, url: &str, headers: &[(&str, &str)], body: Option<String>) -> Result<Reply> {
+        let answer = self.runtime.block_on(self.http.call(method, url, headers, body));
+        answer.map_err(|error| {
+            anyhow!("the server did not answer ({}: {}); is `bellhop serve` running?", error.reason, error.detail)
+        })
+    }
+
     /// The answer's body; `null` where it has none. A refusal is an error that says what the server said.
     fn call(&self, method: &str, path: &str, body: Option<&Value>, idempotency_key: Option<&str>) -> Result<Value> {
         let bearer = format!("Bearer {}", self.key);
@@ -118,10 +130,14 @@ impl Connection {
         headers.extend(body.map(|_| ("content-type", "application/json")));
         headers.extend(idempotency_key.map(|key| ("idempotency-key", key)));
         let (url, body) = (format!("{}{path}", self.url), body.map(Value::to_string));
-        let answer = self.runtime.block_on(self.http.call(method, &url, &headers, body));
-        let (status, body) = answer.map_err(|error| {
-            anyhow::anyhow!("the server did not answer ({}: {}); is `bellhop serve` running?", error.reason, error.detail)
-        })?;
+        let mut answer = self.ask(method, &url, &headers, body.clone())?;
+        for _ in 0..PATIENT {
+            // whoever asks too often is told how long to wait
+            let Some(wait) = (answer.status == 429).then(|| answer.header("retry-after")?.parse().ok()).flatten() else { break };
+            thread::sleep(Duration::from_secs(wait).min(PATIENCE));
+            answer = self.ask(method, &url, &headers, body.clone())?;
+        }
+        let Reply { status, headers: _, body } = answer;
         let is_fine = (200..300).contains(&status);
         if is_fine && body.is_empty() {
             return Ok(Value::Null);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bellhop_embedded::{Inspection, inspect};
+use bellhop_embedded::{Inspection, Sealing, inspect};
 use clap::Args;
 
 /// Options of `bellhop doctor`.
@@ -33,7 +33,7 @@ impl Doctor {
 }
 
 fn findings(inspection: &Inspection) -> Vec<Finding> {
-    let Inspection { schema, known_schema, epoch, in_use, damage, backlog, open_to_others } = inspection;
+    let Inspection { schema, known_schema, epoch, in_use, sealing, damage, backlog, open_to_others } = inspection;
     let good = |text: String| Finding { good: true, text };
     let bad = |text: String| Finding { good: false, text };
     let mut findings = vec![
@@ -46,6 +46,17 @@ fn findings(inspection: &Inspection) -> Vec<Finding> {
             }
         },
     ];
+    findings.push(match sealing {
+        Sealing::Nothing => good("nothing is sealed".to_owned()),
+        Sealing::Opens { channels, remains: false } => good(format!("`seal-key` opens the data keys of {channels} channels")),
+        Sealing::Opens { remains: true, .. } => bad(
+            "what was there before it was sealed may still be found in the database; make as much room as it takes, then start again"
+                .to_owned(),
+        ),
+        Sealing::Unfinished => good("a change of keys was broken off; the next start finishes it".to_owned()),
+        Sealing::NoKey => bad("`seal-key` is missing; without it no secret can be read: put it back from a backup".to_owned()),
+        Sealing::WrongKey => bad("`seal-key` does not open the data keys; put the right one back from a backup".to_owned()),
+    });
     if damage.is_empty() {
         findings.push(good("the database is sound".to_owned()));
     }

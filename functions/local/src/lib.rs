@@ -1,7 +1,7 @@
 //! The binary `bellhop`: the same libraries as on Lambda, on the embedded store; and the command line.
 //!
 //! `serve` builds the ports and runs ingest, manage, sender and batch in one process. The other commands are clients of a
-//! running server (`send`, `event`, `redrive`), look at a data directory (`doctor`), or need neither (`channels`,
+//! running server (`send`, `event`, `redrive`), look after a data directory (`doctor`, `rotate-key`), or need neither (`channels`,
 //! `dry-run`, `verdict`, `new-key`).
 
 mod backup;
@@ -12,6 +12,7 @@ mod doctor;
 pub mod dry_run;
 mod first_start;
 mod metrics;
+mod rotate_key;
 mod serve;
 mod ses;
 mod show;

@@ -9,7 +9,7 @@ use axum::{
 use bellhop_core::{
     Code, Problem,
     digest::follow::follow,
-    model::{Account, AccountId, Name, Rate, Rule, is_language_tag},
+    model::{Account, AccountId, Action, Name, Rate, Rule, is_language_tag},
     ports::Kind,
 };
 use bellhop_http::{
@@ -23,7 +23,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use crate::overlay;
+use crate::{audit, overlay};
 
 /// The longest that anything is kept.
 const MOST_DAYS: u32 = 3_650;
@@ -46,7 +46,8 @@ pub(crate) async fn put(State(api): State<Api>, Manager(caller): Manager, reques
     let change: Map<String, Value> = Payload::read(request, Limit::Plain).await?.parse()?;
     let old = api.account(&caller.account).await?;
     let settings: Settings = json::read(overlay(as_body(&old), change, &["rate"]))?;
-    let account = settings.account(caller.account)?;
+    let account = settings.account(caller.account.clone())?;
+    audit::record(&api, &caller, Action::AccountSaved, None).await?;
     api.ports.accounts.put(&account).await?;
     if account.time_zone != old.time_zone {
         move_digests(&api, &account).await?;

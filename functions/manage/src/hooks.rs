@@ -11,7 +11,7 @@ use axum::{
 use bellhop_core::{
     Code, Problem, Timestamp,
     hooks::{KNOWN, Known},
-    model::{AccountId, Defaults, Hook, HookKind, Name, Route},
+    model::{AccountId, Action, Defaults, Hook, HookKind, Name, Route},
 };
 use bellhop_http::{
     Api, Refused,
@@ -23,6 +23,8 @@ use bellhop_http::{
 };
 use serde::{Deserialize, Serialize};
 use url::Url;
+
+use crate::audit;
 
 const MAKE: &str = "POST /v1/hooks";
 
@@ -98,6 +100,9 @@ pub(crate) async fn one(State(api): State<Api>, Reader(caller): Reader, Named(na
 }
 
 pub(crate) async fn delete(State(api): State<Api>, Manager(caller): Manager, Named(name): Named) -> Result<StatusCode, Refused> {
+    let hooks = api.ports.hooks.list(&caller.account).await?;
+    hooks.iter().find(|hook| hook.name == name).ok_or_else(not_found)?;
+    audit::record(&api, &caller, Action::HookDeleted, Some(name.as_str().to_owned())).await?;
     let existed = api.ports.hooks.delete(&caller.account, &name).await?;
     if existed { Ok(StatusCode::NO_CONTENT) } else { Err(not_found()) }
 }
@@ -113,10 +118,11 @@ pub(crate) async fn make(
     let now = api.ports.clock.now();
     let made_under = payload.idempotency_key(&caller.account, MAKE, now).map(|key| hash_secret(&key.key));
     let token = format!("{:032x}", api.ports.clock.chance());
-    let hook = body.hook(caller.account, hash_secret(&token), made_under, now);
+    let hook = body.hook(caller.account.clone(), hash_secret(&token), made_under, now);
     if let Some(made) = made_before(&api, &hook).await? {
         return Ok((StatusCode::OK, Json(Shown::new(made, None))));
     }
+    audit::record(&api, &caller, Action::HookMade, Some(hook.name.as_str().to_owned())).await?;
     if api.ports.hooks.create(&hook).await? {
         return Ok((StatusCode::CREATED, Json(Shown::new(hook, Some(format!("{origin}/in/{token}"))))));
     }

@@ -10,7 +10,7 @@ use axum::{
 };
 use bellhop_core::{
     Code, Problem, Timestamp,
-    model::{AccountId, Key, KeyId, Scope},
+    model::{AccountId, Action, Key, KeyId, Scope},
     ports::IdempotencyKey,
 };
 use bellhop_http::{
@@ -24,6 +24,8 @@ use bellhop_http::{
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use crate::audit;
 
 const MAKE: &str = "POST /v1/keys";
 
@@ -88,11 +90,18 @@ pub(crate) async fn make(
         expires_at: body.expires_at.map(|Moment(end)| end),
         created_at: now,
     };
+    if repeatable.is_some()
+        && let Some(made) = made_before(&api, &key).await?
+    {
+        return Ok((StatusCode::OK, Json(Shown::new(made, None))));
+    }
+    audit::record(&api, &caller, Action::KeyMade, Some(key.id.to_string())).await?;
     if api.ports.keys.create(&key).await? {
         return Ok((StatusCode::CREATED, Json(Shown::new(key, Some(credential.expose())))));
     }
-    let made = made_before(&api, &caller.account, &key).await?;
-    Ok((StatusCode::OK, Json(Shown::new(made, None))))
+    // two requests under one key at the same moment
+    let taken = || Problem::new(Code::Conflict, "this id is taken; repeat with another `Idempotency-Key`");
+    Ok((StatusCode::OK, Json(Shown::new(made_before(&api, &key).await?.ok_or_else(taken)?, None))))
 }
 
 pub(crate) async fn revoke(
@@ -100,6 +109,8 @@ pub(crate) async fn revoke(
     Manager(caller): Manager,
     Identified(id): Identified<KeyId>,
 ) -> Result<StatusCode, Refused> {
+    find(&api, &caller.account, &id).await?.ok_or_else(not_found)?;
+    audit::record(&api, &caller, Action::KeyRevoked, Some(id.to_string())).await?;
     let existed = api.ports.keys.delete(&caller.account, &id).await?;
     if existed { Ok(StatusCode::NO_CONTENT) } else { Err(not_found()) }
 }
@@ -129,13 +140,16 @@ fn id_from(key: &IdempotencyKey) -> KeyId {
     KeyId::from_chance(u128::from_be_bytes(first))
 }
 
-/// The key that an earlier request of the same idempotency key made.
-async fn made_before(api: &Api, account: &AccountId, wanted: &Key) -> Result<Key, Refused> {
-    let found = api.ports.keys.list(account).await?.into_iter().find(|key| key.id == wanted.id);
-    let found = found.ok_or_else(|| Problem::new(Code::Conflict, "this id is taken; repeat with another `Idempotency-Key`"))?;
+async fn find(api: &Api, account: &AccountId, id: &KeyId) -> Result<Option<Key>, Refused> {
+    Ok(api.ports.keys.list(account).await?.into_iter().find(|key| key.id == *id))
+}
+
+/// The key that an earlier request of the same idempotency key made, if there was one.
+async fn made_before(api: &Api, wanted: &Key) -> Result<Option<Key>, Refused> {
+    let Some(found) = find(api, &wanted.account, &wanted.id).await? else { return Ok(None) };
     let asks = |key: &Key| (key.scopes.clone(), key.description.clone(), key.expires_at);
     if asks(&found) == asks(wanted) {
-        return Ok(found);
+        return Ok(Some(found));
     }
     let detail = "this key came with another body before; use a new key for a new request";
     Err(Problem::field(Code::IdempotencyMismatch, "Idempotency-Key", detail).into())

@@ -1,11 +1,12 @@
 //! What an account owns and what became of what it sent, by HTTP: registrations, keys, settings, events, deliveries; and
 //! what whoever runs the deployment needs.
 //!
-//! Promises: a secret is never in an answer, but for a new key, or the path of a new hook, in the answer that makes it; what belongs to another
-//! account is 404. Left to others: who may call and how refusals look ([`bellhop_http`]), what is shown of a delivery
+//! Promises: a secret is never in an answer, but for a new key, or the path of a new hook, in the answer that makes it, and
+//! where somebody asks for it with a key that he gives once more ([`reveal`]); what belongs to another account is 404. Left to others: who may call and how refusals look ([`bellhop_http`]), what is shown of a delivery
 //! ([`bellhop_core::view`]).
 
 mod account;
+mod audit;
 mod contacts;
 mod deliveries;
 mod events;
@@ -14,6 +15,7 @@ mod keys;
 mod operate;
 mod records;
 mod registrations;
+mod reveal;
 mod rules;
 mod sources;
 
@@ -38,6 +40,7 @@ pub fn routes(api: Api) -> Router {
     Router::new()
         .route("/v1/registrations", get(registrations::list))
         .route("/v1/registrations/{name}", registration)
+        .route("/v1/registrations/{name}/reveal", post(reveal::reveal))
         .route("/v1/rules", get(records::list::<Rule>))
         .route("/v1/rules/{name}", rule)
         .route("/v1/rules/{name}/preview-digest", post(rules::preview_digest))
@@ -49,6 +52,7 @@ pub fn routes(api: Api) -> Router {
         .route("/v1/account", get(account::get).put(account::put))
         .route("/v1/keys", get(keys::list).post(keys::make))
         .route("/v1/keys/{id}", delete(keys::revoke))
+        .route("/v1/audit", get(audit::list))
         .route("/v1/hooks", get(hooks::list).post(hooks::make))
         .route("/v1/hooks/kinds", get(hooks::kinds))
         .route("/v1/hooks/{name}", get(hooks::one).delete(hooks::delete))

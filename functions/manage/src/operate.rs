@@ -4,7 +4,7 @@ use axum::{
     Json,
     extract::{Request, State},
 };
-use bellhop_core::model::ChannelId;
+use bellhop_core::model::{Action, ChannelId};
 use bellhop_http::{
     Api, Refused,
     body::{Limit, Payload},
@@ -12,6 +12,8 @@ use bellhop_http::{
     list::Items,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::audit;
 
 /// How many dead letters a channel has.
 #[derive(Serialize)]
@@ -37,8 +39,13 @@ pub(crate) async fn dead_letters(State(api): State<Api>, Operator(_): Operator) 
     Ok(Json(Items::all(counts.into_iter().map(|(channel, count)| DeadLetters { channel, count }).collect())))
 }
 
-pub(crate) async fn redrive(State(api): State<Api>, Operator(_): Operator, request: Request) -> Result<Json<Redriven>, Refused> {
+pub(crate) async fn redrive(
+    State(api): State<Api>,
+    Operator(caller): Operator,
+    request: Request,
+) -> Result<Json<Redriven>, Refused> {
     let Body { channel } = Payload::read(request, Limit::Plain).await?.parse()?;
     api.ports.channels.require(&channel)?;
+    audit::record(&api, &caller, Action::DeadLettersRedriven, Some(channel.as_str().to_owned())).await?;
     Ok(Json(Redriven { redriven: api.ports.queue.redrive(&channel).await? }))
 }

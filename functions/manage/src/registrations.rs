@@ -12,14 +12,14 @@ use axum::{
 use bellhop_core::{
     Code, Problem, Timestamp,
     channel::{Catalog, Params, Spec},
-    model::{AccountId, ChannelId, Disabled, Name, NameError, Registration, Serves},
+    model::{AccountId, Action, ChannelId, Disabled, Name, NameError, Registration, Serves},
     ports::Freshness,
     short,
 };
 use bellhop_http::{
     Api, Refused,
     body::{Limit, Payload},
-    caller::{Manager, Reader},
+    caller::{Caller, Manager, Reader},
     json,
     list::{Everything, Items, Listing},
     path::{Named, not_found},
@@ -27,7 +27,7 @@ use bellhop_http::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::overlay;
+use crate::{audit, overlay};
 
 /// How often a save is tried when others save the same registration at the same moment.
 const SAVES: usize = 2;
@@ -93,7 +93,7 @@ pub(crate) async fn put(
     request: Request,
 ) -> Result<Json<Shown>, Refused> {
     let body = Payload::read(request, Limit::Plain).await?.value()?;
-    save(&api, &caller.account, &name, |_| Ok(body.clone())).await
+    save(&api, &caller, &name, |_| Ok(body.clone())).await
 }
 
 pub(crate) async fn patch(
@@ -103,10 +103,12 @@ pub(crate) async fn patch(
     request: Request,
 ) -> Result<Json<Shown>, Refused> {
     let change: Map<String, Value> = Payload::read(request, Limit::Plain).await?.parse()?;
-    save(&api, &caller.account, &name, |old| Ok(overlay(as_body(old.ok_or_else(not_found)?), change.clone(), &["params"]))).await
+    save(&api, &caller, &name, |old| Ok(overlay(as_body(old.ok_or_else(not_found)?), change.clone(), &["params"]))).await
 }
 
 pub(crate) async fn delete(State(api): State<Api>, Manager(caller): Manager, Named(name): Named) -> Result<StatusCode, Refused> {
+    fresh(&api, &caller.account, &name).await?.ok_or_else(not_found)?;
+    audit::record(&api, &caller, Action::RegistrationDeleted, Some(name.as_str().to_owned())).await?;
     let existed = api.ports.registrations.delete(&caller.account, &name).await?;
     if existed { Ok(StatusCode::NO_CONTENT) } else { Err(not_found()) }
 }
@@ -119,15 +121,18 @@ async fn fresh(api: &Api, account: &AccountId, name: &Name) -> Result<Option<Arc
 /// parameters is over.
 async fn save(
     api: &Api,
-    account: &AccountId,
+    caller: &Caller,
     name: &Name,
     body: impl Fn(Option<&Registration>) -> Result<Value, Refused>,
 ) -> Result<Json<Shown>, Refused> {
-    let channels = api.ports.channels;
-    for _ in 0..SAVES {
+    let (channels, account) = (api.ports.channels, &caller.account);
+    for attempt in 0..SAVES {
         let old = fresh(api, account, name).await?;
         let body: Body = json::read(body(old.as_deref())?)?;
         let registration = body.registration(channels, account, name, old.as_deref(), api.ports.clock.now())?;
+        if attempt == 0 {
+            audit::record(api, caller, Action::RegistrationSaved, Some(name.as_str().to_owned())).await?;
+        }
         if api.ports.registrations.put(&registration).await? {
             return Ok(Json(show(api, &registration)));
         }

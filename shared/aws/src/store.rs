@@ -121,6 +121,7 @@ impl Store {
             accounts: Arc::clone(self) as _,
             keys: Arc::clone(self) as _,
             hooks: Arc::clone(self) as _,
+            audit: Arc::clone(self) as _,
             attachments: Arc::clone(self) as _,
             tokens: Arc::clone(self) as _,
             flights: Flights::default(),

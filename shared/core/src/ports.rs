@@ -12,8 +12,8 @@ use crate::{
     channel::Catalog,
     ids::Ids,
     model::{
-        Account, AccountId, AttachmentId, ChannelId, Delivery, DeliveryId, Disabled, Entry, Event, EventId, Hook, Job, Key,
-        KeyId, Name, Picture, Registration, Schedule, State,
+        Account, AccountId, AttachmentId, AuditEntry, AuditId, ChannelId, Delivery, DeliveryId, Disabled, Entry, Event, EventId,
+        Former, Hook, Job, Key, KeyId, Name, Picture, Registration, Schedule, State,
     },
     pace::{SendRate, Silence},
     plan::Plan,
@@ -40,6 +40,7 @@ pub struct Ports {
     pub accounts: Arc<dyn Accounts>,
     pub keys: Arc<dyn Keys>,
     pub hooks: Arc<dyn Hooks>,
+    pub audit: Arc<dyn Audit>,
     pub attachments: Arc<dyn Attachments>,
     pub tokens: Arc<dyn Tokens>,
     pub flights: Flights,
@@ -80,7 +81,7 @@ pub trait Ledger: Send + Sync {
     /// Queues up to `most` of the wake-ups that are due before `until`, each with its exact delay. Answers how many.
     async fn advance(&self, now: Timestamp, until: Timestamp, most: usize) -> Result<usize, StoreError>;
 
-    /// Forgets up to `most` rows whose time is over: idempotency keys that have expired, and what accounts have kept for as
+    /// Forgets up to `most` rows whose time is over: idempotency keys and entries of audits that have expired, and what accounts have kept for as
     /// long as they want to, which is 30 days at least. Answers how many.
     async fn expire(&self, now: Timestamp, most: usize) -> Result<usize, StoreError>;
 }
@@ -232,11 +233,14 @@ pub trait Registrations: Send + Sync {
     /// Up to `most` by name, after that one.
     async fn list(&self, account: &AccountId, after: Option<&Name>, most: usize) -> Result<Vec<Arc<Registration>>, StoreError>;
 
-    /// Saves it if the stored version is the one before `registration.version` (1 = there is none). `false`: somebody
-    /// else saved in between.
+    /// The parameters that it had before ([`Registration::former`]), the latest first, [`crate::model::FORMERS`] at most.
+    async fn formers(&self, account: &AccountId, name: &Name) -> Result<Vec<Former>, StoreError>;
+
+    /// Saves it if the stored version is the one before `registration.version` (1 = there is none), and keeps what that had
+    /// for parameters. `false`: somebody else saved in between.
     async fn put(&self, registration: &Registration) -> Result<bool, StoreError>;
 
-    /// Deletes it. `false`: there was none.
+    /// Deletes it, former parameters and all. `false`: there was none.
     async fn delete(&self, account: &AccountId, name: &Name) -> Result<bool, StoreError>;
 
     /// Switches it off if it is still that version.
@@ -414,6 +418,16 @@ pub trait Hooks: Send + Sync {
 
     /// Forgets one. `false`: the account has none of that name.
     async fn delete(&self, account: &AccountId, name: &Name) -> Result<bool, StoreError>;
+}
+
+/// What was done with what accounts own. Entries are never changed.
+#[async_trait]
+pub trait Audit: Send + Sync {
+    /// Keeps an entry, until its time is over.
+    async fn record(&self, entry: &AuditEntry) -> Result<(), StoreError>;
+
+    /// Up to `most`, newest first, with ids below `before`.
+    async fn list(&self, account: &AccountId, before: Option<AuditId>, most: usize) -> Result<Vec<AuditEntry>, StoreError>;
 }
 
 /// Bytes that are too many for a row.

@@ -127,11 +127,14 @@ impl Http for HttpEgress {
     }
 }
 
-async fn read(mut response: Response) -> Result<Reply, reqwest::Error> {
-    let status = response.status().as_u16();
+/// Those that are text.
+pub(crate) fn headers_of(response: &Response) -> Vec<(String, String)> {
     let headers = response.headers().iter();
-    let headers = headers.filter_map(|(name, value)| Some((name.to_string(), str::from_utf8(value.as_bytes()).ok()?.to_owned())));
-    let headers = headers.collect();
+    headers.filter_map(|(name, value)| Some((name.to_string(), str::from_utf8(value.as_bytes()).ok()?.to_owned()))).collect()
+}
+
+async fn read(mut response: Response) -> Result<Reply, reqwest::Error> {
+    let (status, headers) = (response.status().as_u16(), headers_of(&response));
     let mut body = Vec::new();
     while body.len() < MOST_BODY
         && let Some(chunk) = response.chunk().await?

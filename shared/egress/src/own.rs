@@ -4,13 +4,13 @@
 
 use std::time::Duration;
 
-use bellhop_core::ports::TransportError;
+use bellhop_core::{channel::Reply, ports::TransportError};
 use reqwest::{Client, Method, redirect, retry};
 
 use crate::{
     SettingsError,
     failure::{Via, explain, invalid},
-    http::{USER_AGENT, innermost},
+    http::{USER_AGENT, headers_of, innermost},
 };
 
 /// The most that is read of an answer.
@@ -29,14 +29,14 @@ impl OwnServer {
         client.map(Self).map_err(|error| SettingsError::Client(innermost(&error)))
     }
 
-    /// The answer's status and body.
+    /// The answer.
     pub async fn call(
         &self,
         method: &str,
         url: &str,
         headers: &[(&str, &str)],
         body: Option<String>,
-    ) -> Result<(u16, Vec<u8>), TransportError> {
+    ) -> Result<Reply, TransportError> {
         let method = Method::from_bytes(method.as_bytes()).map_err(|_| invalid("this is no method"))?;
         let mut request = self.0.request(method, url);
         for (name, value) in headers {
@@ -46,7 +46,7 @@ impl OwnServer {
             request = request.body(body);
         }
         let mut response = request.send().await.map_err(|error| explain(&error, Via::Direct))?;
-        let status = response.status().as_u16();
+        let (status, headers) = (response.status().as_u16(), headers_of(&response));
         let mut whole = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| explain(&error, Via::Direct))? {
             if whole.len() + chunk.len() > MOST_BODY {
@@ -54,6 +54,6 @@ impl OwnServer {
             }
             whole.extend_from_slice(&chunk);
         }
-        Ok((status, whole))
+        Ok(Reply { status, headers, body: whole })
     }
 }

@@ -22,6 +22,12 @@ pub enum OpenError {
         /// The last version that this program knows.
         known: i64,
     },
+    /// The key is gone that sealed what is there.
+    #[error("`{0}` is missing: what the database beside it keeps sealed opens by that key alone; put it back from a backup")]
+    NoSealKey(PathBuf),
+    /// Another key sealed what is there.
+    #[error("`{0}` is not the key that sealed what is in the database beside it; put the right one back from a backup")]
+    WrongSealKey(PathBuf),
     /// A file or folder cannot be made or read.
     #[error("`{path}` cannot be used ({error}); see that it is a folder of this user with room on its disk")]
     Io {

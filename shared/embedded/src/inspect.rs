@@ -2,11 +2,16 @@
 
 use std::{fs, io, os::unix::fs::PermissionsExt, path::Path};
 
+use rusqlite::Connection;
+
 use crate::{
     Backlog, OpenError, directory,
+    error::Fault,
+    key_file::{self, Found},
     queue::table,
-    readers,
+    readers, rotation,
     schema::{self, meta},
+    sealing,
 };
 
 /// What was found in a data directory.
@@ -20,12 +25,34 @@ pub struct Inspection {
     pub epoch: i64,
     /// A `bellhop serve` uses it now.
     pub in_use: bool,
+    /// Whether what is secret can be opened.
+    pub sealing: Sealing,
     /// What SQLite's quick check has to complain about; nothing, if all is well.
     pub damage: Vec<String>,
     /// What waits, by channel.
     pub backlog: Vec<Backlog>,
     /// Files and folders that others than the owner can read, by name and mode.
     pub open_to_others: Vec<(String, u32)>,
+}
+
+/// How the secrets of a data directory stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sealing {
+    /// Nothing is sealed: there is nothing yet, or an older program has stored it in clear.
+    Nothing,
+    /// The key opens the data keys of so many channels.
+    Opens {
+        /// How many.
+        channels: usize,
+        /// What was there before it was sealed may still be found in the files.
+        remains: bool,
+    },
+    /// A change of keys was broken off; the next start finishes it.
+    Unfinished,
+    /// The key is not there.
+    NoKey,
+    /// It is another one.
+    WrongKey,
 }
 
 /// Looks at the data directory `dir`. May take a while where there is much.
@@ -39,15 +66,29 @@ pub fn inspect(dir: &Path) -> Result<Inspection, OpenError> {
     };
     let damage = check().map_err(database)?.into_iter().filter(|line| line != "ok").collect();
     let schema = meta(&connection, "schema").map_err(database)?.unwrap_or(0);
-    let unreadable = |fault: crate::error::Fault| OpenError::Unreadable { dir: dir.to_owned(), error: fault.into() };
+    let unreadable = |fault: Fault| OpenError::Unreadable { dir: dir.to_owned(), error: fault.into() };
     Ok(Inspection {
         schema,
         known_schema: schema::current(),
         epoch: meta(&connection, "epoch").map_err(database)?.unwrap_or(0),
         in_use: directory::is_taken(dir).map_err(failed)?,
+        sealing: if schema == schema::current() { sealing(dir, &connection)? } else { Sealing::Nothing },
         damage,
         backlog: if schema == schema::current() { table::backlog(&connection).map_err(unreadable)? } else { Vec::new() },
         open_to_others: open_to_others(dir).map_err(failed)?,
+    })
+}
+
+fn sealing(dir: &Path, connection: &Connection) -> Result<Sealing, OpenError> {
+    let unreadable = |fault: Fault| OpenError::Unreadable { dir: dir.to_owned(), error: fault.into() };
+    let channels = sealing::data_keys(connection).map_err(unreadable)?.len();
+    let remains = rotation::has_remains(connection).map_err(|error| unreadable(error.into()))?;
+    Ok(match key_file::look(dir, connection)? {
+        Found::Fits(_) => Sealing::Opens { channels, remains },
+        Found::NextFits(_) => Sealing::Unfinished,
+        Found::NotNeeded => Sealing::Nothing,
+        Found::Missing => Sealing::NoKey,
+        Found::Wrong => Sealing::WrongKey,
     })
 }
 

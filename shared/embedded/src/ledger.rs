@@ -130,15 +130,20 @@ impl Ledger for Store {
     }
 
     async fn expire(&self, now: Timestamp, most: usize) -> Result<usize, StoreError> {
-        let keys = self.write(move |tx| {
-            let mut delete = tx.connection.prepare_cached(
+        let expired = self.write(move |tx| {
+            let mut gone = 0;
+            for sql in [
                 "DELETE FROM idempotency WHERE id IN
                  (SELECT id FROM idempotency WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
-            )?;
-            Ok(delete.execute((millis(now), limit(most)))?)
+                "DELETE FROM audit WHERE (account, id) IN
+                 (SELECT account, id FROM audit WHERE until <= ?1 ORDER BY until LIMIT ?2)",
+            ] {
+                gone += tx.connection.prepare_cached(sql)?.execute((millis(now), limit(most - gone)))?;
+            }
+            Ok(gone)
         });
-        let keys = keys.await?;
-        if keys < most { Ok(keys + self.forget_old(now, most - keys).await?) } else { Ok(keys) }
+        let expired = expired.await?;
+        if expired < most { Ok(expired + self.forget_old(now, most - expired).await?) } else { Ok(expired) }
     }
 }
 

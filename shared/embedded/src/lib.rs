@@ -11,6 +11,7 @@
 
 mod accounts;
 mod attachments;
+mod audit;
 mod backup;
 mod cache;
 mod clock;
@@ -19,17 +20,22 @@ mod digests;
 mod directory;
 mod error;
 mod events;
+mod formers;
 mod hooks;
 mod inspect;
+mod key_file;
 mod ledger;
 mod log;
+mod opening;
 mod pace;
 mod queue;
 mod readers;
 mod records;
 mod registrations;
 mod retention;
+mod rotation;
 mod schema;
+mod sealing;
 mod store;
 mod sync;
 mod tokens;
@@ -38,8 +44,9 @@ mod writer;
 pub use backup::backup;
 pub use clock::SystemClock;
 pub use error::OpenError;
-pub use inspect::{Inspection, inspect};
+pub use inspect::{Inspection, Sealing, inspect};
 pub use queue::MOST_IN_CHANNEL;
+pub use rotation::rotate_key;
 pub use store::{Backlog, Durability, Options, Store};
 
 #[cfg(test)]

@@ -6,17 +6,19 @@ use async_trait::async_trait;
 use bellhop_core::{
     StoreError,
     channel::Params,
-    model::{AccountId, Disabled, Name, Registration},
+    model::{AccountId, Disabled, Former, Name, Registration},
     pace::Silence,
     ports::{Freshness, Registrations},
 };
+use bellhop_seal::Owner;
 use rusqlite::{Connection, OptionalExtension, Params as SqlParams, Row};
 
 use crate::{
     Store,
     error::{Fault, json, parse},
-    pace,
+    formers, pace,
     queue::table::limit,
+    sealing::Seals,
     writer::{Effect, Tx},
 };
 
@@ -29,8 +31,8 @@ impl Registrations for Store {
             (Ok(_), Freshness::Fresh) => None,
             (Err(began), _) => Some(began),
         };
-        let wanted = key.clone();
-        let found = self.readers.read(move |connection| get(connection, &wanted.0, &wanted.1)).await?.map(Arc::new);
+        let (wanted, seals) = (key.clone(), Arc::clone(&self.memory.seals));
+        let found = self.readers.read(move |connection| get(connection, &seals, &wanted.0, &wanted.1)).await?.map(Arc::new);
         if let Some(began) = began {
             self.memory.registrations.keep(began, key, found.clone());
         }
@@ -39,52 +41,61 @@ impl Registrations for Store {
 
     async fn in_group(&self, account: &AccountId, group: &Name) -> Result<Vec<Arc<Registration>>, StoreError> {
         let (account, group) = (account.clone(), group.clone());
+        let seals = Arc::clone(&self.memory.seals);
         let look = move |connection: &Connection| {
-            let sql = "SELECT r.body, s.params, p.timeouts, p.paused_until FROM registration_groups g
+            let sql = "SELECT r.body, s.sealed, k.wrapped, p.timeouts, p.paused_until FROM registration_groups g
                        JOIN registrations r ON r.account = g.account AND r.name = g.name
-                       JOIN secrets s ON s.account = r.account AND s.name = r.name
+                       JOIN secrets s ON s.account = r.account AND s.name = r.name JOIN data_keys k ON k.channel = s.channel
                        LEFT JOIN pace p ON p.account = r.account AND p.name = r.name
                        WHERE g.account = ?1 AND g.member_of = ?2 ORDER BY g.name";
-            all(connection, sql, (account.as_str(), group.as_str()))
+            all(connection, &seals, sql, (account.as_str(), group.as_str()))
         };
         self.readers.read(look).await
     }
 
     async fn defaults(&self, account: &AccountId) -> Result<Vec<Arc<Registration>>, StoreError> {
         let account = account.clone();
+        let seals = Arc::clone(&self.memory.seals);
         let look = move |connection: &Connection| {
-            let sql = "SELECT r.body, s.params, p.timeouts, p.paused_until FROM registrations r
-                       JOIN secrets s ON s.account = r.account AND s.name = r.name
+            let sql = "SELECT r.body, s.sealed, k.wrapped, p.timeouts, p.paused_until FROM registrations r
+                       JOIN secrets s ON s.account = r.account AND s.name = r.name JOIN data_keys k ON k.channel = s.channel
                        LEFT JOIN pace p ON p.account = r.account AND p.name = r.name
                        WHERE r.account = ?1 AND r.is_default = 1 ORDER BY r.name";
-            all(connection, sql, [account.as_str()])
+            all(connection, &seals, sql, [account.as_str()])
         };
         self.readers.read(look).await
     }
 
     async fn for_contacts(&self, account: &AccountId) -> Result<Vec<Arc<Registration>>, StoreError> {
         let account = account.clone();
+        let seals = Arc::clone(&self.memory.seals);
         let look = move |connection: &Connection| {
-            let sql = "SELECT r.body, s.params, p.timeouts, p.paused_until FROM registrations r
-                       JOIN secrets s ON s.account = r.account AND s.name = r.name
+            let sql = "SELECT r.body, s.sealed, k.wrapped, p.timeouts, p.paused_until FROM registrations r
+                       JOIN secrets s ON s.account = r.account AND s.name = r.name JOIN data_keys k ON k.channel = s.channel
                        LEFT JOIN pace p ON p.account = r.account AND p.name = r.name
                        WHERE r.account = ?1 AND json_extract(r.body, '$.serves') = 'contacts' ORDER BY r.name";
-            all(connection, sql, [account.as_str()])
+            all(connection, &seals, sql, [account.as_str()])
         };
         self.readers.read(look).await
     }
 
     async fn list(&self, account: &AccountId, after: Option<&Name>, most: usize) -> Result<Vec<Arc<Registration>>, StoreError> {
         let (account, after) = (account.clone(), after.cloned());
+        let seals = Arc::clone(&self.memory.seals);
         let look = move |connection: &Connection| {
             let after = after.as_ref().map_or("", Name::as_str); // no name is empty
-            let sql = "SELECT r.body, s.params, p.timeouts, p.paused_until FROM registrations r
-                       JOIN secrets s ON s.account = r.account AND s.name = r.name
+            let sql = "SELECT r.body, s.sealed, k.wrapped, p.timeouts, p.paused_until FROM registrations r
+                       JOIN secrets s ON s.account = r.account AND s.name = r.name JOIN data_keys k ON k.channel = s.channel
                        LEFT JOIN pace p ON p.account = r.account AND p.name = r.name
                        WHERE r.account = ?1 AND r.name > ?2 ORDER BY r.name LIMIT ?3";
-            all(connection, sql, (account.as_str(), after, limit(most)))
+            all(connection, &seals, sql, (account.as_str(), after, limit(most)))
         };
         self.readers.read(look).await
+    }
+
+    async fn formers(&self, account: &AccountId, name: &Name) -> Result<Vec<Former>, StoreError> {
+        let (account, name, seals) = (account.clone(), name.clone(), Arc::clone(&self.memory.seals));
+        self.readers.read(move |connection| formers::list(connection, &seals, &account, &name)).await
     }
 
     async fn put(&self, registration: &Registration) -> Result<bool, StoreError> {
@@ -94,10 +105,12 @@ impl Registrations for Store {
             if before.unwrap_or(0) + 1 != new.version {
                 return Ok(false);
             }
+            keep_former(tx, &new)?;
             let (account, name) = (new.account.as_str(), new.name.as_str());
+            let sealed = tx.seals.seal(tx.connection, &Owner::registration(&new), &json(&new.params)?)?;
             tx.connection
-                .prepare_cached("INSERT OR REPLACE INTO secrets (account, name, params) VALUES (?1, ?2, ?3)")?
-                .execute((account, name, json(&new.params)?))?;
+                .prepare_cached("INSERT OR REPLACE INTO secrets (account, name, channel, sealed) VALUES (?1, ?2, ?3, ?4)")?
+                .execute((account, name, new.channel.as_str(), sealed))?;
             leave_groups(tx.connection, &new.account, &new.name)?;
             pace::forget(tx.connection, &new.account, &new.name)?;
             let mut join = tx
@@ -119,6 +132,7 @@ impl Registrations for Store {
             let delete = |sql| tx.connection.prepare_cached(sql)?.execute(names);
             let found = delete("DELETE FROM registrations WHERE account = ?1 AND name = ?2")? > 0;
             delete("DELETE FROM secrets WHERE account = ?1 AND name = ?2")?;
+            formers::forget(tx.connection, &account, &name)?;
             leave_groups(tx.connection, &account, &name)?;
             pace::forget(tx.connection, &account, &name)?;
             tx.effects.push(Effect::Registration(account.clone(), name.clone()));
@@ -129,7 +143,7 @@ impl Registrations for Store {
 
     async fn disable(&self, account: &AccountId, name: &Name, version: u64, disabled: &Disabled) -> Result<(), StoreError> {
         let (account, name, disabled) = (account.clone(), name.clone(), disabled.clone());
-        self.write(move |tx| match get(tx.connection, &account, &name)? {
+        self.write(move |tx| match directory_row(tx.connection, &account, &name)? {
             Some(found) if found.version == version => write(tx, Registration { disabled: Some(disabled.clone()), ..found }),
             Some(_) | None => Ok(()),
         })
@@ -137,27 +151,46 @@ impl Registrations for Store {
     }
 }
 
-fn get(connection: &Connection, account: &AccountId, name: &Name) -> Result<Option<Registration>, Fault> {
+fn get(connection: &Connection, seals: &Seals, account: &AccountId, name: &Name) -> Result<Option<Registration>, Fault> {
     let mut find = connection.prepare_cached(
-        "SELECT r.body, s.params, p.timeouts, p.paused_until FROM registrations r
-         JOIN secrets s ON s.account = r.account AND s.name = r.name
+        "SELECT r.body, s.sealed, k.wrapped, p.timeouts, p.paused_until FROM registrations r
+         JOIN secrets s ON s.account = r.account AND s.name = r.name JOIN data_keys k ON k.channel = s.channel
          LEFT JOIN pace p ON p.account = r.account AND p.name = r.name
          WHERE r.account = ?1 AND r.name = ?2",
     )?;
-    find.query_row((account.as_str(), name.as_str()), |row| Ok(registration(row))).optional()?.transpose()
+    find.query_row((account.as_str(), name.as_str()), |row| Ok(registration(seals, row))).optional()?.transpose()
 }
 
-fn all(connection: &Connection, sql: &str, names: impl SqlParams) -> Result<Vec<Arc<Registration>>, Fault> {
+fn all(connection: &Connection, seals: &Seals, sql: &str, names: impl SqlParams) -> Result<Vec<Arc<Registration>>, Fault> {
     let mut find = connection.prepare_cached(sql)?;
-    find.query_map(names, |row| Ok(registration(row)))?.map(|found| Ok(Arc::new(found??))).collect()
+    find.query_map(names, |row| Ok(registration(seals, row)))?.map(|found| Ok(Arc::new(found??))).collect()
 }
 
 /// The row and its parameters, put together again.
-fn registration(row: &Row<'_>) -> Result<Registration, Fault> {
-    let (body, params): (String, String) = (row.get(0)?, row.get(1)?);
-    let body: Registration = parse("a registration", &body)?;
-    let Silence { timeouts, paused_until } = pace::silence(row.get(2)?, row.get(3)?)?;
+fn registration(seals: &Seals, row: &Row<'_>) -> Result<Registration, Fault> {
+    let body: Registration = parse("a registration", &row.get::<_, String>(0)?)?;
+    let params = seals.open(&Owner::registration(&body), &row.get::<_, Vec<u8>>(1)?, &row.get::<_, Vec<u8>>(2)?)?;
+    let Silence { timeouts, paused_until } = pace::silence(row.get(3)?, row.get(4)?)?;
     Ok(Registration { params: parse("the parameters of a registration", &params)?, timeouts, paused_until, ..body })
+}
+
+/// The row alone, without parameters and pace.
+fn directory_row(connection: &Connection, account: &AccountId, name: &Name) -> Result<Option<Registration>, Fault> {
+    let mut find = connection.prepare_cached("SELECT body FROM registrations WHERE account = ?1 AND name = ?2")?;
+    let body = find.query_row((account.as_str(), name.as_str()), |row| row.get::<_, String>(0)).optional()?;
+    body.map(|body| parse("a registration", &body)).transpose()
+}
+
+/// Keeps the parameters that `new` replaces. What cannot be read any more keeps nobody from saving.
+fn keep_former(tx: &Tx<'_>, new: &Registration) -> Result<(), Fault> {
+    match get(tx.connection, tx.seals, &new.account, &new.name) {
+        Ok(before) => match before.and_then(|before| before.former(new)) {
+            Some(former) => formers::keep(tx, &new.account, &new.name, &former),
+            None => Ok(()),
+        },
+        Err(fault) if fault.is_corrupt() => Ok(()),
+        Err(fault) => Err(fault),
+    }
 }
 
 fn version(connection: &Connection, account: &AccountId, name: &Name) -> Result<Option<u64>, Fault> {

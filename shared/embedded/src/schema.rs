@@ -4,7 +4,7 @@
 //! end and old ones never move. Times are milliseconds since 1970. A step, once released, is never changed: a new version
 //! is a new step at the end of [`STEPS`].
 
-use rusqlite::{Connection, OptionalExtension, Result, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 /// Step i leads from version i to version i + 1.
 pub(crate) const STEPS: &[&str] = &[
@@ -187,6 +187,58 @@ pub(crate) const STEPS: &[&str] = &[
     -- how often in a row a registration did not answer in time
     ALTER TABLE pace ADD COLUMN timeouts INTEGER;
 ",
+    "
+    -- the channels' data keys, wrapped by the key of the data directory
+    CREATE TABLE data_keys (
+        channel TEXT NOT NULL PRIMARY KEY,
+        wrapped BLOB NOT NULL
+    ) WITHOUT ROWID, STRICT;
+
+    -- sealed from here on; `rotation.rs` seals what lies in clear, and takes that table away
+    ALTER TABLE secrets RENAME TO secrets_in_clear;
+    CREATE TABLE secrets (
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        channel TEXT NOT NULL,
+        sealed BLOB NOT NULL,
+        PRIMARY KEY (account, name)
+    ) WITHOUT ROWID, STRICT;
+
+    -- providers give others
+    DROP TABLE tokens;
+    CREATE TABLE tokens (
+        account TEXT NOT NULL,
+        channel TEXT NOT NULL,
+        credential TEXT NOT NULL,
+        sealed BLOB NOT NULL,
+        until INTEGER NOT NULL,
+        PRIMARY KEY (account, channel, credential)
+    ) WITHOUT ROWID, STRICT;
+    CREATE INDEX tokens_by_end ON tokens (until);
+
+    -- what registrations had for parameters before
+    CREATE TABLE formers (
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        channel TEXT NOT NULL,
+        saved_at INTEGER NOT NULL,
+        replaced_at INTEGER NOT NULL,
+        sealed BLOB NOT NULL,
+        PRIMARY KEY (account, name, version)
+    ) WITHOUT ROWID, STRICT;
+",
+    "
+    -- what was done with what accounts own, and by which key
+    CREATE TABLE audit (
+        account TEXT NOT NULL,
+        id BLOB NOT NULL,
+        until INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (account, id)
+    ) WITHOUT ROWID, STRICT;
+    CREATE INDEX audit_by_end ON audit (until);
+",
 ];
 
 /// The version that this program writes.
@@ -196,18 +248,24 @@ pub(crate) fn current() -> i64 {
 
 /// What a file has to say about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Prepared {
+pub(crate) enum Prepared<T> {
     /// It is of today; this is the number of this opening.
     Ready {
         /// Grows with every opening: leases of an earlier one are over.
         epoch: u64,
+        /// What came of what was done besides.
+        done: T,
     },
     /// A later program made it. It was not touched.
     Newer(i64),
 }
 
-/// Brings a file to the version of `steps`, and counts this opening: all of it, or nothing.
-pub(crate) fn prepare(connection: &mut Connection, steps: &[&str]) -> Result<Prepared> {
+/// Brings a file to the version of `steps`, does what SQL cannot, and counts this opening: all of it, or nothing.
+pub(crate) fn prepare<T, E: From<rusqlite::Error>>(
+    connection: &mut Connection,
+    steps: &[&str],
+    besides: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+) -> Result<Prepared<T>, E> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     tx.execute_batch("CREATE TABLE IF NOT EXISTS meta (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) STRICT")?;
     let found = meta(&tx, "schema")?.unwrap_or(0);
@@ -217,20 +275,21 @@ pub(crate) fn prepare(connection: &mut Connection, steps: &[&str]) -> Result<Pre
     for step in missing {
         tx.execute_batch(step)?;
     }
+    let done = besides(&tx)?;
     let epoch = meta(&tx, "epoch")?.unwrap_or(0) + 1;
     set_meta(&tx, "schema", i64::try_from(steps.len()).unwrap_or(i64::MAX))?;
     set_meta(&tx, "epoch", epoch)?;
     tx.commit()?;
-    Ok(Prepared::Ready { epoch: epoch.unsigned_abs() })
+    Ok(Prepared::Ready { epoch: epoch.unsigned_abs(), done })
 }
 
 /// A number that the file keeps about itself.
-pub(crate) fn meta(connection: &Connection, name: &str) -> Result<Option<i64>> {
+pub(crate) fn meta(connection: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
     connection.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0)).optional()
 }
 
 /// Keeps a number.
-pub(crate) fn set_meta(connection: &Connection, name: &str, value: i64) -> Result<usize> {
+pub(crate) fn set_meta(connection: &Connection, name: &str, value: i64) -> rusqlite::Result<usize> {
     connection.prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")?.execute((name, value))
 }
 
@@ -238,9 +297,13 @@ pub(crate) fn set_meta(connection: &Connection, name: &str, value: i64) -> Resul
 mod tests {
     use super::*;
 
-    fn epoch(prepared: Prepared) -> u64 {
+    fn prepare(connection: &mut Connection, steps: &[&str]) -> rusqlite::Result<Prepared<()>> {
+        super::prepare(connection, steps, |_| Ok(()))
+    }
+
+    fn epoch(prepared: Prepared<()>) -> u64 {
         match prepared {
-            Prepared::Ready { epoch } => epoch,
+            Prepared::Ready { epoch, done: () } => epoch,
             Prepared::Newer(found) => panic!("newer: {found}"),
         }
     }
@@ -269,6 +332,17 @@ mod tests {
         prepare(&mut connection, &["", "CREATE TABLE b (x INTEGER)", "not SQL"]).unwrap_err();
         assert_eq!(meta(&connection, "schema").unwrap(), Some(1));
         assert!(connection.prepare("SELECT x FROM b").is_err());
+    }
+
+    #[test]
+    fn what_is_done_besides_is_done_with_the_steps_or_not_at_all() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let fails = |tx: &Transaction<'_>| tx.execute_batch("INSERT INTO a VALUES (7); not SQL");
+        super::prepare(&mut connection, &["CREATE TABLE a (x INTEGER)"], fails).unwrap_err();
+        assert!(connection.prepare("SELECT x FROM a").is_err());
+        let count = |tx: &Transaction<'_>| tx.query_row("SELECT count(*) FROM a", [], |row| row.get::<_, i64>(0));
+        let prepared = super::prepare(&mut connection, &["CREATE TABLE a (x INTEGER)"], count).unwrap();
+        assert_eq!(prepared, Prepared::Ready { epoch: 1, done: 0 });
     }
 
     #[test]

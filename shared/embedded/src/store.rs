@@ -5,7 +5,6 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     thread::{self, JoinHandle},
-    time::Duration,
 };
 
 use bellhop_core::{
@@ -18,7 +17,6 @@ use bellhop_core::{
     rules::turns::Turns,
     token::flights::Flights,
 };
-use rusqlite::Connection;
 use tokio::{
     sync::{Semaphore, oneshot},
     task,
@@ -29,18 +27,17 @@ use crate::{
     cache::Cache,
     directory,
     error::Fault,
+    opening::{self, Opened},
     queue::{Window, millis, table},
-    readers::{self, Readers},
-    schema::{self, Prepared},
+    readers::Readers,
+    schema,
+    sealing::Seals,
     sync::Syncer,
     writer::{Effect, Item, Tx, Writer, piece},
 };
 
 /// How many pieces of work may be under way; whoever comes then waits before it is one.
 const MOST_WAITING: usize = 1024;
-
-/// How long the writer waits for somebody who looks at the database from outside.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How a store is to behave.
 #[derive(Debug, Clone, Copy, Default)]
@@ -78,6 +75,7 @@ pub(crate) struct Memory {
     pub(crate) keys: Cache<KeyId, Key>,
     /// By the hash of their tokens.
     pub(crate) hooks: Cache<String, Hook>,
+    pub(crate) seals: Arc<Seals>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -97,16 +95,9 @@ pub struct Backlog {
 impl Store {
     /// Opens the store in `dir`, making what is missing, and keeps everybody else out of it until it is closed.
     pub fn open(dir: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Arc<Self>, OpenError> {
-        let lock = directory::take(dir)?;
+        let Opened { connection, epoch, seals, lock } = opening::open(dir, options)?;
         attachments::clear_unfinished(dir)?;
         let database = |error| OpenError::Database { dir: dir.to_owned(), error };
-        let mut connection = connect(dir, options).map_err(database)?;
-        let epoch = match schema::prepare(&mut connection, schema::STEPS).map_err(database)? {
-            Prepared::Ready { epoch } => epoch,
-            Prepared::Newer(found) => {
-                return Err(OpenError::Newer { dir: dir.to_owned(), found, known: schema::current() });
-            }
-        };
         let memory = Arc::new(Memory {
             window: Mutex::default(),
             registrations: Cache::default(),
@@ -114,6 +105,7 @@ impl Store {
             accounts: Cache::default(),
             keys: Cache::default(),
             hooks: Cache::default(),
+            seals: Arc::new(seals),
             clock,
         });
         let lanes = table::lanes_in_use(&connection)
@@ -164,6 +156,7 @@ impl Store {
             accounts: Arc::clone(self) as _,
             keys: Arc::clone(self) as _,
             hooks: Arc::clone(self) as _,
+            audit: Arc::clone(self) as _,
             attachments: Arc::clone(self) as _,
             tokens: Arc::clone(self) as _,
             flights: Flights::default(),
@@ -260,20 +253,4 @@ impl Memory {
 
 fn closed() -> StoreError {
     StoreError::Unavailable("the store is closed".to_owned())
-}
-
-/// The connection that writes.
-fn connect(dir: &Path, options: Options) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(directory::database(dir))?;
-    connection.busy_timeout(PATIENCE)?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
-    let synchronous = match options.durability {
-        Durability::Full => "normal", // what is committed is synced by `crate::sync`, all else by SQLite
-        Durability::None => "off",
-    };
-    connection.pragma_update(None, "synchronous", synchronous)?;
-    connection.pragma_update(None, "cache_size", -8192)?; // KiB
-    connection.pragma_update(None, "temp_store", "memory")?; // what savepoints need to roll back stays off a full disk
-    readers::stay_prepared(&connection)?;
-    Ok(connection)
 }

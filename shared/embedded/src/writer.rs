@@ -29,6 +29,7 @@ use crate::{
     error::Fault,
     log::Log,
     queue::{AT_ONCE, LONGEST_DELAY, Lane, LaneId, Message, Place, Ready, millis, table},
+    sealing::Seals,
     store::Memory,
     sync::Syncer,
 };
@@ -140,6 +141,8 @@ pub(crate) struct Tx<'w> {
     pub(crate) effects: &'w mut Vec<Effect>,
     /// This opening's number.
     pub(crate) epoch: u64,
+    /// For what is secret.
+    pub(crate) seals: &'w Seals,
     known: &'w mut Known,
 }
 
@@ -380,7 +383,8 @@ impl Writer {
     }
 
     fn try_one(&mut self, work: &mut dyn Work) -> bool {
-        let mut tx = Tx { connection: &self.connection, effects: &mut self.effects, epoch: self.epoch, known: &mut self.known };
+        let Self { connection, effects, epoch, known, memory, .. } = self;
+        let mut tx = Tx { connection, effects, epoch: *epoch, seals: &memory.seals, known };
         let done = catch_unwind(AssertUnwindSafe(|| work.run(&mut tx)));
         if done.is_err() {
             tracing::error!("a panic while writing; the request was given up");

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use bellhop_core::{
-    Code, Problem,
+    Code, Problem, StoreError,
     model::{AccountId, KeyId, Scope},
 };
 use subtle::ConstantTimeEq;
@@ -69,15 +69,20 @@ async fn authenticate(api: &Api, headers: &HeaderMap) -> Result<Caller, Refused>
     let unauthorized = |detail: &str| Refused(Problem::new(Code::Unauthorized, detail));
     let shown =
         credential(headers).ok_or_else(|| unauthorized("show a key in `Authorization: Bearer bh_…` or in `X-Api-Key: bh_…`"))?;
+    proven(api, &shown).await?.map_err(unauthorized)
+}
+
+/// Whom that key speaks for, or why it does not count.
+pub async fn proven(api: &Api, shown: &Credential) -> Result<Result<Caller, &'static str>, StoreError> {
     let key = api.ports.keys.get(&shown.id).await?;
     // a hash that no secret has stands in for an unknown key's, so that ids cannot be told by the time an answer takes
     let stored = key.as_ref().map_or_else(|| "-".repeat(64), |key| key.hash.to_ascii_lowercase());
     let proven = bool::from(shown.hash().as_bytes().ct_eq(stored.as_bytes()));
-    let key = key.filter(|_| proven).ok_or_else(|| unauthorized("there is no such key; it may have been revoked"))?;
+    let Some(key) = key.filter(|_| proven) else { return Ok(Err("there is no such key; it may have been revoked")) };
     if key.expires_at.is_some_and(|end| end <= api.ports.clock.now()) {
-        return Err(unauthorized("this key has expired; ask for a new one"));
+        return Ok(Err("this key has expired; ask for a new one"));
     }
-    Ok(Caller { account: key.account.clone(), key: key.id.clone(), scopes: key.scopes.clone() })
+    Ok(Ok(Caller { account: key.account.clone(), key: key.id.clone(), scopes: key.scopes.clone() }))
 }
 
 /// `Authorization` counts before `X-Api-Key`.

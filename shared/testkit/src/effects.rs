@@ -10,7 +10,7 @@ use bellhop_core::{
     Reason, StoreError, Timestamp,
     channel::{Outgoing, Reply},
     mail::{Mail, Mailed},
-    model::{AccountId, ChannelId, Disabled, Job, Name, Registration, Schedule},
+    model::{AccountId, ChannelId, Disabled, Former, Job, Name, Registration, Schedule},
     pace::{SendRate, Silence},
     ports::{
         Acceptance, Accepted, Digests, Due, Freshness, Http, IdempotencyKey, Kind, Ledger, Pace, Ports, Queue, Record, Records,
@@ -194,6 +194,10 @@ impl Registrations for Between<dyn Registrations> {
 
     async fn list(&self, account: &AccountId, after: Option<&Name>, most: usize) -> Result<Vec<Arc<Registration>>, StoreError> {
         self.inner.list(account, after, most).await
+    }
+
+    async fn formers(&self, account: &AccountId, name: &Name) -> Result<Vec<Former>, StoreError> {
+        self.inner.formers(account, name).await
     }
 
     async fn put(&self, registration: &Registration) -> Result<bool, StoreError> {

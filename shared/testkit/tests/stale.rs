@@ -7,7 +7,7 @@ use bellhop_core::{
     Reason, StoreError,
     accept::{Wanted, accept},
     deliver::work,
-    model::{AccountId, ChannelId, Disabled, Name, Registration, State},
+    model::{AccountId, ChannelId, Disabled, Former, Name, Registration, State},
     ports::{Freshness, Ports, Registrations},
 };
 use bellhop_testkit::{Answer, Provider, Rig, account, channel, draft, name, registration};
@@ -43,6 +43,10 @@ impl Registrations for Stale {
 
     async fn list(&self, account: &AccountId, after: Option<&Name>, most: usize) -> Result<Vec<Arc<Registration>>, StoreError> {
         self.inner.list(account, after, most).await
+    }
+
+    async fn formers(&self, account: &AccountId, name: &Name) -> Result<Vec<Former>, StoreError> {
+        self.inner.formers(account, name).await
     }
 
     async fn put(&self, registration: &Registration) -> Result<bool, StoreError> {

@@ -23,6 +23,7 @@
 //! | `standing/{account}` | `{name}` | what a provider's answer said of it; all that a sender may write of it |
 //! | `pace/{account}` | `{name}` | up to when its slots are taken, and how long it pauses; likewise |
 //! | `secret/{channel}/{account}` | `{name}` | its parameters, sealed; readable by that channel's sender and `manage` |
+//! | `former/{account}/{name}` | `0` to `4` | parameters that it had before, sealed; the places take turns |
 //! | `secret/{channel}` | `key` | the channel's data key, wrapped by KMS |
 //! | `rule/{account}`, `source/{account}`, `contact/{account}` | `{name}` | what the account says |
 //! | `counter/{account}/{rule}/{source}` | `counter` | failures in a row; apart from each other, since they are hot |
@@ -35,13 +36,14 @@
 //! | `keys/{account}` | `{created ms}/{key id}` | the same, for the account's list |
 //! | `hook/{hash}` | `hook` | a hook, by the hash of its path's token |
 //! | `hooks/{account}` | `{name}` | the same, for the account's list |
+//! | `audit/{account}` | `aud_…` | what was done, and by which key; nobody changes or deletes it |
 //!
 //! The one index, [`RARE`], is sparse: only deliveries that are `retrying`, `failed` or `dropped` have its attributes.
 //! It lags and is therefore asked for ids alone; the rows decide.
 
 use bellhop_core::{
     Timestamp,
-    model::{AccountId, ChannelId, DeliveryId, EventId, Hook, Key as ApiKey, KeyId, Name, State},
+    model::{AccountId, AuditId, ChannelId, DeliveryId, EventId, FORMERS, Hook, Key as ApiKey, KeyId, Name, State},
     ports::{Due, IdempotencyKey, Kind},
     token::TokenKey,
 };
@@ -243,6 +245,16 @@ pub(crate) fn secret(channel: &ChannelId, account: &AccountId, name: &Name) -> K
     key(format!("secret/{channel}/{}", account.as_str()), name.as_str())
 }
 
+/// The partition of the parameters that a registration had before.
+pub(crate) fn formers(account: &AccountId, name: &Name) -> String {
+    format!("former/{}/{}", account.as_str(), name.as_str())
+}
+
+/// The place of those that were kept after `before` others.
+pub(crate) fn former(account: &AccountId, name: &Name, before: usize) -> Key {
+    key(formers(account, name), (before % FORMERS).to_string())
+}
+
 pub(crate) fn data_key(channel: &ChannelId) -> Key {
     key(format!("secret/{channel}"), "key")
 }
@@ -305,6 +317,15 @@ pub(crate) fn hooks(account: &AccountId) -> String {
 
 pub(crate) fn hook_of_account(owned: &Hook) -> Key {
     key(hooks(&owned.account), owned.name.as_str())
+}
+
+/// The partition of an account's audit, which TTL bounds.
+pub(crate) fn audit(account: &AccountId) -> String {
+    format!("audit/{}", account.as_str())
+}
+
+pub(crate) fn audit_entry(account: &AccountId, id: AuditId) -> Key {
+    key(audit(account), id.to_string())
 }
 
 #[cfg(test)]

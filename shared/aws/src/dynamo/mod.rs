@@ -1,11 +1,13 @@
 //! The stores on one DynamoDB table.
 
+mod audit;
 mod composing;
 mod deliveries;
 mod digests;
 mod due;
 mod entries;
 mod events;
+mod formers;
 mod hooks;
 pub(crate) mod keys;
 mod ledger;

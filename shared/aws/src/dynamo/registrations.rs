@@ -11,12 +11,15 @@ use async_trait::async_trait;
 use bellhop_core::{
     StoreError,
     channel::Params,
-    model::{AccountId, ChannelId, Disabled, Name, Registration, Serves},
+    model::{AccountId, ChannelId, Disabled, Former, Name, Registration, Serves},
     pace::Silence,
     ports::{Freshness, Registrations},
 };
 
+use bellhop_seal::Owner;
+
 use super::{
+    formers,
     keys::{self, Key},
     pace,
     table::{Condition, Range, Row, Write},
@@ -24,11 +27,11 @@ use super::{
 use crate::{
     Store,
     error::{corrupt, json, unfinished},
-    seal::{Owner, Seal},
+    seal::Seal,
 };
 
-const VERSION: &str = "version";
-const SEALED: &str = "sealed";
+pub(super) const VERSION: &str = "version";
+pub(super) const SEALED: &str = "sealed";
 
 /// How often a read begins again because a save came in between.
 const TRIES: usize = 5;
@@ -70,10 +73,13 @@ impl Registrations for Store {
         self.read_all(names.collect::<Result<_, _>>()?).await
     }
 
+    async fn formers(&self, account: &AccountId, name: &Name) -> Result<Vec<Former>, StoreError> {
+        self.formers_of(account, name).await
+    }
+
     async fn put(&self, registration: &Registration) -> Result<bool, StoreError> {
-        let before = self.table.get(keys::registration(&registration.account, &registration.name)).await?;
-        let before = before.map(|row| row.body::<Registration>()).transpose()?;
-        let fits = before.as_ref().map_or(0, |before| before.version) + 1 == registration.version;
+        let before = self.before(&registration.account, &registration.name).await?;
+        let fits = before.as_ref().map_or(0, |(before, _)| before.version) + 1 == registration.version;
         if !fits {
             return Ok(false);
         }
@@ -84,9 +90,8 @@ impl Registrations for Store {
 
     async fn delete(&self, account: &AccountId, name: &Name) -> Result<bool, StoreError> {
         for _ in 0..TRIES {
-            let there = self.table.get(keys::registration(account, name)).await?;
-            let Some(there) = there.map(|row| row.body::<Registration>()).transpose()? else { return Ok(false) };
-            let deleted = self.table.write_all(removal(&there)).await;
+            let Some((there, formers)) = self.before(account, name).await? else { return Ok(false) };
+            let deleted = self.table.write_all(removal(&there, formers)).await;
             self.known.registrations.forget(&(account.clone(), name.clone()));
             if deleted? {
                 return Ok(true);
@@ -175,21 +180,38 @@ impl Store {
         self.seal.as_ref().filter(|_| self.queues.channels.contains(channel))
     }
 
+    /// The directory row that is there, and how often former parameters of it were kept.
+    async fn before(&self, account: &AccountId, name: &Name) -> Result<Option<(Registration, usize)>, StoreError> {
+        let row = self.table.get(keys::registration(account, name)).await?;
+        row.map(|row| Ok((row.body()?, formers::count(&row)?))).transpose()
+    }
+
     /// Everything that changes with a save over `before`.
-    async fn save(&self, before: Option<&Registration>, new: &Registration) -> Result<Vec<Write>, StoreError> {
+    async fn save(&self, before: Option<&(Registration, usize)>, new: &Registration) -> Result<Vec<Write>, StoreError> {
         let Registration { account, name, version, channel, .. } = new;
         let Some(seal) = &self.seal else {
             return Err(StoreError::Unavailable("registrations cannot be saved here: no key for their parameters".to_owned()));
         };
-        let sealed = seal.seal(&self.table, &Owner::registration(new), json(&new.params)?, self.clock.chance()).await?;
+        let former = match before {
+            Some((before, _)) => self.replaced(seal, before, new).await?,
+            None => None,
+        };
+        let sealed = seal.seal(&self.table, &Owner::registration(new), &json(&new.params)?, self.clock.chance()).await?;
         let directory = Registration { params: Params::default(), disabled: None, ..new.clone() };
+        let formers = before.map_or(0, |(_, formers)| *formers);
+        let before = before.map(|(before, _)| before);
         let is_unchanged = match before {
             None => Condition::IS_FREE,
             Some(before) => Condition::new("version = :version", ":version", before.version),
         };
+        let count = i128::try_from(formers + usize::from(former.is_some())).unwrap_or(i128::MAX);
         let directory = Row::new(keys::registration(account, name)).with_body(&directory)?.with_number(VERSION, *version);
+        let directory = directory.with_number(formers::COUNT, count);
         let sealed = Row::new(keys::secret(channel, account, name)).with_bytes(SEALED, sealed).with_number(VERSION, *version);
         let mut writes = vec![Write::Put(directory, Some(is_unchanged)), Write::Put(sealed, None)];
+        if let Some(former) = former {
+            writes.push(self.keep_former(seal, new, &former, formers).await?);
+        }
         // what a provider said was about the version before
         writes.push(Write::Delete(keys::standing(account, name), None));
         writes.push(Write::Delete(keys::pace(account, name), None));
@@ -216,7 +238,7 @@ fn naming(registration: &Registration) -> Vec<Key> {
     named
 }
 
-fn removal(there: &Registration) -> Vec<Write> {
+fn removal(there: &Registration, formers: usize) -> Vec<Write> {
     let Registration { account, name, version, channel, .. } = there;
     let is_unchanged = Condition::new("version = :version", ":version", *version);
     let mut writes = vec![
@@ -225,6 +247,7 @@ fn removal(there: &Registration) -> Vec<Write> {
         Write::Delete(keys::standing(account, name), None),
         Write::Delete(keys::pace(account, name), None),
     ];
+    writes.extend(formers::removal(account, name, formers));
     writes.extend(naming(there).into_iter().map(|key| Write::Delete(key, None)));
     writes
 }

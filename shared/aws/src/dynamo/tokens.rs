@@ -11,6 +11,7 @@ use bellhop_core::{
     ports::Tokens,
     token::{Held, Slot, TokenKey, Wish, ask},
 };
+use bellhop_seal::Owner;
 
 use super::{
     keys,
@@ -19,7 +20,7 @@ use super::{
 use crate::{
     Store,
     error::{json, unfinished},
-    seal::{Owner, Seal},
+    seal::Seal,
 };
 
 const VERSION: &str = "version";
@@ -82,7 +83,7 @@ impl Store {
 
     /// Writes it over what was read. `false`: somebody else did.
     async fn write_token(&self, key: &TokenKey, read: Option<&Read>, slot: &Slot) -> Result<bool, StoreError> {
-        let sealed = self.seals_tokens()?.seal(&self.table, &Owner::token(key), json(slot)?, self.clock.chance()).await?;
+        let sealed = self.seals_tokens()?.seal(&self.table, &Owner::token(key), &json(slot)?, self.clock.chance()).await?;
         let version = read.map_or(1, |read| read.version + 1);
         let over = slot.until().unwrap_or_else(|| self.clock.now()) + KEPT;
         let row = Row::new(keys::token(key))

@@ -125,6 +125,37 @@ impl FromStr for AttachmentId {
     }
 }
 
+/// `aud_…`: names an entry of an audit. 48 bits of milliseconds, 80 bits of chance: sorts by time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AuditId(pub u128);
+
+impl AuditId {
+    /// The id of something done at `at`; `chance` supplies the low 80 bits.
+    pub fn new(at: Timestamp, chance: u128) -> Self {
+        Self(EventId::new(at, chance).0)
+    }
+
+    /// When it was done.
+    pub fn time(self) -> Timestamp {
+        EventId(self.0).time()
+    }
+}
+
+impl fmt::Display for AuditId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("aud_")?;
+        digits(f, self.0, EVENT_DIGITS)
+    }
+}
+
+impl FromStr for AuditId {
+    type Err = ParseIdError;
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        const PREFIX: &str = "aud_";
+        text.strip_prefix(PREFIX).and_then(|rest| number(rest, EVENT_DIGITS)).map(Self).ok_or(ParseIdError(PREFIX))
+    }
+}
+
 /// `key_…`: names an API key without being able to use it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(String);
@@ -203,7 +234,7 @@ macro_rules! as_text {
         }
     )*};
 }
-as_text!(EventId, DeliveryId, AttachmentId, KeyId);
+as_text!(EventId, DeliveryId, AttachmentId, AuditId, KeyId);
 
 #[cfg(test)]
 mod tests {
@@ -216,6 +247,7 @@ mod tests {
         fn ids_survive_their_text(event in any::<u128>(), tail in 0_u64..1 << TAIL_BITS) {
             let event = EventId(event);
             prop_assert_eq!(event.to_string().parse(), Ok(event));
+            prop_assert_eq!(AuditId(event.0).to_string().parse(), Ok(AuditId(event.0)));
             let delivery = DeliveryId { event, tail };
             prop_assert_eq!(delivery.to_string().parse(), Ok(delivery));
         }

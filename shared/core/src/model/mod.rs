@@ -1,6 +1,7 @@
 //! The nouns: account, key, registration, hook, event, delivery. Parsed once at the edge, valid ever after.
 
 mod account;
+mod audit;
 mod contact;
 mod delivery;
 mod digest;
@@ -14,14 +15,15 @@ mod registration;
 mod rule;
 
 pub use account::{Account, Key, Rate, Scope, is_language_tag};
+pub use audit::{Action, AuditEntry};
 pub use contact::Contact;
 pub use delivery::{Attempt, Delivery, Job, Lease, Outcome, State};
 pub use digest::{Because, Closing, Entry, Frozen, Schedule};
 pub use event::{Draft, Event, EventType, Format, Picture, RunResult, Source, Trigger, Wording};
 pub use hook::{Defaults, Hook, HookKind, Route};
-pub use id::{AttachmentId, DeliveryId, EventId, KeyId, ParseIdError};
+pub use id::{AttachmentId, AuditId, DeliveryId, EventId, KeyId, ParseIdError};
 pub use language::Language;
 pub use name::{AccountId, ChannelId, Name, NameError};
 pub use recipient::{Address, AddressKind, Recipient, RecipientError};
-pub use registration::{Disabled, Registration, Serves};
+pub use registration::{Disabled, FORMERS, Former, Registration, Serves};
 pub use rule::{AfterFailures, Audience, Batch, Collect, Every, Matching, MaxLines, Notify, Pattern, Rule, SourceSetting, Tell};

@@ -53,10 +53,41 @@ impl Registration {
         Silence { timeouts: self.timeouts, paused_until: self.paused_until }
     }
 
+    /// What is kept of it when `next` takes its place: nothing if that has the same parameters.
+    pub fn former(&self, next: &Self) -> Option<Former> {
+        let Self { version, channel, params, updated_at, .. } = self;
+        let has_changed = *channel != next.channel || *params != next.params;
+        has_changed.then(|| Former {
+            version: *version,
+            channel: channel.clone(),
+            params: params.clone(),
+            saved_at: *updated_at,
+            replaced_at: next.updated_at,
+        })
+    }
+
     /// Whether something may be sent to it now.
     pub fn is_open(&self) -> bool {
         self.enabled && self.disabled.is_none()
     }
+}
+
+/// How many former parameters of a registration are kept.
+pub const FORMERS: usize = 5;
+
+/// The parameters that a registration had before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Former {
+    /// The last version that had them.
+    pub version: u64,
+    /// On which channel.
+    pub channel: ChannelId,
+    /// The parameters, secrets among them: never print or log them.
+    pub params: Params,
+    /// When that version was saved.
+    pub saved_at: Timestamp,
+    /// When another took its place.
+    pub replaced_at: Timestamp,
 }
 
 /// Why and when a provider's answer switched a registration off.

@@ -2,10 +2,16 @@
 
 mod opening;
 mod queueing;
+mod sealing;
 mod window;
 mod writing;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use bellhop_core::{
     model::{AccountId, Delivery, Draft, EventId, Job},
@@ -20,6 +26,13 @@ use crate::{Options, Store};
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The files of a folder in which that text stands.
+fn files_with(dir: &Path, text: &[u8]) -> Vec<String> {
+    let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap()).filter(|entry| entry.file_type().unwrap().is_file());
+    let holds = |path: PathBuf| fs::read(path).unwrap().windows(text.len()).any(|window| window == text);
+    files.filter(|entry| holds(entry.path())).map(|entry| entry.file_name().into_string().unwrap()).collect()
+}
 
 /// A store that can be opened again.
 struct House {
@@ -38,6 +51,11 @@ impl House {
 
     fn path(&self) -> PathBuf {
         self.dir.path().join("data")
+    }
+
+    /// The files in which that text stands.
+    fn files_with(&self, text: &[u8]) -> Vec<String> {
+        files_with(&self.path(), text)
     }
 
     /// Another process takes over.

@@ -118,8 +118,8 @@ async fn nobody_else_can_read_what_is_kept() {
     let id = AttachmentId(EventId(1));
     Attachments::put(&*house.store, &account(), id, &Picture([1].into())).await.unwrap();
     let mode = |path: &str| fs::metadata(house.path().join(path)).unwrap().permissions().mode() & 0o777;
-    let files = ["bellhop.db", "bellhop.db-wal", "bellhop.db-shm", "lock", &format!("attachments/main/{id}")];
-    assert_eq!(files.map(mode), [0o600; 5]);
+    let files = ["bellhop.db", "bellhop.db-wal", "bellhop.db-shm", "lock", "seal-key", &format!("attachments/main/{id}")];
+    assert_eq!(files.map(mode), [0o600; 6]);
     assert_eq!([".", "attachments", "attachments/main"].map(mode), [0o700; 3]);
 }
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bellhop_core::{
     StoreError, Timestamp,
-    model::{Account, AccountId, AttachmentId, Disabled, Hook, Key, KeyId, Name, Picture, Registration, Serves},
+    model::{Account, AccountId, AttachmentId, Disabled, FORMERS, Former, Hook, Key, KeyId, Name, Picture, Registration, Serves},
     pace::{SendRate, Silence},
     ports::{Accounts, Attachments, Freshness, Hooks, Keys, Kind, Pace, Record, Records, Registrations},
 };
@@ -59,12 +59,19 @@ impl Registrations for Worker {
         Ok(self.read(|tables| tables.registrations_of(account, after).take(most).cloned().collect()))
     }
 
+    async fn formers(&self, account: &AccountId, name: &Name) -> Result<Vec<Former>, StoreError> {
+        Ok(self.read(|tables| tables.formers.get(&(account.clone(), name.clone())).cloned().unwrap_or_default()))
+    }
+
     async fn put(&self, registration: &Registration) -> Result<bool, StoreError> {
         self.effect("registration row", |tables| {
             let place = (registration.account.clone(), registration.name.clone());
-            let stored = tables.registrations.get(&place).map_or(0, |stored| stored.version);
-            let fits = stored + 1 == registration.version;
+            let stored = tables.registrations.get(&place);
+            let fits = stored.map_or(0, |stored| stored.version) + 1 == registration.version;
             if fits {
+                let formers = tables.formers.entry(place.clone()).or_default();
+                formers.splice(..0, stored.and_then(|stored| stored.former(registration)));
+                formers.truncate(FORMERS);
                 tables.pace.remove(&place);
                 tables.registrations.insert(place, Arc::new(registration.clone()));
             }
@@ -77,6 +84,7 @@ impl Registrations for Worker {
         let place = (account.clone(), name.clone());
         self.effect("registration row gone", |tables| {
             tables.pace.remove(&place);
+            tables.formers.remove(&place);
             tables.registrations.remove(&place).is_some()
         })
         .await

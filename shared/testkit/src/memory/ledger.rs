@@ -133,7 +133,8 @@ impl Ledger for Worker {
             for place in &over {
                 tables.idempotency.remove(place);
             }
-            over.len() + tables.forget_old(now, most - over.len())
+            let gone = over.len() + tables.forget_audit(now, most - over.len());
+            gone + tables.forget_old(now, most - gone)
         })
         .await
     }

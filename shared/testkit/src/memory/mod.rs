@@ -3,6 +3,7 @@
 //! Promises: each primitive write is atomic and conditional on what was read, happens between two points of an
 //! [`Effects`], and of every sequence of writes any beginning is finished by the next call. Left to others: durability.
 
+mod audit;
 mod digests;
 mod directory;
 mod ledger;
@@ -67,6 +68,7 @@ impl Memory {
             accounts: Arc::clone(&worker) as _,
             keys: Arc::clone(&worker) as _,
             hooks: Arc::clone(&worker) as _,
+            audit: Arc::clone(&worker) as _,
             attachments: Arc::clone(&worker) as _,
             tokens: worker,
             flights: Flights::default(),

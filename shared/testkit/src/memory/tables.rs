@@ -9,8 +9,8 @@ use std::{
 use bellhop_core::{
     Timestamp,
     model::{
-        Account, AccountId, ChannelId, Delivery, DeliveryId, EventId, Hook, Job, Key, KeyId, Name, Picture, Registration,
-        Schedule,
+        Account, AccountId, AuditEntry, AuditId, ChannelId, Delivery, DeliveryId, EventId, Former, Hook, Job, Key, KeyId, Name,
+        Picture, Registration, Schedule,
     },
     pace::Silence,
     ports::{IdempotencyKey, Kind, Record, StoredEvent},
@@ -30,6 +30,8 @@ pub(super) struct Tables {
     pub(super) queues: BTreeMap<ChannelId, Messages>,
     pub(super) messages_sent: u64,
     pub(super) registrations: BTreeMap<(AccountId, Name), Arc<Registration>>,
+    /// The latest first.
+    pub(super) formers: BTreeMap<(AccountId, Name), Vec<Former>>,
     pub(super) pace: BTreeMap<(AccountId, Name), Taken>,
     pub(super) records: BTreeMap<(AccountId, Kind, String), Record>,
     pub(super) schedules: BTreeMap<(AccountId, Name), Schedule>,
@@ -37,6 +39,7 @@ pub(super) struct Tables {
     pub(super) accounts: BTreeMap<AccountId, Arc<Account>>,
     pub(super) keys: BTreeMap<KeyId, Arc<Key>>,
     pub(super) hooks: BTreeMap<(AccountId, Name), Arc<Hook>>,
+    pub(super) audit: BTreeMap<(AccountId, AuditId), AuditEntry>,
     pub(super) attachments: BTreeMap<(AccountId, EventId), Picture>,
     pub(super) tokens: BTreeMap<TokenKey, Slot>,
 }
@@ -88,6 +91,16 @@ impl Tables {
         }
         self.events.insert(place, stored.clone());
         None
+    }
+
+    /// Forgets up to `most` entries of audits whose time is over.
+    pub(super) fn forget_audit(&mut self, now: Timestamp, most: usize) -> usize {
+        let over = self.audit.iter().filter(|(_, entry)| entry.until <= now).map(|(place, _)| place.clone());
+        let over: Vec<_> = over.take(most).collect();
+        for place in &over {
+            self.audit.remove(place);
+        }
+        over.len()
     }
 
     /// Forgets up to `most` rows that their accounts have kept for long enough.

@@ -6,12 +6,12 @@
 use std::time::Duration;
 
 use bellhop_core::{
-    model::{Account, AttachmentId, Picture},
+    model::{Account, Action, AttachmentId, Picture},
     ports::{IdempotencyKey, Ports},
 };
 
 use super::{
-    kept,
+    audit, kept,
     ledger::{accept, events, new, recall, with_key},
     other_account,
     queue::of,
@@ -58,6 +58,18 @@ pub async fn what_an_account_has_kept_for_long_enough_is_forgotten_and_no_more_t
         left.push(is_there);
     }
     assert_eq!(left, [false, false, true, false, true], "rows live for 30 days at least");
+}
+
+pub async fn an_entry_of_the_audit_is_forgotten_when_its_time_is_over(ports: &Ports) {
+    let now = ports.clock.now();
+    let days = |days: u64| audit::entry(account(), Action::KeyMade, now - Duration::from_hours(24 * days));
+    let entries = [31, 32, 33, 29].map(days);
+    for entry in &entries {
+        audit::record(ports, entry).await;
+    }
+    let expire = async || ports.ledger.expire(now, 2).await.expect("the ledger expires");
+    assert_eq!((expire().await, expire().await, expire().await), (2, 1, 0));
+    assert_eq!(audit::list(ports, &account(), None, 10).await, entries[3..]);
 }
 
 pub async fn a_quiet_account_does_not_wait_for_a_busy_one(ports: &Ports) {

@@ -5,8 +5,10 @@
 //! received wake-up stays away. What a case needs from time it says in the times that it hands over.
 
 pub mod alone;
+pub mod audit;
 pub mod digests;
 pub mod directory;
+pub mod formers;
 pub mod hooks;
 pub mod ledger;
 pub mod pace;
@@ -41,6 +43,7 @@ macro_rules! port_suite {
             alone {
                 expire_forgets_what_has_expired_and_no_more_than_asked,
                 what_an_account_has_kept_for_long_enough_is_forgotten_and_no_more_than_asked,
+                an_entry_of_the_audit_is_forgotten_when_its_time_is_over,
                 a_quiet_account_does_not_wait_for_a_busy_one,
             }
         }
@@ -159,11 +162,22 @@ macro_rules! port_suite {
                 a_picture_is_kept_byte_by_byte_and_forgotten,
                 pictures_of_other_accounts_are_not_there,
             }
+            formers {
+                the_last_five_former_parameters_are_kept,
+                a_save_with_the_same_parameters_keeps_nothing,
+                former_parameters_say_on_which_channel_they_were,
+                former_parameters_go_with_their_registration,
+                former_parameters_of_other_accounts_are_not_there,
+            }
             hooks {
                 a_hook_is_found_by_its_tokens_hash,
                 a_hooks_name_is_taken_once_in_its_account,
                 hooks_are_listed_by_name_for_their_account,
                 a_deleted_hook_is_not_found_and_its_name_is_free,
+            }
+            audit {
+                entries_of_the_audit_are_listed_newest_first_page_by_page,
+                each_account_has_an_audit_of_its_own,
             }
             tokens {
                 the_first_who_asks_may_fetch_and_others_wait,
@@ -309,8 +323,10 @@ mod tests {
         let list = include_str!("mod.rs");
         let modules = [
             include_str!("alone.rs"),
+            include_str!("audit.rs"),
             include_str!("digests.rs"),
             include_str!("directory.rs"),
+            include_str!("formers.rs"),
             include_str!("hooks.rs"),
             include_str!("ledger.rs"),
             include_str!("pace.rs"),
