@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use acceptance::{Answer, BODY_SECRET, Client, MailServer, Sink, commands, eventually};
+use acceptance::{Answer, BODY_SECRET, Bellhop, Client, HEADER_SECRET, MailServer, Sink, command, commands, eventually};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -140,6 +140,7 @@ async fn the_deployed_stack_does_what_one_machine_does() {
     a_message_goes_once_under_one_idempotency_key(&client, &sink).await;
     another_system_reports_by_a_hook(&client, &sink).await;
     a_digest_is_sent_when_somebody_asks(&client, &sink).await;
+    an_account_comes_from_one_machine(&client, &sink).await;
     a_mail_arrives(&client).await;
     a_channel_that_is_answered_in_json_delivers(&client, &sink).await;
     a_channel_with_an_underscore_has_a_queue_and_a_sender_of_its_own(&client).await;
@@ -240,6 +241,28 @@ async fn the_deployed_schedule_has_a_digest_sent(client: &Client, sink: &Sink, d
     tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
     let digest = sink.until(before + 1).await.last().unwrap().json();
     assert_eq!((&digest["data"]["events"], &digest["data"]["because"]), (&json!(2), &json!("due")), "{digest}");
+}
+
+/// Who outgrows one machine takes the account along, secrets and all.
+async fn an_account_comes_from_one_machine(client: &Client, sink: &Sink) {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("data"), folder.path().join("account.json"));
+    let machine = Bellhop::start(&data);
+    let headers = json!({ "X-Secret": HEADER_SECRET });
+    let moved = json!({ "channel": "webhook", "params": { "url": sink.url, "headers": headers }, "groups": ["movers"] });
+    machine.client.put("/v1/registrations/moved", moved).await;
+    machine.client.put("/v1/contacts/alice", json!({ "email": "a@example.org" })).await;
+    machine.client.put("/v1/rules/moved", json!({ "match": { "sources": ["moved/*"] }, "to": ["group:movers"] })).await;
+    for (verb, server) in [("export", &machine.client), ("import", client)] {
+        let mut command = command([verb, file.to_str().unwrap(), "--url", &server.url, "--key", &server.key]);
+        let output = command.env("BELLHOP_PASSPHRASE", "correct horse battery").output().unwrap();
+        assert!(output.status.success(), "{verb}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    machine.stop();
+    assert_eq!(client.get("/v1/rules/moved").await["to"], json!(["group:movers"]));
+    assert_eq!(client.get("/v1/contacts/alice").await["email"], "a@example.org");
+    client.until(&send(client, "group:movers").await, &["delivered"]).await;
+    assert_eq!(sink.arrivals().last().unwrap().header("x-secret"), HEADER_SECRET);
 }
 
 async fn a_mail_arrives(client: &Client) {
