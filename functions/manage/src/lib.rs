@@ -16,6 +16,7 @@ mod records;
 mod registrations;
 mod rules;
 mod sources;
+mod trials;
 
 use axum::{
     Json, Router,
@@ -33,11 +34,14 @@ use serde_json::{Map, Value};
 /// The routes by which an account is looked after; [`bellhop_http::complete`] makes a server of them.
 pub fn routes(api: Api) -> Router {
     let registration = get(registrations::one).put(registrations::put).patch(registrations::patch).delete(registrations::delete);
+    // a path of its own would hide the registration of that name
+    let registration = registration.post(trials::typed);
     let contact = records_of::<Contact>();
     let rule = records_of::<Rule>();
     Router::new()
         .route("/v1/registrations", get(registrations::list))
         .route("/v1/registrations/{name}", registration)
+        .route("/v1/registrations/{name}/test", post(trials::stored))
         .route("/v1/rules", get(records::list::<Rule>))
         .route("/v1/rules/{name}", rule)
         .route("/v1/rules/{name}/preview-digest", post(rules::preview_digest))

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Every route there is, with the scope that it takes.
-const ROUTES: [(&str, &str, Scope); 21] = [
+const ROUTES: [(&str, &str, Scope); 23] = [
     ("POST", "/v1/messages", Scope::Send),
     ("POST", "/v1/events", Scope::Send),
     ("POST", "/v1/events/bulk", Scope::Send),
@@ -24,6 +24,8 @@ const ROUTES: [(&str, &str, Scope); 21] = [
     ("PUT", "/v1/registrations/phone", Scope::Manage),
     ("PATCH", "/v1/registrations/phone", Scope::Manage),
     ("DELETE", "/v1/registrations/nobody", Scope::Manage),
+    ("POST", "/v1/registrations/phone/test", Scope::Manage),
+    ("POST", "/v1/registrations/test", Scope::Manage),
     ("GET", "/v1/channels", Scope::Read),
     ("GET", "/v1/account", Scope::Manage),
     ("PUT", "/v1/account", Scope::Manage),
