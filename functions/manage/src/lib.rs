@@ -6,6 +6,7 @@
 //! ([`bellhop_core::view`]).
 
 mod account;
+mod accounts;
 mod contacts;
 mod deliveries;
 mod events;
@@ -51,6 +52,8 @@ pub fn routes(api: Api) -> Router {
         .route("/v1/sources", get(sources::list).put(sources::put).delete(sources::delete))
         .route("/v1/channels", get(channels))
         .route("/v1/account", get(account::get).put(account::put))
+        .route("/v1/accounts", get(accounts::list).post(accounts::make))
+        .route("/v1/accounts/{id}", delete(accounts::delete))
         .route("/v1/keys", get(keys::list).post(keys::make))
         .route("/v1/keys/{id}", delete(keys::revoke))
         .route("/v1/hooks", get(hooks::list).post(hooks::make))

@@ -77,6 +77,7 @@ async fn authenticate(api: &Api, headers: &HeaderMap) -> Result<Caller, Refused>
     if key.expires_at.is_some_and(|end| end <= api.ports.clock.now()) {
         return Err(unauthorized("this key has expired; ask for a new one"));
     }
+    api.uses.note(&api.ports, &key).await;
     Ok(Caller { account: key.account.clone(), key: key.id.clone(), scopes: key.scopes.clone() })
 }
 

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Every route there is, with the scope that it takes.
-const ROUTES: [(&str, &str, Scope); 23] = [
+const ROUTES: [(&str, &str, Scope); 26] = [
     ("POST", "/v1/messages", Scope::Send),
     ("POST", "/v1/events", Scope::Send),
     ("POST", "/v1/events/bulk", Scope::Send),
@@ -32,6 +32,9 @@ const ROUTES: [(&str, &str, Scope); 23] = [
     ("GET", "/v1/keys", Scope::Manage),
     ("POST", "/v1/keys", Scope::Manage),
     ("DELETE", "/v1/keys/key_nobody", Scope::Manage),
+    ("GET", "/v1/accounts", Scope::Operate),
+    ("POST", "/v1/accounts", Scope::Operate),
+    ("DELETE", "/v1/accounts/nobody", Scope::Operate),
     ("GET", "/v1/dead-letters", Scope::Operate),
     ("POST", "/v1/dead-letters/redrive", Scope::Operate),
 ];

@@ -13,7 +13,7 @@ mod recipient;
 mod registration;
 mod rule;
 
-pub use account::{Account, Key, Rate, Scope, is_language_tag};
+pub use account::{Account, Key, KeyUse, Rate, Scope, is_language_tag};
 pub use contact::Contact;
 pub use delivery::{Attempt, Delivery, Job, Lease, Outcome, State};
 pub use digest::{Because, Closing, Entry, Frozen, Schedule};

@@ -4,6 +4,7 @@
 //! that every case gets empty ports of its own; that their clock may be real or simulated; and nothing about how long a
 //! received wake-up stays away. What a case needs from time it says in the times that it hands over.
 
+pub mod accounts;
 pub mod alone;
 pub mod digests;
 pub mod directory;
@@ -158,6 +159,11 @@ macro_rules! port_suite {
                 a_key_is_revoked_by_its_account_alone,
                 a_picture_is_kept_byte_by_byte_and_forgotten,
                 pictures_of_other_accounts_are_not_there,
+            }
+            accounts {
+                an_account_is_made_once_and_with_its_first_key_or_not_at_all,
+                accounts_are_listed_by_name_page_by_page,
+                a_deleted_account_stays_deleted_and_its_name_is_not_given_again,
             }
             hooks {
                 a_hook_is_found_by_its_tokens_hash,
