@@ -2,11 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use axum::Router;
 use bellhop_core::{
     Reason,
+    channel::{Outgoing, Reply},
     model::Disabled,
-    ports::{Clock, Freshness, Ports},
+    ports::{Clock, Freshness, Http, Ports, Transport, TransportError},
 };
 use bellhop_http::{Api, complete};
 use bellhop_testkit::{Answer, Provider, account, name};
@@ -188,4 +190,30 @@ async fn tests_count_against_the_accounts_rate() {
 
     assert_eq!((second.refusal(), second.headers["retry-after"].to_str().unwrap()), ((429, "rate_limited", ""), "1"));
     assert_eq!(provider.requests().len(), 1);
+}
+
+/// Never answers.
+struct Hangs;
+
+#[async_trait]
+impl Http for Hangs {
+    async fn call(&self, _outgoing: &Outgoing) -> Result<Reply, TransportError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_test_that_nobody_answers_is_given_up_before_the_api_gives_up_and_shows_what_was_said() {
+    let world = world().await;
+    let ports = world.rig.ports.clone();
+    let ports = Ports { transport: Transport { http: Arc::new(Hangs), ..ports.transport }, ..ports };
+    let world = World { routes: complete(bellhop_manage::routes(Api::new(ports))), ..world };
+
+    let began = tokio::time::Instant::now();
+    let tested = world.call("manage", "POST", "/v1/registrations/test", probe()).await;
+
+    assert_eq!(began.elapsed(), Duration::from_secs(25), "by a clock that stands still while there is something to do");
+    assert_eq!((tested.status, &tested.body["delivered"], &tested.body["reason"]), (200, &json!(false), &json!("timeout")));
+    assert_eq!(tested.body["request"]["url"], "https://probe.invalid/***");
+    assert_eq!(tested.body.get("response"), None);
 }

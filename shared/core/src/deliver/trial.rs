@@ -35,7 +35,7 @@ use shown::Exchange;
 /// What people read who did not say what it should be.
 const TITLE: Text = Text { en: "Bellhop test", zh: "Bellhop 测试" };
 const BODY: Text =
-    Text { en: "If you can read this, messages arrive here.", zh: "看到这条消息,说明通知可以送达。" };
+    Text { en: "If you can read this, messages arrive here.", zh: "看到这条消息，说明通知可以送达。" };
 
 /// What is to be tested.
 pub struct Asked<'a> {
@@ -102,7 +102,7 @@ pub async fn trial(ports: &Ports, asked: Asked<'_>, limit: impl Future<Output = 
     }
     let recorder = Recorder::over(ports);
     // with flights of its own, so that a token that is fetched for it is fetched before its eyes
-    let recorded = Ports {
+    let heard_by_it = Ports {
         transport: recorder.transport(),
         tokens: Arc::clone(&recorder) as _,
         flights: Flights::default(),
@@ -111,7 +111,7 @@ pub async fn trial(ports: &Ports, asked: Asked<'_>, limit: impl Future<Output = 
     let job = job(ports, &asked);
     let slots = None;
     let try_it = Try { job: &job, channel, params, slots, picture: None, account: Some(account), done: 0 };
-    let tried = within(try_it.make(&recorded), limit).await;
+    let tried = within(try_it.make(&heard_by_it), limit).await;
     let tried = tried.unwrap_or_else(|| gave_up(ports.clock.now().duration_since(now).as_millis()));
     if let Some(registration) = stored {
         turn::slow_down(ports, registration, &tried).await;

@@ -92,7 +92,8 @@ impl Mask {
             let decoded = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
             url.path_segments().into_iter().flatten().for_each(|part| self.pieces(&decoded(part)));
             url.query_pairs().for_each(|(_, value)| self.pieces(&value));
-            [url.username(), url.password().unwrap_or_default()].into_iter().for_each(|part| self.pieces(&decoded(part)));
+            self.pieces(&decoded(url.username()));
+            self.pieces(&decoded(url.password().unwrap_or_default()));
         } else if let Ok(json @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text) {
             leaves(&json, &mut |leaf| self.pieces(leaf));
         } else {
@@ -244,7 +245,9 @@ fn leaves(value: &Value, visit: &mut impl FnMut(&str)) {
 
 /// Whether a name sounds like that of a credential.
 fn is_credential(name: &str) -> bool {
-    let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
+    let name: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    // `x-hub-signature-256` is one, too
+    let name = name.trim_end_matches(|c: char| c.is_ascii_digit());
     ENDS.iter().any(|end| name.ends_with(end))
 }
 
@@ -315,7 +318,7 @@ mod tests {
         let mask = mask(&json!({"headers": {"X-Room": "R00M {t}"}}));
         assert_eq!(mask.header("x-room", "R00M hi"), "***");
         assert_eq!(mask.header("authorization", "Bearer abc"), "Bearer ***");
-        assert_eq!(mask.header("x-hub-signature", "sha256 abc"), "***");
+        assert_eq!(mask.header("x-hub-signature-256", "sha256=abc"), "***");
         assert_eq!(mask.header("content-type", "application/json"), "application/json");
     }
 

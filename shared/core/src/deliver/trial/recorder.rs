@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use crate::{
-    StoreError,
+    Reason, StoreError,
     channel::{Outgoing, Reply},
     mail::{Mail, Mailed},
-    ports::{Http, Ports, Ses, Smtp, Sockets, Tokens, Transport, TransportError},
+    ports::{Http, Ports, Sent, Ses, Smtp, Sockets, Tokens, Transport, TransportError},
     ses::SesMail,
     socket::{Frame, Framed},
     token::{Held, Secret, Slot, TokenKey, Wish},
@@ -143,8 +143,8 @@ impl Ses for Recorder {
     async fn send(&self, mail: &SesMail) -> Result<Reply, TransportError> {
         let place = self.saying(Said::Ses(mail.clone()));
         let gone = || TransportError {
-            reason: crate::Reason::InvalidParams,
-            sent: crate::ports::Sent::No,
+            reason: Reason::InvalidParams,
+            sent: Sent::No,
             detail: "there is no way to Amazon SES from here".to_owned(),
         };
         let answer = self.out.ses.as_ref().ok_or_else(gone)?.send(mail).await;
