@@ -154,6 +154,7 @@ def probes(stack):
     yield ingest, "read when a digest is due", False, lambda: ingest.get("schedule/main/daily")
     yield ingest, "keep a picture", True, ingest.put_object
     yield ingest, "queue a delivery", True, lambda: ingest.send(f"{stack}_q_webhook")
+    yield ingest, "remember that a key was used", True, lambda: ingest.put("use/main")
     yield ingest, "read a secret", False, lambda: ingest.get("secret/webhook/main")
     yield ingest, "read a secret along with a registration", False, lambda: ingest.both("registration/main", "secret/webhook/main")
     yield ingest, "unwrap a channel's key", False, lambda: ingest.unwrap("webhook")
@@ -175,6 +176,8 @@ def probes(stack):
     yield manage, "make a channel's key", True, manage.make_key
     yield manage, "move a schedule", True, lambda: (manage.put("schedule/main/daily"), manage.put("composing"))
     yield manage, "freeze a digest", False, lambda: manage.put("frozen/main/daily")
+    yield manage, "share a provider's token with its sender", True, lambda: manage.put("token/webhook/main")
+    yield manage, "list accounts", True, lambda: manage.get("accounts")
     yield manage, "redrive", True, lambda: manage.receive(f"{stack}_dead_webhook")
     yield manage, "keep an event", False, lambda: manage.put("event/main/2026-01-01/0")
     yield manage, "receive from a live queue", False, lambda: manage.receive(f"{stack}_q_webhook")

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use acceptance::{Bellhop, Sink};
+use acceptance::{Bellhop, Sink, URL_SECRET};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -61,4 +61,22 @@ async fn resolve_and_extra_ca_lead_a_real_host_name_to_a_server_of_ones_own() {
     bellhop.client.until(&delivery, &["delivered"]).await;
     let received = receiving.await.unwrap();
     assert!(received.starts_with("POST /in HTTP/1.1") && received.contains("host: hooks.example.com"), "{received}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_that_may_not_be_dialled_or_finds_nobody_says_so() {
+    let data = tempfile::tempdir().unwrap();
+    let bellhop = Bellhop::start_with(data.path(), &[]);
+    let tested = async |url: &str| {
+        let typed = json!({ "channel": "webhook", "params": { "url": url } });
+        let (status, tested) = bellhop.client.call("POST", "/v1/registrations/test", Some(typed)).await;
+        assert_eq!((status, &tested["delivered"]), (200, &json!(false)), "{tested}");
+        tested
+    };
+
+    assert_eq!(tested("http://127.0.0.1:9/x").await["reason"], "blocked_address");
+    let nobody = tested(&format!("https://nobody.invalid/{URL_SECRET}")).await;
+    assert_eq!((&nobody["reason"], &nobody["request"]["url"]), (&json!("dns_failed"), &json!("https://nobody.invalid/***")));
+    assert!(!nobody.to_string().contains(URL_SECRET), "{nobody}");
+    bellhop.stop();
 }

@@ -49,3 +49,34 @@ async fn a_mail_server_on_a_private_address_is_not_dialled() {
     let delivery = bellhop.client.send(json!({ "to": "mail", "body": "x" })).await.remove(0);
     assert_eq!(bellhop.client.until(&delivery, &["failed"]).await["reason"], "blocked_address");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_of_mail_goes_to_whom_it_says_and_shows_the_dialog() {
+    // given a registration that serves contacts, and so names nobody itself
+    let data = tempfile::tempdir().unwrap();
+    let (mut server, address) = MailServer::start(&json!({ "rcpt": {"nobody@example.org": "550 5.1.1 nobody"} }));
+    let bellhop = Bellhop::start(data.path());
+    let (host, port) = address.split_once(':').unwrap();
+    let params = json!({ "host": host, "port": port, "tls": "none", "from": "bot@example.com" });
+    let serving = json!({ "channel": "email", "params": params, "serves": "contacts" });
+    bellhop.client.put("/v1/registrations/people", serving).await;
+    let tested = async |to: &str| {
+        let path = "/v1/registrations/people/test";
+        let (status, tested) = bellhop.client.call("POST", path, Some(json!({ "to": to, "body": "hello" }))).await;
+        assert_eq!(status, 200, "{tested}");
+        tested
+    };
+
+    let good = tested("email:a@example.org").await;
+    assert_eq!((&good["delivered"], &good["status"]), (&json!(true), &json!(250)), "{good}");
+    assert_eq!(server.told()["to"], json!(["a@example.org"]));
+    let dialog = &good["dialog"];
+    assert_eq!((&dialog["server"], &dialog["tls"]), (&json!(address), &json!("none")));
+    assert_eq!(dialog["lines"][1]["said"], "RCPT TO:<a@example.org>");
+    assert!(dialog["lines"][2]["heard"].as_str().unwrap().starts_with("250"), "{dialog}");
+
+    let bad = tested("nobody@example.org").await;
+    assert_eq!((&bad["delivered"], &bad["reason"]), (&json!(false), &json!("gone")), "{bad}");
+    assert_eq!(bad["dialog"]["lines"][1]["heard"], "550 5.1.1 nobody");
+    bellhop.stop();
+}

@@ -141,6 +141,7 @@ async fn the_deployed_stack_does_what_one_machine_does() {
     another_system_reports_by_a_hook(&client, &sink).await;
     a_digest_is_sent_when_somebody_asks(&client, &sink).await;
     an_account_comes_from_one_machine(&client, &sink).await;
+    a_test_is_sent_by_manage_itself(&client, &sink).await;
     a_mail_arrives(&client).await;
     a_channel_that_is_answered_in_json_delivers(&client, &sink).await;
     a_channel_with_an_underscore_has_a_queue_and_a_sender_of_its_own(&client).await;
@@ -263,6 +264,21 @@ async fn an_account_comes_from_one_machine(client: &Client, sink: &Sink) {
     assert_eq!(client.get("/v1/contacts/alice").await["email"], "a@example.org");
     client.until(&send(client, "group:movers").await, &["delivered"]).await;
     assert_eq!(sink.arrivals().last().unwrap().header("x-secret"), HEADER_SECRET);
+}
+
+/// By its own role: it unseals what is stored, takes a slot, and keeps the provider's pace.
+async fn a_test_is_sent_by_manage_itself(client: &Client, sink: &Sink) {
+    let before = sink.arrivals().len();
+    let (status, tested) = client.call("POST", "/v1/registrations/desk/test", None).await;
+    assert_eq!((status, &tested["delivered"], &tested["status"]), (200, &json!(true), &json!(204)), "{tested}");
+    assert_eq!(sink.until(before + 1).await.last().unwrap().path, "/desk");
+
+    let params = json!({ "bot_token": "123456789:stack", "chat_id": "1", "base_url": sink.url });
+    sink.answer([Answer::status(401).body(r#"{"ok":false,"error_code":401,"description":"Unauthorized"}"#)]);
+    let typed = json!({ "channel": "telegram", "params": params });
+    let (status, refused) = client.call("POST", "/v1/registrations/test", Some(typed)).await;
+    assert_eq!((status, &refused["reason"]), (200, &json!("unauthorized")), "{refused}");
+    assert!(!refused.to_string().contains("123456789:stack"), "{refused}");
 }
 
 async fn a_mail_arrives(client: &Client) {

@@ -400,13 +400,57 @@ fn a_sender_reads_its_own_channels_secrets_and_writes_no_registration() {
 }
 
 #[test]
-fn tokens_of_providers_are_read_and_written_by_the_sender_of_their_channel_alone() {
+fn tokens_of_providers_are_read_and_written_by_the_sender_of_their_channel_and_by_whoever_tests_it() {
     let template = Template::read();
     for function in template.functions() {
         let reached = [READS, WRITES].into_iter().flat_map(|actions| rows(&template, &function, &actions));
         let tokens: BTreeSet<_> = reached.filter(|rows| rows.starts_with("token")).collect();
-        let own = function.name.strip_prefix("Sender").map(|channel| format!("token/{}/*", template.names()[channel]));
+        let own = match function.which {
+            Function::Manage => Some("token/*".to_owned()),
+            Function::Sender => function.name.strip_prefix("Sender").map(|name| format!("token/{}/*", template.names()[name])),
+            Function::Ingest | Function::Batch => None,
+        };
         assert_eq!(tokens, own.into_iter().collect(), "{}", function.name);
+    }
+}
+
+#[test]
+fn a_test_may_do_what_a_message_may_and_records_no_delivery() {
+    let template = Template::read();
+    let functions = template.functions();
+    let manage = functions.iter().find(|function| function.which == Function::Manage).unwrap();
+    let allows = |action: &str| {
+        let statements = template.statements(manage);
+        statements.iter().any(|it| strings(&it["Action"]).iter().any(|allowed| allowed == action))
+    };
+    assert!(allows("kms:Decrypt") && allows("ses:SendRawEmail"));
+    assert!(rows(&template, manage, &["dynamodb:UpdateItem"]).contains("pace/*"), "it takes a slot");
+    assert!(!rows(&template, manage, &WRITES).iter().any(|rows| rows.starts_with("event")));
+}
+
+#[test]
+fn without_subnets_there_is_no_vpc_and_with_them_all_that_sends_is_in_it() {
+    let template = Template::read();
+    for parameter in ["SenderSubnets", "SenderSecurityGroups"] {
+        let said = &template.0["Parameters"][parameter];
+        assert_eq!((&said["Type"], &said["Default"]), (&json!("CommaDelimitedList"), &json!("")), "{parameter}");
+    }
+    assert!(template.0["Conditions"]["HasVpc"].to_string().contains("SenderSubnets"));
+    let config = json!({ "Fn::If": ["HasVpc",
+        { "SubnetIds": { "Ref": "SenderSubnets" }, "SecurityGroupIds": { "Ref": "SenderSecurityGroups" } },
+        { "Ref": "AWS::NoValue" }] });
+    for function in template.functions() {
+        let role = text(&function.properties["Role"]["Fn::GetAtt"]);
+        let attaches = template.resource(role.split('.').next().unwrap())["ManagedPolicyArns"].to_string();
+        match function.which {
+            Function::Manage | Function::Sender => {
+                assert_eq!(function.properties["VpcConfig"], config, "{}", function.name);
+                assert!(attaches.contains("HasVpc") && attaches.contains("AWSLambdaVPCAccessExecutionRole"), "{attaches}");
+            }
+            Function::Ingest | Function::Batch => {
+                assert_eq!((function.properties.get("VpcConfig"), attaches.as_str()), (None, "null"), "{}", function.name);
+            }
+        }
     }
 }
 
@@ -432,7 +476,7 @@ fn a_sender_reaches_the_queues_of_its_own_channel_alone() {
 }
 
 #[test]
-fn only_the_sender_of_ses_may_send_through_ses() {
+fn only_the_sender_of_ses_may_send_through_ses_and_whoever_tests_it() {
     let template = Template::read();
     assert_eq!(template.0["Mappings"]["ThroughSes"], json!({ "ses": { "Effect": "Allow" } }));
     for function in template.functions() {
@@ -443,6 +487,7 @@ fn only_the_sender_of_ses_may_send_through_ses() {
                 let found = json!({ "Fn::FindInMap": ["ThroughSes", channel, "Effect", { "DefaultValue": "Deny" }] });
                 assert_eq!(effects, [found]);
             }
+            None if function.which == Function::Manage => assert_eq!(effects, ["Allow"]),
             None => assert!(effects.is_empty(), "{}", function.name),
         }
     }

@@ -9,7 +9,7 @@ use axum::{
 use bellhop_core::{
     Code, Problem,
     digest::follow::follow,
-    model::{Account, AccountId, Action, Name, Rate, Rule, is_language_tag},
+    model::{Account, Action, Name, Rate, Rule, is_language_tag},
     ports::Kind,
 };
 use bellhop_http::{
@@ -46,7 +46,7 @@ pub(crate) async fn put(State(api): State<Api>, Manager(caller): Manager, reques
     let change: Map<String, Value> = Payload::read(request, Limit::Plain).await?.parse()?;
     let old = api.account(&caller.account).await?;
     let settings: Settings = json::read(overlay(as_body(&old), change, &["rate"]))?;
-    let account = settings.account(caller.account.clone())?;
+    let account = settings.account(&old)?;
     audit::record(&api, &caller, Action::AccountSaved, None).await?;
     api.ports.accounts.put(&account).await?;
     if account.time_zone != old.time_zone {
@@ -67,7 +67,7 @@ async fn move_digests(api: &Api, account: &Account) -> Result<(), Refused> {
 }
 
 fn as_body(old: &Account) -> Map<String, Value> {
-    let Account { id: _, time_zone, locale, default_image_url, retention_days, rate } = old;
+    let Account { id: _, time_zone, locale, default_image_url, retention_days, rate, created_at: _, deleted_at: _ } = old;
     let fields = [
         ("time_zone", json!(time_zone)),
         ("locale", json!(locale)),
@@ -79,8 +79,8 @@ fn as_body(old: &Account) -> Map<String, Value> {
 }
 
 impl Settings {
-    fn account(self, id: AccountId) -> Result<Account, Problem> {
-        let usual = Account::new(id);
+    fn account(self, old: &Account) -> Result<Account, Problem> {
+        let usual = Account::new(old.id.clone());
         Ok(Account {
             time_zone: self.time_zone.map_or(Ok(usual.time_zone), |name| time_zone(&name))?,
             locale: self.locale.map_or(Ok(usual.locale), locale)?,
@@ -88,6 +88,8 @@ impl Settings {
             retention_days: self.retention_days.map_or(Ok(usual.retention_days), retention)?,
             rate: self.rate.map_or(Ok(usual.rate), rate)?,
             id: usual.id,
+            created_at: old.created_at,
+            deleted_at: old.deleted_at,
         })
     }
 }

@@ -15,7 +15,7 @@ use bellhop_core::{
 };
 use bellhop_http::{
     Api, Refused,
-    body::{Limit, Payload},
+    body::{Limit, Payload, REMEMBERED},
     caller::{Manager, Reader},
     key::hash_secret,
     list::{Everything, Items, Listing},
@@ -195,7 +195,10 @@ async fn made_before(api: &Api, wanted: &Hook) -> Result<Option<Hook>, Refused> 
     let hooks = api.ports.hooks.list(&wanted.account).await?;
     let is_full = hooks.len() >= MOST;
     let is_taken = hooks.iter().any(|hook| hook.name == wanted.name);
-    let earlier = hooks.into_iter().find(|hook| hook.made_under.is_some() && hook.made_under == wanted.made_under);
+    let earlier = hooks.into_iter().find(|hook| {
+        let is_remembered = wanted.created_at < hook.created_at + REMEMBERED;
+        is_remembered && hook.made_under.is_some() && hook.made_under == wanted.made_under
+    });
     match earlier {
         Some(made) if asks(&made) == asks(wanted) => Ok(Some(made)),
         Some(_) => {

@@ -1,7 +1,8 @@
 //! API keys: made, listed, revoked. A key is told once, in the answer that makes it.
 //!
 //! The id of a key that is made under an `Idempotency-Key` follows from that key, so that a repeated request finds what the
-//! first one made. It is answered without the secret, which is not stored.
+//! first one made. It is answered without the secret, which is not stored. After 24 hours an idempotency key stands for nothing,
+//! and what is made under it follows from what was made before.
 
 use axum::{
     Json,
@@ -10,12 +11,12 @@ use axum::{
 };
 use bellhop_core::{
     Code, Problem, Timestamp,
-    model::{AccountId, Action, Key, KeyId, Scope},
-    ports::IdempotencyKey,
+    model::{AccountId, Action, Key, KeyId, KeyUse, Scope},
+    ports::{IdempotencyKey, Kind},
 };
 use bellhop_http::{
     Api, Refused,
-    body::{Limit, Payload},
+    body::{Limit, Payload, REMEMBERED},
     caller::{Caller, Manager},
     json::Moment,
     key::new_key,
@@ -28,6 +29,12 @@ use sha2::{Digest, Sha256};
 use crate::audit;
 
 const MAKE: &str = "POST /v1/keys";
+
+/// How many keys an account has at most.
+const MOST: usize = 200;
+
+/// More than there are, those of keys that were revoked while they were used included.
+const MOST_USES: usize = 1_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,12 +54,15 @@ pub(crate) struct Shown {
     description: Option<String>,
     expires_at: Option<Timestamp>,
     created_at: Timestamp,
+    /// To the minute or so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<Timestamp>,
 }
 
 impl Shown {
-    fn new(key: Key, whole: Option<String>) -> Self {
+    pub(crate) fn new(key: Key, whole: Option<String>) -> Self {
         let Key { id, account: _, hash: _, scopes, description, expires_at, created_at } = key;
-        Self { id, key: whole, scopes, description, expires_at, created_at }
+        Self { id, key: whole, scopes, description, expires_at, created_at, last_used_at: None }
     }
 }
 
@@ -64,8 +74,14 @@ pub(crate) async fn list(
     let Listing { limit, cursor, filter: Everything {} } = listing;
     let mut keys = api.ports.keys.list(&caller.account).await?;
     keys.sort_by(|a, b| a.id.cmp(&b.id));
+    let uses = api.ports.records.list(&caller.account, Kind::Use, None, MOST_USES).await?;
+    let last_use = |id: &KeyId| uses.iter().find(|one| one.name == id.to_string())?.read::<KeyUse>().ok();
     let after = keys.into_iter().filter(|key| cursor.as_ref().is_none_or(|cursor| key.id > *cursor));
-    let shown = after.map(|key| Shown::new(key, None)).collect();
+    let shown = after.map(|key| {
+        let last_used_at = last_use(&key.id).map(|last| last.at);
+        Shown { last_used_at, ..Shown::new(key, None) }
+    });
+    let shown = shown.collect();
     Ok(Json(Items::first(shown, limit, |last: &Shown| last.id.clone())))
 }
 
@@ -79,7 +95,14 @@ pub(crate) async fn make(
     let now = clock.now();
     let body = payload.parse::<Body>()?.check(&caller, now)?;
     let repeatable = payload.idempotency_key(&caller.account, MAKE, now);
-    let id = repeatable.as_ref().map_or_else(|| KeyId::from_chance(clock.chance()), id_from);
+    let known = api.ports.keys.list(&caller.account).await?;
+    let id = match &repeatable {
+        Some(repeatable) => id_under(repeatable, &known, now),
+        None => KeyId::from_chance(clock.chance()),
+    };
+    if known.len() >= MOST && !known.iter().any(|key| key.id == id) {
+        return Err(Problem::new(Code::TooManyItems, format!("an account has {MOST} keys at most; revoke one")).into());
+    }
     let credential = new_key(id, [clock.chance(), clock.chance()]);
     let key = Key {
         id: credential.id.clone(),
@@ -112,6 +135,7 @@ pub(crate) async fn revoke(
     find(&api, &caller.account, &id).await?.ok_or_else(not_found)?;
     audit::record(&api, &caller, Action::KeyRevoked, Some(id.to_string())).await?;
     let existed = api.ports.keys.delete(&caller.account, &id).await?;
+    api.ports.records.delete(&caller.account, Kind::Use, &id.to_string()).await?;
     if existed { Ok(StatusCode::NO_CONTENT) } else { Err(not_found()) }
 }
 
@@ -133,8 +157,19 @@ impl Body {
     }
 }
 
-fn id_from(key: &IdempotencyKey) -> KeyId {
-    let digest = Sha256::digest(format!("{}\n{}", key.account, key.key));
+/// The id of what is made under an idempotency key now: that of what was made under it in the last 24 hours, or a new one.
+fn id_under(repeatable: &IdempotencyKey, known: &[Key], now: Timestamp) -> KeyId {
+    let mut id = id_from(repeatable, None);
+    while known.iter().any(|key| key.id == id && key.created_at + REMEMBERED <= now) {
+        id = id_from(repeatable, Some(&id));
+    }
+    id
+}
+
+/// An id that follows from an idempotency key, and from what was made under it before.
+pub(crate) fn id_from(key: &IdempotencyKey, before: Option<&KeyId>) -> KeyId {
+    let before = before.map(KeyId::part).unwrap_or_default();
+    let digest = Sha256::digest(format!("{}\n{}\n{}\n{before}", key.account, key.route, key.key));
     let mut first = [0; 16];
     first.copy_from_slice(&digest[..16]);
     KeyId::from_chance(u128::from_be_bytes(first))

@@ -6,6 +6,7 @@
 //! ([`bellhop_core::view`]).
 
 mod account;
+mod accounts;
 mod audit;
 mod contacts;
 mod deliveries;
@@ -18,6 +19,7 @@ mod registrations;
 mod reveal;
 mod rules;
 mod sources;
+mod trials;
 
 use axum::{
     Json, Router,
@@ -35,12 +37,15 @@ use serde_json::{Map, Value};
 /// The routes by which an account is looked after; [`bellhop_http::complete`] makes a server of them.
 pub fn routes(api: Api) -> Router {
     let registration = get(registrations::one).put(registrations::put).patch(registrations::patch).delete(registrations::delete);
+    // a path of its own would hide the registration of that name
+    let registration = registration.post(trials::typed);
     let contact = records_of::<Contact>();
     let rule = records_of::<Rule>();
     Router::new()
         .route("/v1/registrations", get(registrations::list))
         .route("/v1/registrations/{name}", registration)
         .route("/v1/registrations/{name}/reveal", post(reveal::reveal))
+        .route("/v1/registrations/{name}/test", post(trials::stored))
         .route("/v1/rules", get(records::list::<Rule>))
         .route("/v1/rules/{name}", rule)
         .route("/v1/rules/{name}/preview-digest", post(rules::preview_digest))
@@ -50,6 +55,8 @@ pub fn routes(api: Api) -> Router {
         .route("/v1/sources", get(sources::list).put(sources::put).delete(sources::delete))
         .route("/v1/channels", get(channels))
         .route("/v1/account", get(account::get).put(account::put))
+        .route("/v1/accounts", get(accounts::list).post(accounts::make))
+        .route("/v1/accounts/{id}", delete(accounts::delete))
         .route("/v1/keys", get(keys::list).post(keys::make))
         .route("/v1/keys/{id}", delete(keys::revoke))
         .route("/v1/audit", get(audit::list))

@@ -1,4 +1,5 @@
-//! Named destinations: saved whole with PUT, changed with PATCH, shown without their secrets.
+//! Named destinations: saved whole with PUT, with `?verify=true` once a test of it has arrived; changed with PATCH, shown
+//! without their secrets.
 //!
 //! Several registrations of a channel may be `"default": true`; the first by name then takes raw addresses.
 
@@ -8,10 +9,12 @@ use axum::{
     Json,
     extract::{Request, State},
     http::StatusCode,
+    response::{IntoResponse, Response},
 };
 use bellhop_core::{
     Code, Problem, Timestamp,
     channel::{Catalog, Params, Spec},
+    deliver::trial::Trial,
     model::{AccountId, Action, ChannelId, Disabled, Name, NameError, Registration, Serves},
     ports::Freshness,
     short,
@@ -23,11 +26,12 @@ use bellhop_http::{
     json,
     list::{Everything, Items, Listing},
     path::{Named, not_found},
+    problem,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::{audit, overlay};
+use crate::{audit, overlay, trials::Verify};
 
 /// How often a save is tried when others save the same registration at the same moment.
 const SAVES: usize = 2;
@@ -68,6 +72,35 @@ pub(crate) struct Shown {
     version: u64,
     created_at: Timestamp,
     updated_at: Timestamp,
+    /// What came of the test that was asked for with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test: Option<Trial>,
+}
+
+/// Why nothing was saved.
+pub(crate) enum Unsaved {
+    /// It could not be.
+    Refused(Refused),
+    /// It did not pass its test.
+    Failed(Box<Trial>),
+}
+
+impl<E: Into<Refused>> From<E> for Unsaved {
+    fn from(why: E) -> Self {
+        Self::Refused(why.into())
+    }
+}
+
+impl IntoResponse for Unsaved {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Refused(refused) => refused.into_response(),
+            Self::Failed(test) => {
+                let detail = "the test was not delivered, and nothing was saved; `test` says what was answered";
+                problem::response(Problem::new(Code::TestFailed, detail), Map::from_iter([("test".to_owned(), json!(test))]))
+            }
+        }
+    }
 }
 
 pub(crate) async fn list(
@@ -89,11 +122,19 @@ pub(crate) async fn one(State(api): State<Api>, Reader(caller): Reader, Named(na
 pub(crate) async fn put(
     State(api): State<Api>,
     Manager(caller): Manager,
+    verify: Verify,
     Named(name): Named,
     request: Request,
-) -> Result<Json<Shown>, Refused> {
+) -> Result<Json<Shown>, Unsaved> {
     let body = Payload::read(request, Limit::Plain).await?.value()?;
-    save(&api, &caller, &name, |_| Ok(body.clone())).await
+    let wanted = json::read::<Body>(body.clone())?;
+    let wanted = wanted.registration(api.ports.channels, &caller.account, &name, None, api.ports.clock.now())?;
+    let test = verify.test(&api, &wanted).await?;
+    if let Some(failed) = test.as_ref().filter(|test| !test.delivered) {
+        return Err(Unsaved::Failed(Box::new(failed.clone())));
+    }
+    let Json(saved) = save(&api, &caller, &name, |_| Ok(body.clone())).await?;
+    Ok(Json(Shown { test, ..saved }))
 }
 
 pub(crate) async fn patch(
@@ -151,8 +192,7 @@ impl Body {
         now: Timestamp,
     ) -> Result<Registration, Problem> {
         let spec = channels.require(&self.channel)?;
-        let params = Params::parse(spec, self.params.map_or(Ok(Map::new()), |params| object(spec, params))?)?;
-        (spec.check)(&params)?;
+        let params = checked(channels, &self.channel, self.params)?;
         let serves = self.serves.unwrap_or_default();
         if serves == Serves::Contacts && spec.address.is_none() {
             let detail = format!("`{}` reaches the one place that its parameters name", self.channel);
@@ -176,6 +216,14 @@ impl Body {
             updated_at: now,
         })
     }
+}
+
+/// Parameters that the channel takes, out of what was given.
+pub(crate) fn checked(channels: Catalog, channel: &ChannelId, given: Option<Value>) -> Result<Params, Problem> {
+    let spec = channels.require(channel)?;
+    let params = Params::parse(spec, given.map_or(Ok(Map::new()), |given| object(spec, given))?)?;
+    (spec.check)(&params)?;
+    Ok(params)
 }
 
 /// The parameters as an object, with every secret in clear.
@@ -259,6 +307,7 @@ fn show(api: &Api, registration: &Registration) -> Shown {
         version,
         created_at,
         updated_at,
+        test: None,
     }
 }
 

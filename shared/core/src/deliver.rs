@@ -4,8 +4,11 @@
 //! leaves a claim behind that the next wake-up records as unknown. A panic fails its own job alone. Left to others: which
 //! wake-ups come when ([`crate::ports::Queue`]), how often a delivery is tried ([`crate::backoff`]).
 
+mod drive;
 mod tried;
 mod turn;
+
+pub mod trial;
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -13,25 +16,20 @@ use futures_util::FutureExt;
 
 use crate::{
     Reason, Retry, SendError, StoreError, Timestamp, backoff,
-    channel::{Channel, Context, Message, Params, Reply, Step},
-    mail::Receipt,
+    channel::Channel,
     model::{Account, Attempt, Delivery, Disabled, Job, Outcome, Picture, Registration, State},
     pace::Silence,
-    ports::{Freshness, MOST_RECEIVES, Ports, Sent, TransportError, Wake},
+    ports::{Freshness, MOST_RECEIVES, Ports, Wake},
     report,
-    socket::Framed,
-    token::{Secret, flights},
     transition::{Claim, Claimed, Next, Settlement, is_repeated, next_number},
 };
 
+use drive::Try;
 use tried::Tried;
 use turn::Turn;
 
 /// How long a worker has a delivery for itself: more than a send may take, less than a message stays hidden.
 pub const LEASE: Duration = Duration::from_mins(1);
-
-/// A channel that asks for more calls than this is going round in circles.
-const MOST_CALLS: usize = 32;
 
 /// How often a settlement is tried at once, before the wake-up is left to come again.
 const SETTLE_TRIES: usize = 3;
@@ -111,7 +109,17 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
         }
         Ok(Prepared::Later(next)) => (untried(&row, &claim, next), None),
         Ok(Prepared::Now(needed)) => {
-            let tried = try_once(ports, job, &row, &needed).await;
+            let params = needed.registration.params.with_options(job.event.options.get(&needed.registration.channel));
+            let try_it = Try {
+                job,
+                channel: needed.channel,
+                params: &params,
+                slots: Some(&needed.registration),
+                picture: needed.picture.as_ref(),
+                account: needed.account.as_deref(),
+                done: row.done,
+            };
+            let tried = try_it.make(ports).await;
             let settlement = match tried.waits {
                 Some(next) => Settlement { done: tried.done, now: ports.clock.now(), ..untried(&row, &claim, next) },
                 None => settlement(ports, &row, &claim, &tried),
@@ -247,140 +255,6 @@ async fn record(ports: &Ports, job: &Job, settlement: &Settlement) -> Result<Dis
         report::ended(&*ports.telemetry, job, state, reason);
     }
     Ok(Disposition::Ack)
-}
-
-/// Makes the attempt. A panic on the way is an attempt that failed: unknown if a request had left.
-async fn try_once(ports: &Ports, job: &Job, row: &Delivery, needed: &Needed) -> Tried {
-    let Needed { registration, silence: _, channel, picture, account } = needed;
-    let account = account.as_deref();
-    let started = ports.clock.now();
-    let cx = Context {
-        now: started,
-        chance: ports.clock.chance(),
-        time_zone: account.map_or(jiff::tz::TimeZone::UTC, Account::time_zone),
-        locale: account.map_or_else(|| "en".to_owned(), |account| account.locale.clone()),
-        default_image_url: account.and_then(|account| account.default_image_url.clone()),
-        done: usize::try_from(row.done).unwrap_or(usize::MAX),
-        fixed: Vec::new(),
-        token: None,
-    };
-    let mut called = Called { done: row.done, ..Called::default() };
-    let sending = async {
-        let params = registration.params.with_options(job.event.options.get(&registration.channel));
-        let message = (ports.channels.render)(job, channel.spec(), picture.as_ref());
-        drive(ports, *channel, registration, cx, (&message, &params), &mut called).await
-    };
-    let tried = AssertUnwindSafe(sending).catch_unwind().await.unwrap_or_else(|_| {
-        tracing::error!(delivery = %job.delivery, attempt = next_number(row), "a panic while sending");
-        let outcome = if called.sent { Outcome::Unknown } else { Outcome::Retry };
-        Tried { outcome, ..Tried::failed(SendError::new(Reason::Bug, Retry::Later, "a fault in our own code")) }
-    });
-    let duration_ms = u64::try_from(ports.clock.now().duration_since(started).as_millis()).unwrap_or(0);
-    Tried { duration_ms, status: called.status, done: called.done, ..tried }
-}
-
-/// How far the calls of one attempt came; outlives a panic.
-#[derive(Default)]
-struct Called {
-    sent: bool,
-    status: Option<u16>,
-    done: u32,
-}
-
-/// Steps through the channel until it is done.
-async fn drive(
-    ports: &Ports,
-    channel: &'static dyn Channel,
-    registration: &Registration,
-    mut cx: Context,
-    (message, params): (&Message<'_>, &Params),
-    called: &mut Called,
-) -> Tried {
-    let transport = &ports.transport;
-    let mut in_this_slot = called.done;
-    let mut replies: Vec<Reply> = Vec::new();
-    let mut refused: Option<Secret> = None;
-    for _ in 0..MOST_CALLS {
-        called.done = u32::try_from(cx.done + channel.arrived(&replies)).unwrap_or(u32::MAX);
-        match channel.step(&cx, message, params, &replies) {
-            Step::Token(credential) => {
-                let whose = (&message.event.account, params);
-                match flights::obtain(ports, channel, &cx, whose, credential, refused.as_ref()).await {
-                    Ok(token) => cx.token = Some(token),
-                    Err(error) => return Tried::failed(error),
-                }
-            }
-            Step::Renew(error) => {
-                let again = cx.token.take().filter(|_| refused.is_none());
-                if again.is_none() || replies.pop().is_none() {
-                    return Tried::failed(SendError { retry: Retry::Never, ..error });
-                }
-                refused = again;
-            }
-            Step::Ask(outgoing) => match transport.http.call(&outgoing).await {
-                Ok(reply) => {
-                    called.status = Some(reply.status);
-                    replies.push(reply);
-                }
-                Err(error) => return Tried::unanswered(TransportError { sent: Sent::No, ..error }),
-            },
-            Step::Call(outgoing) => {
-                if called.done > in_this_slot {
-                    match turn::another(ports, channel, registration).await {
-                        Ok(None) => in_this_slot = called.done,
-                        Ok(Some(next)) => return Tried::waiting(next),
-                        Err(error) => return Tried::failed(error),
-                    }
-                }
-                called.sent = true;
-                match transport.http.call(&outgoing).await {
-                    Ok(reply) => {
-                        called.status = Some(reply.status);
-                        replies.push(reply);
-                    }
-                    Err(error) => return Tried::unanswered(error),
-                }
-            }
-            Step::Mail(mail) => {
-                called.sent = true;
-                return match transport.smtp.send(&mail).await {
-                    Ok(answer) => {
-                        called.status = answer.decisive().map(|reply| reply.code);
-                        channel.mailed(message, &answer).map_or_else(Tried::failed, Tried::delivered)
-                    }
-                    Err(error) => Tried::unanswered(error),
-                };
-            }
-            Step::Socket(frame) => {
-                called.sent = true;
-                let answer = transport.sockets.send(&frame).await;
-                called.status = answer.as_ref().ok().map(Framed::status);
-                match answer {
-                    Ok(Framed::Refused(reply)) => replies.push(reply),
-                    Ok(Framed::Closed(code)) => return channel.closed(code).map_or_else(Tried::failed, Tried::delivered),
-                    Err(error) => return Tried::unanswered(error),
-                }
-            }
-            Step::Ses(mail) => {
-                let Some(ses) = &transport.ses else {
-                    let detail = "there is no way to Amazon SES from here; use the channel `email` with SES's SMTP interface";
-                    return Tried::failed(SendError::new(Reason::InvalidParams, Retry::Never, detail));
-                };
-                called.sent = true;
-                match ses.send(&mail).await {
-                    Ok(reply) => {
-                        called.status = Some(reply.status);
-                        replies.push(reply);
-                    }
-                    Err(error) => return Tried::unanswered(error),
-                }
-            }
-            Step::Done => return Tried::delivered(Receipt::All),
-            Step::DoneBut(note) => return Tried { detail: Some(note), ..Tried::delivered(Receipt::All) },
-            Step::Fail(error) => return Tried::failed(error),
-        }
-    }
-    Tried::failed(SendError::new(Reason::Bug, Retry::Never, "the channel asks for one call after the other"))
 }
 
 /// What is written down about a try, and what follows from it.

@@ -80,6 +80,8 @@ words! {
         UnknownChannel => "unknown_channel",
         /// A channel parameter is missing or has a value that it cannot have.
         InvalidParams => "invalid_params",
+        /// A registration did not pass the test on which saving it depends.
+        TestFailed => "test_failed",
         /// A per-message option that may not be set there.
         InvalidOption => "invalid_option",
         /// The idempotency key is not usable.
@@ -130,6 +132,7 @@ impl Code {
             | Self::NoAddress
             | Self::UnknownChannel
             | Self::InvalidParams
+            | Self::TestFailed
             | Self::InvalidOption
             | Self::InvalidIdempotencyKey
             | Self::IdempotencyMismatch => 422,
@@ -159,6 +162,7 @@ impl Code {
             Self::NoAddress => "The contact cannot be reached",
             Self::UnknownChannel => "Unknown channel",
             Self::InvalidParams => "A channel parameter has a wrong value",
+            Self::TestFailed => "The test was not delivered",
             Self::InvalidOption => "An option may not be set here",
             Self::InvalidIdempotencyKey => "Not an idempotency key",
             Self::IdempotencyMismatch => "The idempotency key was used with another body",

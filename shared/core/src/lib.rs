@@ -13,6 +13,7 @@ pub mod backoff;
 pub mod channel;
 pub mod deliver;
 pub mod digest;
+pub mod ending;
 pub mod error;
 pub mod hooks;
 pub mod ids;

@@ -296,6 +296,8 @@ pub enum Kind {
     Contact,
     /// [`crate::rules::threshold::Counter`], by rule and source.
     Counter,
+    /// [`crate::model::KeyUse`], by the key's id.
+    Use,
 }
 
 impl Kind {
@@ -306,6 +308,7 @@ impl Kind {
             Self::Source => "source",
             Self::Contact => "contact",
             Self::Counter => "counter",
+            Self::Use => "use",
         }
     }
 }
@@ -384,7 +387,13 @@ pub trait Accounts: Send + Sync {
         Ok(self.get(id).await?.unwrap_or_else(|| Arc::new(Account::new(id.clone()))))
     }
 
-    /// Saves it.
+    /// Up to `most` by name, after that one, as they are now; the deleted ones among them.
+    async fn list(&self, after: Option<&AccountId>, most: usize) -> Result<Vec<Account>, StoreError>;
+
+    /// Makes a new one with its first key. `false`: there is one of that name, or was, or the key's id is taken.
+    async fn create(&self, account: &Account, key: &Key) -> Result<bool, StoreError>;
+
+    /// Saves it. One that was deleted stays as it is.
     async fn put(&self, account: &Account) -> Result<(), StoreError>;
 }
 

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     Store,
     error::{Fault, json, parse},
-    queue::millis,
+    queue::{millis, table::limit},
     writer::Effect,
 };
 
@@ -34,10 +34,45 @@ impl Accounts for Store {
         Ok(found)
     }
 
+    async fn list(&self, after: Option<&AccountId>, most: usize) -> Result<Vec<Account>, StoreError> {
+        let after = after.map_or_else(String::new, |after| after.as_str().to_owned()); // no name is empty
+        let look = move |connection: &Connection| {
+            let mut find = connection.prepare_cached("SELECT body FROM accounts WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+            let found = find.query_map((&after, limit(most)), |row| row.get::<_, String>(0))?;
+            found.map(|body| parse("an account", &body?)).collect()
+        };
+        self.readers.read(look).await
+    }
+
+    async fn create(&self, account: &Account, key: &Key) -> Result<bool, StoreError> {
+        let (account, key) = (account.clone(), key.clone());
+        let (body, key_body) = (json(&account)?, json(&key)?);
+        self.write(move |tx| {
+            let mut taken = tx.connection.prepare_cached("SELECT 1 FROM keys WHERE id = ?1")?;
+            if taken.exists([key.id.part()])? {
+                return Ok(false);
+            }
+            let mut make = tx.connection.prepare_cached("INSERT OR IGNORE INTO accounts (id, body) VALUES (?1, ?2)")?;
+            if make.execute((account.id.as_str(), &body))? == 0 {
+                return Ok(false);
+            }
+            let mut make =
+                tx.connection.prepare_cached("INSERT INTO keys (id, account, created_at, body) VALUES (?1, ?2, ?3, ?4)")?;
+            make.execute((key.id.part(), key.account.as_str(), millis(key.created_at), &key_body))?;
+            tx.effects.push(Effect::Account(account.id.clone()));
+            tx.effects.push(Effect::Key(key.id.clone()));
+            Ok(true)
+        })
+        .await
+    }
+
     async fn put(&self, account: &Account) -> Result<(), StoreError> {
         let (id, body) = (account.id.clone(), json(account)?);
         self.write(move |tx| {
-            let mut write = tx.connection.prepare_cached("INSERT OR REPLACE INTO accounts (id, body) VALUES (?1, ?2)")?;
+            let mut write = tx.connection.prepare_cached(
+                "INSERT INTO accounts (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = excluded.body
+                 WHERE json_extract(accounts.body, '$.deleted_at') IS NULL",
+            )?;
             write.execute((id.as_str(), &body))?;
             tx.effects.push(Effect::Account(id.clone()));
             Ok(())

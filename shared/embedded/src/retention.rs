@@ -36,6 +36,8 @@ struct Old {
     account: AccountId,
     before: i64,
     pictures: Vec<AttachmentId>,
+    /// Nobody counts for it any more.
+    is_deleted: bool,
 }
 
 impl Store {
@@ -81,7 +83,7 @@ fn to_go_through(connection: &Connection, now: Timestamp, most: usize) -> Result
         let before = millis(now - Duration::from_hours(24 * days));
         let found = pictures.query_map((account.id.as_str(), first(before)?, limit(most)), |row| row.get::<_, String>(0))?;
         let pictures = found.collect::<Result<Vec<_>, _>>()?.iter().filter_map(|id| id.parse().ok()).collect();
-        all.push(Old { account: account.id, before, pictures });
+        all.push(Old { account: account.id, before, pictures, is_deleted: account.deleted_at.is_some() });
     }
     Ok(Some(all))
 }
@@ -102,6 +104,13 @@ fn forget(connection: &Connection, old: &Old, most: usize) -> Result<usize, Faul
          (SELECT account, rule, at, seq FROM entries INDEXED BY entries_by_time WHERE account = ?1 AND at < ?2 LIMIT ?3)",
     )?;
     gone += entries.execute((account, old.before, limit(most - gone)))?;
+    if old.is_deleted {
+        let mut counters = connection.prepare_cached(
+            "DELETE FROM records WHERE (account, kind, name) IN
+             (SELECT account, kind, name FROM records WHERE account = ?1 AND kind = 'counter' LIMIT ?2)",
+        )?;
+        gone += counters.execute((account, limit(most - gone)))?;
+    }
     Ok(gone)
 }
 

@@ -27,7 +27,7 @@ pub const WITH_PICTURE: usize = 5_632 * 1024;
 const HEARD_OUT: usize = 4 * WITH_PICTURE;
 
 /// How long an idempotency key is remembered.
-const REMEMBERED: Duration = Duration::from_hours(24);
+pub const REMEMBERED: Duration = Duration::from_hours(24);
 
 /// How large a body a route takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -82,6 +82,7 @@ pub async fn proven(api: &Api, shown: &Credential) -> Result<Result<Caller, &'st
     if key.expires_at.is_some_and(|end| end <= api.ports.clock.now()) {
         return Ok(Err("this key has expired; ask for a new one"));
     }
+    api.uses.note(&api.ports, &key).await;
     Ok(Ok(Caller { account: key.account.clone(), key: key.id.clone(), scopes: key.scopes.clone() }))
 }
 

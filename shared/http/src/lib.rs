@@ -13,6 +13,7 @@ pub mod list;
 pub mod path;
 pub mod problem;
 pub mod rate;
+mod uses;
 
 use std::{
     panic::AssertUnwindSafe,
@@ -43,13 +44,14 @@ pub struct Api {
     /// The world.
     pub ports: Arc<Ports>,
     rates: Arc<rate::Rates>,
+    uses: Arc<uses::Uses>,
     stopping: Arc<AtomicBool>,
 }
 
 impl Api {
     /// One per process: the accounts' rates are counted in it.
     pub fn new(ports: Ports) -> Self {
-        Self { ports: Arc::new(ports), rates: Arc::default(), stopping: Arc::default() }
+        Self { ports: Arc::new(ports), rates: Arc::default(), uses: Arc::default(), stopping: Arc::default() }
     }
 
     /// Tells those who wait for an outcome that there will be none here.

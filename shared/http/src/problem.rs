@@ -7,6 +7,7 @@ use axum::{
 };
 use bellhop_core::{Code, Problem, StoreError};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// A refused request on its way out: what handlers fail with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,33 +36,40 @@ pub struct Body {
     code: Code,
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
+    /// Members that only this problem has.
+    #[serde(flatten)]
+    more: Map<String, Value>,
 }
 
 impl From<Problem> for Body {
     fn from(problem: Problem) -> Self {
         let Problem { code, detail, field, retry_after_s: _ } = problem;
         let r#type = format!("/docs/errors#{code}");
-        Self { r#type, title: code.title(), status: code.status(), detail, code, field }
+        Self { r#type, title: code.title(), status: code.status(), detail, code, field, more: Map::new() }
     }
 }
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let Self(problem) = self;
-        let status = StatusCode::from_u16(problem.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let (code, retry_after) = (problem.code, problem.retry_after_s);
-        let mut response = (status, Json(Body::from(problem))).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(seconds) = retry_after {
-            headers.insert(header::RETRY_AFTER, seconds.into());
-        }
-        if code == Code::Unauthorized {
-            // https://www.rfc-editor.org/rfc/rfc9110#field.www-authenticate
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        response
+        response(self.0, Map::new())
     }
+}
+
+/// A problem with members of its own. <https://www.rfc-editor.org/rfc/rfc9457#name-extension-members>
+pub fn response(problem: Problem, more: Map<String, Value>) -> Response {
+    let status = StatusCode::from_u16(problem.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let (code, retry_after) = (problem.code, problem.retry_after_s);
+    let mut response = (status, Json(Body { more, ..Body::from(problem) })).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if let Some(seconds) = retry_after {
+        headers.insert(header::RETRY_AFTER, seconds.into());
+    }
+    if code == Code::Unauthorized {
+        // https://www.rfc-editor.org/rfc/rfc9110#field.www-authenticate
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub const LOG: &str = "BELLHOP_LOG";
 pub enum Function {
     /// Takes events in.
     Ingest,
-    /// Looks after what an account owns.
+    /// Looks after what an account owns, and sends tests.
     Manage,
     /// Sends.
     Sender,
@@ -45,7 +45,7 @@ pub const ALL: [(&str, &[Function]); 9] = [
     (BUCKET, EVERY),
     (SEAL, &[Function::Manage, Function::Sender]),
     (ADMIN_KEY_HASH, &[Function::Ingest, Function::Manage]),
-    (ALLOW_PRIVATE, &[Function::Sender]),
+    (ALLOW_PRIVATE, &[Function::Manage, Function::Sender]),
     (LOG, EVERY),
 ];
 

@@ -29,9 +29,9 @@ pub async fn ingest() -> Result<Ports, Error> {
     Ok(with_admin(ports)?)
 }
 
-/// The ports of `manage`.
+/// The ports of `manage`, which sends tests.
 pub async fn manage() -> Result<Ports, Error> {
-    let (_, ports) = start(SPECS, Arc::new(Closed), Some(env::read(env::SEAL)?)).await?;
+    let (_, ports) = sending().await?;
     Ok(with_admin(ports)?)
 }
 
@@ -42,6 +42,11 @@ fn with_admin(ports: Ports) -> Result<Ports> {
 
 /// The ports of the sender, and the store that reads its messages.
 pub async fn sender() -> Result<(Arc<Store>, Ports), Error> {
+    sending().await
+}
+
+/// The ports of a function that speaks channels, with every way out.
+async fn sending() -> Result<(Arc<Store>, Ports), Error> {
     let allow_private = env::read(env::ALLOW_PRIVATE)?;
     let networks = allow_private.split(',').map(str::trim).filter(|text| !text.is_empty());
     let allow_private = networks.map(str::parse).collect::<Result<Vec<_>, _>>()?;

@@ -9,6 +9,7 @@
 
 mod content;
 mod others;
+mod trials;
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 

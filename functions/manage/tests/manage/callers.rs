@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Every route there is, with the scope that it takes.
-const ROUTES: [(&str, &str, Scope); 23] = [
+const ROUTES: [(&str, &str, Scope); 28] = [
     ("POST", "/v1/messages", Scope::Send),
     ("POST", "/v1/events", Scope::Send),
     ("POST", "/v1/events/bulk", Scope::Send),
@@ -25,6 +25,8 @@ const ROUTES: [(&str, &str, Scope); 23] = [
     ("PATCH", "/v1/registrations/phone", Scope::Manage),
     ("DELETE", "/v1/registrations/nobody", Scope::Manage),
     ("POST", "/v1/registrations/phone/reveal", Scope::Manage),
+    ("POST", "/v1/registrations/phone/test", Scope::Manage),
+    ("POST", "/v1/registrations/test", Scope::Manage),
     ("GET", "/v1/channels", Scope::Read),
     ("GET", "/v1/account", Scope::Manage),
     ("PUT", "/v1/account", Scope::Manage),
@@ -32,6 +34,9 @@ const ROUTES: [(&str, &str, Scope); 23] = [
     ("POST", "/v1/keys", Scope::Manage),
     ("DELETE", "/v1/keys/key_nobody", Scope::Manage),
     ("GET", "/v1/audit", Scope::Manage),
+    ("GET", "/v1/accounts", Scope::Operate),
+    ("POST", "/v1/accounts", Scope::Operate),
+    ("DELETE", "/v1/accounts/nobody", Scope::Operate),
     ("GET", "/v1/dead-letters", Scope::Operate),
     ("POST", "/v1/dead-letters/redrive", Scope::Operate),
 ];

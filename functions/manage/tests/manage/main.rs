@@ -7,10 +7,13 @@ mod callers;
 mod channel;
 mod events;
 mod hooks;
+mod keys;
 mod operate;
 mod race;
 mod records;
 mod registrations;
+mod tenants;
+mod trials;
 #[path = "../../../ingest/tests/ingest/world.rs"]
 mod world;
 

@@ -140,8 +140,6 @@ async fn a_registration_that_cannot_work_is_refused_and_nothing_is_saved() {
         assert_eq!(world.call("read", "GET", ROBOT, "").await.status, 404, "{body}");
     }
     assert_eq!(world.call("manage", "PUT", ROBOT, "{").await.refusal(), (400, "malformed_json", ""));
-    let verify = format!("{ROBOT}?verify=true");
-    assert_eq!(world.call("manage", "PUT", &verify, whole()).await.refusal(), (422, "invalid_query", "verify"));
 }
 
 #[tokio::test]

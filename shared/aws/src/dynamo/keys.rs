@@ -31,7 +31,9 @@
 //! | `group/{account}/{group}` | `{name}` | a member |
 //! | `default/{account}` | `{name}` | takes raw addresses |
 //! | `serves/{account}` | `{name}` | reaches contacts |
+//! | `use/{account}` | `{key id}` | when a key was last shown, likewise by name |
 //! | `account/{account}` | `account` | an account's settings |
+//! | `accounts` | `{account}` | the same, for the list of all |
 //! | `key/{key id}` | `key` | an API key |
 //! | `keys/{account}` | `{created ms}/{key id}` | the same, for the account's list |
 //! | `hook/{hash}` | `hook` | a hook, by the hash of its path's token |
@@ -79,7 +81,7 @@ fn key(pk: impl Into<String>, sk: impl Into<String>) -> Key {
 /// A record.
 pub(crate) fn record(account: &AccountId, kind: Kind, name: &str) -> Key {
     match kind {
-        Kind::Rule | Kind::Source | Kind::Contact => key(records(account, kind), name),
+        Kind::Rule | Kind::Source | Kind::Contact | Kind::Use => key(records(account, kind), name),
         Kind::Counter => key(format!("{}/{name}", records(account, kind)), "counter"),
     }
 }
@@ -293,6 +295,17 @@ pub(crate) fn account(id: &AccountId) -> Key {
 
 pub(crate) fn account_named(id: &str) -> Key {
     key(format!("account/{id}"), "account")
+}
+
+/// The partition of all accounts.
+pub(crate) const ACCOUNTS: &str = "accounts";
+
+/// On the rows of accounts that were deleted; conditions spell it, too.
+pub(crate) const GONE_AT: &str = "gone_at";
+
+/// An account in the list of all.
+pub(crate) fn listed(id: &AccountId) -> Key {
+    key(ACCOUNTS, id.as_str())
 }
 
 pub(crate) fn api_key(id: &KeyId) -> Key {

@@ -51,7 +51,7 @@ impl Records for Store {
             .with_number(VERSION, record.version);
         let row = match kind {
             Kind::Counter => row.with_number(keys::EXPIRES, self.kept_until(account).await?),
-            Kind::Rule | Kind::Source | Kind::Contact => row,
+            Kind::Rule | Kind::Source | Kind::Contact | Kind::Use => row,
         };
         let before = record.version.saturating_sub(1);
         let condition = if before == 0 { Condition::IS_FREE } else { Condition::new("version = :version", ":version", before) };

@@ -13,10 +13,13 @@ use super::{
     keys,
     table::{Condition, Range, Row, Write},
 };
-use crate::Store;
+use crate::{Store, error::unfinished};
 
 /// More keys than anybody can look after; a list ends there.
 const MOST_KEYS: usize = 1_000;
+
+/// How often an account is saved against others.
+const TRIES: usize = 5;
 
 #[async_trait]
 impl Accounts for Store {
@@ -31,11 +34,55 @@ impl Accounts for Store {
         Ok(found)
     }
 
-    async fn put(&self, account: &Account) -> Result<(), StoreError> {
-        let written = self.table.put(Row::new(keys::account(&account.id)).with_body(account)?).await;
-        self.known.accounts.forget(&account.id);
-        written
+    async fn list(&self, after: Option<&AccountId>, most: usize) -> Result<Vec<Account>, StoreError> {
+        let from = after.map(|after| format!("{}\0", after.as_str()));
+        let rows = self.table.query(&Range { from, ..Range::all(keys::ACCOUNTS) }, most).await?;
+        rows.iter().map(Row::body).collect()
     }
+
+    async fn create(&self, account: &Account, key: &Key) -> Result<bool, StoreError> {
+        let mut writes = account_rows(account, Condition::IS_FREE)?;
+        writes.extend(key_rows(key)?);
+        let made = self.table.write_all(writes).await;
+        self.known.accounts.forget(&account.id);
+        self.known.keys.forget(&key.id);
+        made
+    }
+
+    async fn put(&self, account: &Account) -> Result<(), StoreError> {
+        for _ in 0..TRIES {
+            let written = self.table.write_all(account_rows(account, Condition::IS_NOT_GONE)?).await;
+            self.known.accounts.forget(&account.id);
+            if written? {
+                return Ok(());
+            }
+            let there = self.table.get(keys::account(&account.id)).await?;
+            if there.is_some_and(|there| there.has(keys::GONE_AT)) {
+                return Ok(());
+            }
+        }
+        Err(unfinished("an account is saved again and again by others"))
+    }
+}
+
+/// An account, and the same for the list of all.
+fn account_rows(account: &Account, condition: Condition) -> Result<Vec<Write>, StoreError> {
+    let row = |key| {
+        let row = Row::new(key).with_body(account)?;
+        Ok::<_, StoreError>(match account.deleted_at {
+            Some(at) => row.with_number(keys::GONE_AT, at.as_millisecond()),
+            None => row,
+        })
+    };
+    Ok(vec![Write::Put(row(keys::account(&account.id))?, Some(condition)), Write::Put(row(keys::listed(&account.id))?, None)])
+}
+
+/// A key that must be new, and the same for its account's list.
+fn key_rows(key: &Key) -> Result<Vec<Write>, StoreError> {
+    Ok(vec![
+        Write::Put(Row::new(keys::api_key(&key.id)).with_body(key)?, Some(Condition::IS_FREE)),
+        Write::Put(Row::new(keys::api_key_of_account(key)).with_body(key)?, None),
+    ])
 }
 
 #[async_trait]
@@ -56,13 +103,7 @@ impl Keys for Store {
     }
 
     async fn create(&self, key: &Key) -> Result<bool, StoreError> {
-        let made = self
-            .table
-            .write_all(vec![
-                Write::Put(Row::new(keys::api_key(&key.id)).with_body(key)?, Some(Condition::IS_FREE)),
-                Write::Put(Row::new(keys::api_key_of_account(key)).with_body(key)?, None),
-            ])
-            .await;
+        let made = self.table.write_all(key_rows(key)?).await;
         self.known.keys.forget(&key.id);
         made
     }

@@ -21,6 +21,12 @@ pub struct Account {
     pub retention_days: u32,
     /// How fast it may send.
     pub rate: Rate,
+    /// When it was made, where somebody made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// When it was deleted: it stays as a row, so that nobody is given its name again, and with it what it has left behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<Timestamp>,
 }
 
 impl Account {
@@ -33,6 +39,8 @@ impl Account {
             default_image_url: None,
             retention_days: 30,
             rate: Rate { per_second: 100, burst: 500 },
+            created_at: None,
+            deleted_at: None,
         }
     }
 
@@ -109,6 +117,13 @@ pub struct Key {
     pub expires_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// When a key was last shown, to the minute or so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyUse {
+    /// When.
+    pub at: Timestamp,
 }
 
 #[cfg(test)]

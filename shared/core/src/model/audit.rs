@@ -59,6 +59,10 @@ pub enum Action {
     HookDeleted,
     /// The account's settings were changed.
     AccountSaved,
+    /// An account was made.
+    AccountMade,
+    /// An account was deleted.
+    AccountDeleted,
     /// A channel's dead letters, those of all accounts, were brought back.
     DeadLettersRedriven,
 }

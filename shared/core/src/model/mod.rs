@@ -14,7 +14,7 @@ mod recipient;
 mod registration;
 mod rule;
 
-pub use account::{Account, Key, Rate, Scope, is_language_tag};
+pub use account::{Account, Key, KeyUse, Rate, Scope, is_language_tag};
 pub use audit::{Action, AuditEntry};
 pub use contact::Contact;
 pub use delivery::{Attempt, Delivery, Job, Lease, Outcome, State};

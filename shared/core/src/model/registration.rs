@@ -48,6 +48,27 @@ pub struct Registration {
 }
 
 impl Registration {
+    /// One that nobody has saved, with nothing but its parameters.
+    pub fn unsaved(account: AccountId, name: Name, channel: ChannelId, params: Params, now: Timestamp) -> Self {
+        Self {
+            account,
+            name,
+            channel,
+            params,
+            groups: Vec::new(),
+            enabled: true,
+            default: false,
+            serves: Serves::One,
+            description: None,
+            version: 1,
+            disabled: None,
+            paused_until: None,
+            timeouts: 0,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
     /// Whether it answers, as far as is known.
     pub fn silence(&self) -> Silence {
         Silence { timeouts: self.timeouts, paused_until: self.paused_until }

@@ -182,9 +182,31 @@ impl Accounts for Worker {
         Ok(self.read(|tables| tables.accounts.get(id).cloned()))
     }
 
+    async fn list(&self, after: Option<&AccountId>, most: usize) -> Result<Vec<Account>, StoreError> {
+        let is_after = |account: &&Arc<Account>| after.is_none_or(|after| account.id > *after);
+        Ok(self.read(|tables| tables.accounts.values().filter(is_after).take(most).map(|found| Account::clone(found)).collect()))
+    }
+
+    async fn create(&self, account: &Account, key: &Key) -> Result<bool, StoreError> {
+        self.effect("account and API key rows", |tables| {
+            let is_free = !tables.accounts.contains_key(&account.id) && !tables.keys.contains_key(&key.id);
+            if is_free {
+                tables.accounts.insert(account.id.clone(), Arc::new(account.clone()));
+                tables.keys.insert(key.id.clone(), Arc::new(key.clone()));
+            }
+            is_free
+        })
+        .await
+    }
+
     async fn put(&self, account: &Account) -> Result<(), StoreError> {
         let row = Arc::new(account.clone());
-        self.effect("account row", |tables| drop(tables.accounts.insert(row.id.clone(), row))).await
+        self.effect("account row", |tables| {
+            if tables.accounts.get(&row.id).is_none_or(|there| there.deleted_at.is_none()) {
+                tables.accounts.insert(row.id.clone(), row);
+            }
+        })
+        .await
     }
 }
 

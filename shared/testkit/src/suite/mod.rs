@@ -4,6 +4,7 @@
 //! that every case gets empty ports of its own; that their clock may be real or simulated; and nothing about how long a
 //! received wake-up stays away. What a case needs from time it says in the times that it hands over.
 
+pub mod accounts;
 pub mod alone;
 pub mod audit;
 pub mod digests;
@@ -168,6 +169,11 @@ macro_rules! port_suite {
                 former_parameters_say_on_which_channel_they_were,
                 former_parameters_go_with_their_registration,
                 former_parameters_of_other_accounts_are_not_there,
+            }
+            accounts {
+                an_account_is_made_once_and_with_its_first_key_or_not_at_all,
+                accounts_are_listed_by_name_page_by_page,
+                a_deleted_account_stays_deleted_and_its_name_is_not_given_again,
             }
             hooks {
                 a_hook_is_found_by_its_tokens_hash,

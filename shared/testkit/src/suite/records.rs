@@ -25,7 +25,9 @@ async fn names(ports: &Ports, after: Option<&str>, most: usize) -> Vec<String> {
 }
 
 pub async fn a_record_is_read_as_it_was_saved(ports: &Ports) {
-    for (kind, name) in [(Kind::Rule, "值班"), (Kind::Source, "QD/Example/main 1"), (Kind::Counter, "ops/QD/Example")] {
+    for (kind, name) in
+        [(Kind::Rule, "值班"), (Kind::Source, "QD/Example/main 1"), (Kind::Counter, "ops/QD/Example"), (Kind::Use, "key_aaaa")]
+    {
         let saved = record(name, 1, r#"{"a":"长"}"#);
         assert_eq!(get(ports, kind, name).await, None);
         assert!(put(ports, kind, &saved).await);

@@ -1,0 +1,64 @@
+//! The end of an account.
+//!
+//! Promises: once [`end`] has answered, nobody is let in by the account's keys or hooks for longer than they are remembered
+//! anywhere, which is 30 seconds; and its name is never given to anybody again. What the account has said (registrations with
+//! their secrets, rules, sources, contacts) is deleted, so many things a call; whoever is told that there are more calls again.
+//! Events and deliveries are not looked for: nobody can see them any more, and they are forgotten in their time, as
+//! those of every account are.
+
+use crate::{
+    StoreError,
+    digest::follow::follow,
+    model::{Account, AccountId, Name, Rule},
+    ports::{Kind, Ports, Record},
+};
+
+/// How many things one call deletes: a request has seconds.
+const MOST: usize = 500;
+
+/// What is still there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing that has to be deleted.
+    Nothing,
+    /// There may be more.
+    More,
+}
+
+/// Ends an account, or goes on with that. `None`: there is none of that name.
+pub async fn end(ports: &Ports, id: &AccountId) -> Result<Option<(Account, Left)>, StoreError> {
+    let Some(account) = ports.accounts.get(id).await? else { return Ok(None) };
+    let deleted_at = account.deleted_at.unwrap_or_else(|| ports.clock.now());
+    let account = Account { deleted_at: Some(deleted_at), ..Account::clone(&account) };
+    ports.accounts.put(&account).await?;
+    for key in ports.keys.list(id).await? {
+        ports.keys.delete(id, &key.id).await?;
+        ports.records.delete(id, Kind::Use, &key.id.to_string()).await?;
+    }
+    for hook in ports.hooks.list(id).await? {
+        ports.hooks.delete(id, &hook.name).await?;
+    }
+    let mut left = MOST;
+    let registrations = ports.registrations.list(id, None, left).await?;
+    for registration in &registrations {
+        ports.registrations.delete(id, &registration.name).await?;
+    }
+    left -= registrations.len();
+    for kind in [Kind::Rule, Kind::Source, Kind::Contact] {
+        let records = if left == 0 { Vec::new() } else { ports.records.list(id, kind, None, left).await? };
+        for record in &records {
+            end_schedule(ports, &account, kind, record).await?;
+            ports.records.delete(id, kind, &record.name).await?;
+        }
+        left -= records.len();
+    }
+    Ok(Some((account, if left == 0 { Left::More } else { Left::Nothing })))
+}
+
+/// A rule's digests end with it.
+async fn end_schedule(ports: &Ports, account: &Account, kind: Kind, record: &Record) -> Result<(), StoreError> {
+    match (kind, Name::parse(&record.name), record.read::<Rule>()) {
+        (Kind::Rule, Ok(name), Ok(rule)) => follow(ports, account, &name, Some(&rule), None).await,
+        _ => Ok(()),
+    }
+}
