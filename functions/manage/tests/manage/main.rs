@@ -11,6 +11,7 @@ mod operate;
 mod race;
 mod records;
 mod registrations;
+mod reveal;
 #[path = "../../../ingest/tests/ingest/world.rs"]
 mod world;
 

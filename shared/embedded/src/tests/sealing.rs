@@ -250,6 +250,18 @@ async fn a_change_of_keys_that_dies_anywhere_leaves_a_key_that_opens_everything(
 }
 
 #[tokio::test]
+async fn what_is_secret_is_printed_nowhere() {
+    let house = furnished().await;
+    let found = Registrations::get(&*house.store, &account(), &name("phone"), Freshness::Fresh).await.unwrap();
+    let formers = house.store.formers(&account(), &name("phone")).await.unwrap();
+    let printed = format!("{found:?} {formers:?} {:?}", house.store.memory.seals);
+    assert!(printed.contains("tone") && printed.contains("Seals"), "{printed}");
+    for secret in [FIRST, SECOND, key_of(&house.path()).trim()] {
+        assert!(!printed.contains(secret), "{printed}");
+    }
+}
+
+#[tokio::test]
 async fn keys_are_not_changed_under_a_running_server_nor_where_there_is_nothing() {
     let house = furnished().await;
     let key = key_of(&house.path());
