@@ -63,11 +63,11 @@ async fn no_secret_stands_in_any_file_of_the_data_directory() {
     assert!(sink.arrivals()[0].path.contains(URL_SECRET), "it is used, though");
     assert!(!files_with(data.path(), "desk").is_empty(), "the search finds what is there");
     for secret in [URL_SECRET, HEADER_SECRET] {
-        assert_eq!(files_with(data.path(), secret), [PathBuf::new(); 0]);
+        assert_eq!(files_with(data.path(), secret), Vec::<PathBuf>::new());
     }
     bellhop.stop();
     for secret in [URL_SECRET, HEADER_SECRET] {
-        assert_eq!(files_with(data.path(), secret), [PathBuf::new(); 0]);
+        assert_eq!(files_with(data.path(), secret), Vec::<PathBuf>::new());
     }
 }
 

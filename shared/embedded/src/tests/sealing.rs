@@ -4,6 +4,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use bellhop_core::{
     StoreError,
+    channel::Params,
     model::{AccountId, Registration},
     ports::{Clock, Freshness, Registrations, Tokens},
     token::{Credential, Good, Held, Secret, Slot, Token, TokenKey, Wish},
@@ -109,7 +110,7 @@ fn in_clear() -> TempDir {
     let before = STEPS.iter().position(|step| step.contains("secrets_in_clear")).unwrap();
     schema::prepare(&mut database, &STEPS[..before], |_| Ok::<_, rusqlite::Error>(())).unwrap();
     let params = |secret: &str| serde_json::to_string(&phone(account(), 1, secret).params).unwrap();
-    let body = Registration { params: Default::default(), ..phone(account(), 2, "") };
+    let body = Registration { params: Params::default(), ..phone(account(), 2, "") };
     database
         .execute(
             "INSERT INTO registrations (account, name, version, is_default, body) VALUES ('main', 'phone', 2, 0, ?1)",
@@ -123,8 +124,8 @@ fn in_clear() -> TempDir {
             .execute("INSERT OR REPLACE INTO secrets (account, name, params) VALUES ('main', 'phone', ?1)", [params])
             .unwrap();
     }
-    let mode: String = database.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).unwrap();
-    assert_eq!(mode, "wal");
+    let journal: String = database.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).unwrap();
+    assert_eq!(journal, "wal");
     let params = params(SECOND);
     database.execute("UPDATE secrets SET params = ?1", [params]).unwrap();
     let slot = serde_json::json!({ "good": { "value": TOKEN, "until": "2100-01-01T00:00:00Z" } }).to_string();
@@ -161,7 +162,8 @@ async fn a_copied_row_does_not_open_in_another_account() {
     for table in ["secrets", "formers", "tokens"] {
         let copy =
             format!("UPDATE {table} SET sealed = (SELECT sealed FROM {table} WHERE account = 'main') WHERE account = 'other'");
-        house.store.write(move |tx| Ok(assert_eq!(tx.connection.execute(&copy, [])?, 1))).await.unwrap();
+        let copied = house.store.write(move |tx| Ok(tx.connection.execute(&copy, [])?)).await.unwrap();
+        assert_eq!(copied, 1);
     }
     let refused = secret(&house.store, &other_account()).await.unwrap_err();
     assert!(matches!(&refused, StoreError::Corrupt(why) if why.contains("this owner")), "{refused}");
