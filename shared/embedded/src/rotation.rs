@@ -131,8 +131,7 @@ fn reseal(tx: &Transaction<'_>, old: &Seals, new: &Seals) -> Result<(), Fault> {
                 None => Owner::params(&account, &name, &channel),
                 Some(version) => Owner::former(&account, &name, &channel, version.unsigned_abs()),
             };
-            let key = wrapped.get(&channel).ok_or_else(|| Fault::corrupt("a channel's data key, which is not there"))?;
-            let sealed = new.seal(tx, &owner, &old.open(&owner, &sealed, key)?)?;
+            let sealed = new.seal(tx, &owner, &old.open(&owner, &sealed, wrapped.get(&channel).cloned())?)?;
             tx.prepare_cached(keep)?.execute((account.as_str(), name.as_str(), version, sealed))?;
         }
     }

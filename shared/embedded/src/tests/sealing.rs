@@ -196,6 +196,14 @@ async fn without_the_right_key_nothing_starts_and_no_other_key_is_made() {
 }
 
 #[tokio::test]
+async fn a_registration_whose_data_key_is_gone_cannot_be_read_and_is_not_taken_for_deleted() {
+    let house = furnished().await;
+    house.tamper("DELETE FROM data_keys").await;
+    let refused = secret(&house.store, &account()).await.unwrap_err();
+    assert!(matches!(&refused, StoreError::Corrupt(why) if why.contains("data key")), "{refused}");
+}
+
+#[tokio::test]
 async fn a_directory_in_which_nothing_is_sealed_yet_may_lose_its_key() {
     let mut house = House::new();
     assert_eq!(inspect(&house.path()).unwrap().sealing, Sealing::Opens { channels: 0, remains: false });
