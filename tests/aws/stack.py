@@ -105,6 +105,9 @@ class Role:
     def put(self, pk):
         self.call("dynamodb", "put_item", TableName=self.known["Table"], Item={"pk": {"S": pk}, "sk": {"S": "probe"}})
 
+    def delete(self, pk):
+        self.call("dynamodb", "delete_item", TableName=self.known["Table"], Key={"pk": {"S": pk}, "sk": {"S": "probe"}})
+
     def scan(self):
         self.call("dynamodb", "scan", TableName=self.known["Table"])
 
@@ -157,6 +160,7 @@ def probes(stack):
     yield ingest, "remember that a key was used", True, lambda: ingest.put("use/main")
     yield ingest, "read a secret", False, lambda: ingest.get("secret/webhook/main")
     yield ingest, "read a secret along with a registration", False, lambda: ingest.both("registration/main", "secret/webhook/main")
+    yield ingest, "read former parameters", False, lambda: ingest.get("former/main/desk")
     yield ingest, "unwrap a channel's key", False, lambda: ingest.unwrap("webhook")
     yield ingest, "write a registration", False, lambda: ingest.put("registration/main")
     yield ingest, "find a hook by its token", True, lambda: ingest.get("hook/0")
@@ -178,6 +182,9 @@ def probes(stack):
     yield manage, "freeze a digest", False, lambda: manage.put("frozen/main/daily")
     yield manage, "share a provider's token with its sender", True, lambda: manage.put("token/webhook/main")
     yield manage, "list accounts", True, lambda: manage.get("accounts")
+    yield manage, "keep former parameters", True, lambda: (manage.put("former/main/probe"), manage.delete("former/main/probe"))
+    yield manage, "keep an entry of the audit", True, lambda: manage.put("audit/probe")
+    yield manage, "delete an entry of the audit", False, lambda: manage.delete("audit/probe")
     yield manage, "redrive", True, lambda: manage.receive(f"{stack}_dead_webhook")
     yield manage, "keep an event", False, lambda: manage.put("event/main/2026-01-01/0")
     yield manage, "receive from a live queue", False, lambda: manage.receive(f"{stack}_q_webhook")
@@ -214,6 +221,8 @@ def probes(stack):
         yield sender, "see that a picture has expired", True, sender.list_objects
         yield sender, "write a registration", False, lambda: sender.put("registration/main")
         yield sender, "write a secret", False, lambda: sender.put(f"secret/{own}/main")
+        yield sender, "read former parameters", False, lambda: sender.get("former/main/desk")
+        yield sender, "keep an entry of the audit", False, lambda: sender.put("audit/probe")
         yield sender, "read an API key", False, lambda: sender.get("key/probe")
         yield sender, "read a hook", False, lambda: sender.get("hook/probe")
         yield sender, "keep an event", False, lambda: sender.put("event/main/2026-01-01/0")

@@ -400,6 +400,23 @@ fn a_sender_reads_its_own_channels_secrets_and_writes_no_registration() {
 }
 
 #[test]
+fn former_parameters_are_read_and_the_audit_is_kept_by_manage_alone_which_deletes_nothing_of_it() {
+    let template = Template::read();
+    for function in template.functions() {
+        let reached = |actions: &[&str]| -> Vec<String> {
+            let all = rows(&template, &function, actions).into_iter();
+            all.filter(|rows| rows.starts_with("former") || rows.starts_with("audit")).collect()
+        };
+        let is_manage = function.which == Function::Manage;
+        let both = if is_manage { vec!["audit/*", "former/*"] } else { vec![] };
+        assert_eq!(reached(&READS), both, "{}", function.name);
+        assert_eq!(reached(&["dynamodb:PutItem"]), both, "{}", function.name);
+        assert_eq!(reached(&["dynamodb:DeleteItem"]).contains(&"former/*".to_owned()), is_manage);
+        assert!(!reached(&["dynamodb:UpdateItem", "dynamodb:DeleteItem"]).contains(&"audit/*".to_owned()));
+    }
+}
+
+#[test]
 fn tokens_of_providers_are_read_and_written_by_the_sender_of_their_channel_and_by_whoever_tests_it() {
     let template = Template::read();
     for function in template.functions() {

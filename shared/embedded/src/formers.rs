@@ -46,7 +46,7 @@ pub(crate) fn keep(tx: &Tx<'_>, account: &AccountId, name: &Name, former: &Forme
 pub(crate) fn list(connection: &Connection, seals: &Seals, account: &AccountId, name: &Name) -> Result<Vec<Former>, Fault> {
     let mut find = connection.prepare_cached(
         "SELECT f.version, f.channel, f.saved_at, f.replaced_at, f.sealed, k.wrapped FROM formers f
-         JOIN data_keys k ON k.channel = f.channel WHERE f.account = ?1 AND f.name = ?2 ORDER BY f.version DESC",
+         LEFT JOIN data_keys k ON k.channel = f.channel WHERE f.account = ?1 AND f.name = ?2 ORDER BY f.version DESC",
     )?;
     let mut rows = find.query((account.as_str(), name.as_str()))?;
     let mut found = Vec::new();
@@ -67,7 +67,7 @@ fn former(seals: &Seals, account: &AccountId, name: &Name, row: &Row<'_>) -> Res
     let version = row.get::<_, i64>(0)?.unsigned_abs();
     let channel = ChannelId::new(&row.get::<_, String>(1)?);
     let owner = Owner::former(account, name, &channel, version);
-    let params = seals.open(&owner, &row.get::<_, Vec<u8>>(4)?, &row.get::<_, Vec<u8>>(5)?)?;
+    let params = seals.open(&owner, &row.get::<_, Vec<u8>>(4)?, row.get(5)?)?;
     let params = parse("the parameters that a registration had", &params)?;
     Ok(Former { version, channel, params, saved_at: time(row.get(2)?)?, replaced_at: time(row.get(3)?)? })
 }

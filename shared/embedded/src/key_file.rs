@@ -93,11 +93,13 @@ pub(crate) fn open(dir: &Path, connection: &Connection) -> Result<Seals, OpenErr
 pub(crate) fn write_next(dir: &Path) -> Result<DataKey, OpenError> {
     let unavailable = |error: StoreError| OpenError::Unreadable { dir: dir.to_owned(), error };
     let fresh = Fresh::random().map_err(unavailable)?;
-    let digits: String = fresh.expose().iter().map(|byte| format!("{byte:02x}")).collect();
     let write = || -> io::Result<()> {
         let mut file = directory::private_file(&dir.join(NEXT))?;
         file.set_len(0)?;
-        writeln!(file, "{digits}")?;
+        for byte in fresh.expose() {
+            write!(file, "{byte:02x}")?;
+        }
+        writeln!(file)?;
         file.sync_all()?;
         directory::sync(dir)
     };

@@ -45,7 +45,7 @@ impl Registrations for Store {
         let look = move |connection: &Connection| {
             let sql = "SELECT r.body, s.sealed, k.wrapped, p.timeouts, p.paused_until FROM registration_groups g
                        JOIN registrations r ON r.account = g.account AND r.name = g.name
-                       JOIN secrets s ON s.account = r.account AND s.name = r.name JOIN data_keys k ON k.channel = s.channel
+                       JOIN secrets s ON s.account = r.account AND s.name = r.name LEFT JOIN data_keys k ON k.channel = s.channel
                        LEFT JOIN pace p ON p.account = r.account AND p.name = r.name
                        WHERE g.account = ?1 AND g.member_of = ?2 ORDER BY g.name";
             all(connection, &seals, sql, (account.as_str(), group.as_str()))
@@ -58,7 +58,7 @@ impl Registrations for Store {
         let seals = Arc::clone(&self.memory.seals);
         let look = move |connection: &Connection| {
             let sql = "SELECT r.body, s.sealed, k.wrapped, p.timeouts, p.paused_until FROM registrations r
-                       JOIN secrets s ON s.account = r.account AND s.name = r.name JOIN data_keys k ON k.channel = s.channel
+                       JOIN secrets s ON s.account = r.account AND s.name = r.name LEFT JOIN data_keys k ON k.channel = s.channel
                        LEFT JOIN pace p ON p.account = r.account AND p.name = r.name
                        WHERE r.account = ?1 AND r.is_default = 1 ORDER BY r.name";
             all(connection, &seals, sql, [account.as_str()])
@@ -71,7 +71,7 @@ impl Registrations for Store {
         let seals = Arc::clone(&self.memory.seals);
         let look = move |connection: &Connection| {
             let sql = "SELECT r.body, s.sealed, k.wrapped, p.timeouts, p.paused_until FROM registrations r
-                       JOIN secrets s ON s.account = r.account AND s.name = r.name JOIN data_keys k ON k.channel = s.channel
+                       JOIN secrets s ON s.account = r.account AND s.name = r.name LEFT JOIN data_keys k ON k.channel = s.channel
                        LEFT JOIN pace p ON p.account = r.account AND p.name = r.name
                        WHERE r.account = ?1 AND json_extract(r.body, '$.serves') = 'contacts' ORDER BY r.name";
             all(connection, &seals, sql, [account.as_str()])
@@ -85,7 +85,7 @@ impl Registrations for Store {
         let look = move |connection: &Connection| {
             let after = after.as_ref().map_or("", Name::as_str); // no name is empty
             let sql = "SELECT r.body, s.sealed, k.wrapped, p.timeouts, p.paused_until FROM registrations r
-                       JOIN secrets s ON s.account = r.account AND s.name = r.name JOIN data_keys k ON k.channel = s.channel
+                       JOIN secrets s ON s.account = r.account AND s.name = r.name LEFT JOIN data_keys k ON k.channel = s.channel
                        LEFT JOIN pace p ON p.account = r.account AND p.name = r.name
                        WHERE r.account = ?1 AND r.name > ?2 ORDER BY r.name LIMIT ?3";
             all(connection, &seals, sql, (account.as_str(), after, limit(most)))
@@ -154,7 +154,7 @@ impl Registrations for Store {
 fn get(connection: &Connection, seals: &Seals, account: &AccountId, name: &Name) -> Result<Option<Registration>, Fault> {
     let mut find = connection.prepare_cached(
         "SELECT r.body, s.sealed, k.wrapped, p.timeouts, p.paused_until FROM registrations r
-         JOIN secrets s ON s.account = r.account AND s.name = r.name JOIN data_keys k ON k.channel = s.channel
+         JOIN secrets s ON s.account = r.account AND s.name = r.name LEFT JOIN data_keys k ON k.channel = s.channel
          LEFT JOIN pace p ON p.account = r.account AND p.name = r.name
          WHERE r.account = ?1 AND r.name = ?2",
     )?;
@@ -169,7 +169,7 @@ fn all(connection: &Connection, seals: &Seals, sql: &str, names: impl SqlParams)
 /// The row and its parameters, put together again.
 fn registration(seals: &Seals, row: &Row<'_>) -> Result<Registration, Fault> {
     let body: Registration = parse("a registration", &row.get::<_, String>(0)?)?;
-    let params = seals.open(&Owner::registration(&body), &row.get::<_, Vec<u8>>(1)?, &row.get::<_, Vec<u8>>(2)?)?;
+    let params = seals.open(&Owner::registration(&body), &row.get::<_, Vec<u8>>(1)?, row.get(2)?)?;
     let Silence { timeouts, paused_until } = pace::silence(row.get(3)?, row.get(4)?)?;
     Ok(Registration { params: parse("the parameters of a registration", &params)?, timeouts, paused_until, ..body })
 }

@@ -123,22 +123,28 @@ fn reseal(tx: &Transaction<'_>, old: &Seals, new: &Seals) -> Result<(), Fault> {
     }
     for (find, keep) in SEALED {
         let mut find = tx.prepare(find)?;
-        let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
-        let rows: Vec<(String, String, String, Option<i64>, Vec<u8>)> = find.query_map([], columns)?.collect::<Result<_, _>>()?;
-        for (account, name, channel, version, sealed) in rows {
-            let (account, name, channel) = names(&account, &name, &channel)?;
+        let read = |row: &Row<'_>| Ok((place(row), row.get::<_, Vec<u8>>(4)?));
+        let rows: Vec<_> = find.query_map([], read)?.collect::<Result<_, _>>()?;
+        for (place, sealed) in rows {
+            let (account, name, channel, version) = place?;
             let owner = match version {
                 None => Owner::params(&account, &name, &channel),
                 Some(version) => Owner::former(&account, &name, &channel, version.unsigned_abs()),
             };
-            let key = wrapped.get(&channel).ok_or_else(|| Fault::corrupt("a channel's data key, which is not there"))?;
-            let sealed = new.seal(tx, &owner, &old.open(&owner, &sealed, key)?)?;
+            let sealed = new.seal(tx, &owner, &old.open(&owner, &sealed, wrapped.get(&channel).cloned())?)?;
             tx.prepare_cached(keep)?.execute((account.as_str(), name.as_str(), version, sealed))?;
         }
     }
     tx.execute("DELETE FROM tokens", [])?; // providers give others
     schema::set_meta(tx, REMAINS, 1)?;
     Ok(())
+}
+
+/// Whose a row of [`SEALED`] is.
+fn place(row: &Row<'_>) -> Result<(AccountId, Name, ChannelId, Option<i64>), Fault> {
+    let text = |column| row.get::<_, String>(column);
+    let (account, name, channel) = names(&text(0)?, &text(1)?, &text(2)?)?;
+    Ok((account, name, channel, row.get(3)?))
 }
 
 fn names(account: &str, name: &str, channel: &str) -> Result<(AccountId, Name, ChannelId), Fault> {

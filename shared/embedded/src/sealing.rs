@@ -45,9 +45,10 @@ impl Seals {
         Ok(key.seal(owner, plain.as_bytes())?)
     }
 
-    /// Opens by the data key of the owner's channel, as it was read along.
-    pub(crate) fn open(&self, owner: &Owner, sealed: &[u8], wrapped: &[u8]) -> Result<String, Fault> {
-        let opened = self.unwrap(&owner.channel, wrapped)?.open(owner, sealed)?;
+    /// Opens by the data key of the owner's channel, as it was read along, if it was there.
+    pub(crate) fn open(&self, owner: &Owner, sealed: &[u8], wrapped: Option<Vec<u8>>) -> Result<String, Fault> {
+        let wrapped = wrapped.ok_or_else(|| Fault::corrupt("a channel's data key, which is not there"))?;
+        let opened = self.unwrap(&owner.channel, &wrapped)?.open(owner, sealed)?;
         String::from_utf8(opened).map_err(|_| Fault::corrupt("sealed text"))
     }
 

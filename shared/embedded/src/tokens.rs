@@ -69,7 +69,7 @@ fn get(connection: &Connection, seals: &Seals, key: &TokenKey) -> Result<Option<
     )?;
     let names = (key.account.as_str(), key.channel.as_str(), key.credential.to_string());
     let found = find.query_row(names, |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?))).optional()?;
-    let slot = found.and_then(|(sealed, wrapped)| seals.open(&Owner::token(key), &sealed, &wrapped).ok());
+    let slot = found.and_then(|(sealed, wrapped)| seals.open(&Owner::token(key), &sealed, Some(wrapped)).ok());
     Ok(slot.and_then(|slot| parse("a token", &slot).ok()))
 }
 

@@ -266,6 +266,12 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_body_prints_its_length_alone() {
+        let payload = Payload::read(request(&[], r#"{"key": "s3cret"}"#), Limit::Plain).await.unwrap();
+        assert_eq!(format!("{payload:?}"), "Payload(17 bytes)");
+    }
+
+    #[tokio::test]
     async fn other_types_are_refused() {
         for kind in ["multipart/form-data; boundary=x", "text/plain", "application/xml", "json", ""] {
             assert_eq!(code(&[("content-type", kind)], "{}", Limit::Plain).await, Code::UnsupportedMediaType, "{kind}");

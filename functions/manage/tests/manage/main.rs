@@ -12,6 +12,7 @@ mod operate;
 mod race;
 mod records;
 mod registrations;
+mod reveal;
 mod tenants;
 mod trials;
 #[path = "../../../ingest/tests/ingest/world.rs"]

@@ -101,3 +101,17 @@ impl Store {
         Ok(Former { version, channel, params, saved_at: time(SAVED_AT)?, replaced_at: time(REPLACED_AT)? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_prints_the_names_of_its_attributes_alone() {
+        let place = keys::former(&AccountId::parse("main").unwrap(), &Name::parse("phone").unwrap(), 7);
+        assert_eq!(place.sk, "2", "the places take turns");
+        let row = Row::new(place).with_bytes(SEALED, b"s3cret".to_vec()).with_text(CHANNEL, "s3cret");
+        let printed = format!("{row:?}");
+        assert!(printed.contains(SEALED) && !printed.contains("s3cret") && !printed.contains("115"), "{printed}");
+    }
+}

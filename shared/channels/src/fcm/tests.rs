@@ -31,6 +31,12 @@ fn a_server_key_is_refused_with_the_reason_wherever_it_is_put() {
 }
 
 #[test]
+fn a_service_account_prints_nothing() {
+    let account = Account::parse(&service_account().to_string()).unwrap();
+    assert_eq!(format!("{account:?}"), "Account");
+}
+
+#[test]
 fn a_file_that_does_not_sign_is_refused_and_not_repeated() {
     let with = |name: &str, value: Value| {
         let mut account = service_account();

@@ -4,6 +4,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use bellhop_core::{
     StoreError,
+    channel::Params,
     model::{AccountId, Registration},
     ports::{Clock, Freshness, Registrations, Tokens},
     token::{Credential, Good, Held, Secret, Slot, Token, TokenKey, Wish},
@@ -109,7 +110,7 @@ fn in_clear() -> TempDir {
     let before = STEPS.iter().position(|step| step.contains("secrets_in_clear")).unwrap();
     schema::prepare(&mut database, &STEPS[..before], |_| Ok::<_, rusqlite::Error>(())).unwrap();
     let params = |secret: &str| serde_json::to_string(&phone(account(), 1, secret).params).unwrap();
-    let body = Registration { params: Default::default(), ..phone(account(), 2, "") };
+    let body = Registration { params: Params::default(), ..phone(account(), 2, "") };
     database
         .execute(
             "INSERT INTO registrations (account, name, version, is_default, body) VALUES ('main', 'phone', 2, 0, ?1)",
@@ -123,8 +124,8 @@ fn in_clear() -> TempDir {
             .execute("INSERT OR REPLACE INTO secrets (account, name, params) VALUES ('main', 'phone', ?1)", [params])
             .unwrap();
     }
-    let mode: String = database.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).unwrap();
-    assert_eq!(mode, "wal");
+    let journal: String = database.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).unwrap();
+    assert_eq!(journal, "wal");
     let params = params(SECOND);
     database.execute("UPDATE secrets SET params = ?1", [params]).unwrap();
     let slot = serde_json::json!({ "good": { "value": TOKEN, "until": "2100-01-01T00:00:00Z" } }).to_string();
@@ -161,7 +162,8 @@ async fn a_copied_row_does_not_open_in_another_account() {
     for table in ["secrets", "formers", "tokens"] {
         let copy =
             format!("UPDATE {table} SET sealed = (SELECT sealed FROM {table} WHERE account = 'main') WHERE account = 'other'");
-        house.store.write(move |tx| Ok(assert_eq!(tx.connection.execute(&copy, [])?, 1))).await.unwrap();
+        let copied = house.store.write(move |tx| Ok(tx.connection.execute(&copy, [])?)).await.unwrap();
+        assert_eq!(copied, 1);
     }
     let refused = secret(&house.store, &other_account()).await.unwrap_err();
     assert!(matches!(&refused, StoreError::Corrupt(why) if why.contains("this owner")), "{refused}");
@@ -191,6 +193,14 @@ async fn without_the_right_key_nothing_starts_and_no_other_key_is_made() {
     }
     fs::write(&file, key).unwrap();
     opens_everything(&open(&dir).unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_registration_whose_data_key_is_gone_cannot_be_read_and_is_not_taken_for_deleted() {
+    let house = furnished().await;
+    house.tamper("DELETE FROM data_keys").await;
+    let refused = secret(&house.store, &account()).await.unwrap_err();
+    assert!(matches!(&refused, StoreError::Corrupt(why) if why.contains("data key")), "{refused}");
 }
 
 #[tokio::test]
@@ -246,6 +256,18 @@ async fn a_change_of_keys_that_dies_anywhere_leaves_a_key_that_opens_everything(
         store.close().await;
         rotate_key(&dir).unwrap();
         opens_everything(&open(&dir).unwrap()).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_secret_is_printed_nowhere() {
+    let house = furnished().await;
+    let found = Registrations::get(&*house.store, &account(), &name("phone"), Freshness::Fresh).await.unwrap();
+    let formers = house.store.formers(&account(), &name("phone")).await.unwrap();
+    let printed = format!("{found:?} {formers:?} {:?}", house.store.memory.seals);
+    assert!(printed.contains("tone") && printed.contains("Seals"), "{printed}");
+    for secret in [FIRST, SECOND, key_of(&house.path()).trim()] {
+        assert!(!printed.contains(secret), "{printed}");
     }
 }
 
