@@ -1,9 +1,9 @@
 //! A test of a registration: one message is sent now, and whoever asked is shown what was said and what was answered.
 //!
-//! Promises: it goes the way of every message ([`super::drive`]: tokens, uploads, parts, address guard); nothing is kept of it
+//! Promises: it goes the way of every message (`deliver/drive.rs`: tokens, uploads, parts, address guard); nothing is kept of it
 //! as a delivery, and no registration is switched off or on by it; no secret parameter, token, or part of a secret URL is in
-//! what is shown ([`mask`]). A test takes one slot of its registration and does not wait for it: what comes after it comes the
-//! later; and a provider that asks to slow down is heard ([`super::turn`]). Left to others: who may ask, and how long it may
+//! what is shown. A test takes one slot of its registration and does not wait for it: what comes after it comes the
+//! later; and a provider that asks to slow down is heard (`deliver/turn.rs`). Left to others: who may ask, and how long it may
 //! take.
 
 mod mask;
