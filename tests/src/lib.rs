@@ -9,6 +9,7 @@
 
 pub mod cases;
 mod mail;
+pub mod operations;
 pub mod powercut;
 mod process;
 mod providers;

@@ -174,17 +174,37 @@ impl Client {
         headers: &[(&str, &str)],
         body: Option<String>,
     ) -> Option<(u16, Value)> {
-        let mut request = self.http.request(method.parse().unwrap(), format!("{}{path}", self.url)).bearer_auth(&self.key);
+        let answer = self.respond(method, path, headers, body).await?;
+        let status = answer.status().as_u16();
+        let text = answer.text().await.ok()?;
+        Some((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+    }
+
+    /// One request, and its whole answer.
+    pub async fn respond(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Option<reqwest::Response> {
+        let mut request = self.http.request(method.parse().unwrap(), format!("{}{path}", self.url));
+        if !self.key.is_empty() {
+            request = request.bearer_auth(&self.key);
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);
         }
-        let answer = request.send().await.ok()?;
-        let status = answer.status().as_u16();
-        let text = answer.text().await.ok()?;
-        Some((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+        request.send().await.ok()
+    }
+
+    /// The same client with another key; an empty one is none.
+    #[must_use]
+    pub fn with_key(&self, key: &str) -> Self {
+        Self { key: key.to_owned(), ..self.clone() }
     }
 
     pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {

@@ -140,9 +140,11 @@ fn the_top_level_is_what_the_readme_says() {
         "LICENSE",
         "README.md",
         "README.zh-CN.md",
+        "SECURITY.md",
         "clippy.toml",
         "deny.toml",
         "docs",
+        "fuzz",
         "functions",
         "infra",
         "rustfmt.toml",
@@ -156,13 +158,35 @@ fn the_top_level_is_what_the_readme_says() {
     assert_eq!(found, BTreeSet::from(wanted));
 }
 
+/// All that is written in Rust, tests included.
+fn code() -> String {
+    ["shared", "functions", "tests"].iter().flat_map(|folder| sources(folder)).map(|(_, text)| text).collect()
+}
+
+#[test]
+fn the_page_on_security_names_a_test_for_every_wall_and_the_test_exists() {
+    let text = fs::read_to_string(root().join("docs/security.md")).unwrap();
+    let (walls, _) = text.split_once("\n## Fuzzing").unwrap();
+    let rows: Vec<_> = walls.lines().filter(|line| line.starts_with("| ")).collect();
+    assert!(rows.len() >= 30, "{}", rows.len());
+    let code = code();
+    for row in rows.iter().filter(|row| !row.starts_with("| threat ")) {
+        let named = row.rsplit('|').nth(1).unwrap();
+        let names: Vec<_> = named.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "no test is named in: {row}");
+        for name in names {
+            assert!(code.contains(&format!("fn {name}(")), "there is no test `{name}`");
+        }
+    }
+}
+
 #[test]
 fn architecture_names_a_test_for_every_invariant_and_the_test_exists() {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     assert!(text.lines().count() <= 150, "ARCHITECTURE.md is to be read in one sitting");
     let invariants: Vec<_> = text.lines().filter(|line| line.contains("Invariant:")).collect();
     assert!(invariants.len() >= 5);
-    let code: String = ["shared", "functions", "tests"].iter().flat_map(|folder| sources(folder)).map(|(_, text)| text).collect();
+    let code = code();
     for line in invariants {
         let named = line.rsplit_once("(test: `").and_then(|(_, rest)| rest.strip_suffix("`)"));
         let named = named.unwrap_or_else(|| panic!("no test is named in: {line}"));

@@ -25,9 +25,9 @@ fn main() -> Result<()> {
         Some("lambda") => lambda::build(),
         Some("emulators") => emulators::start(),
         Some("docs") => docs(),
-        Some("python") => {
-            [tools::TESTING, tools::DEPLOYING, tools::PEERS].iter().try_for_each(|python| python.installed().map(drop))
-        }
+        Some("python") => [tools::TESTING, tools::DEPLOYING, tools::PEERS, tools::CALLING]
+            .iter()
+            .try_for_each(|python| python.installed().map(drop)),
         Some("cost") => {
             cost::print();
             Ok(())
@@ -65,12 +65,12 @@ fn test() -> Result<()> {
 
 /// What is made of code in `docs`, by the tests that compare it.
 fn docs() -> Result<()> {
-    [("contract_cases", "the_page_of_channels"), ("qd_digest", "the_page_of_digests")].into_iter().try_for_each(
-        |(target, page)| {
-            let write = ["test", "--workspace", "--all-features", "--test", target, "--", page];
-            step(page, cargo(write).env("BELLHOP_WRITE_DOCS", "1"))
-        },
-    )
+    let pages =
+        [("contract_cases", "the_page_of_channels"), ("qd_digest", "the_page_of_digests"), ("openapi", "the_openapi_document")];
+    pages.into_iter().try_for_each(|(target, page)| {
+        let write = ["test", "--workspace", "--all-features", "--test", target, "--", page];
+        step(page, cargo(write).env("BELLHOP_WRITE_DOCS", "1"))
+    })
 }
 
 fn step(name: &str, command: &mut Command) -> Result<()> {

@@ -1,5 +1,5 @@
-//! What the commands need and this machine may lack: built or installed once, into `target/tools`, `.venv`, `.venv-deploy`
-//! and `.venv-peers`, and nothing anywhere else.
+//! What the commands need and this machine may lack: built or installed once, into `target/tools`, `.venv`, `.venv-deploy`,
+//! `.venv-peers` and `.venv-openapi`, and nothing anywhere else.
 
 use std::{
     env, fs,
@@ -50,6 +50,9 @@ pub(crate) const DEPLOYING: Python = Python { folder: ".venv-deploy", requiremen
 
 /// What signs and encrypts as our channels do. Apart from the others, since it pins nothing for anybody.
 pub(crate) const PEERS: Python = Python { folder: ".venv-peers", requirements: "tests/requirements-peers.txt" };
+
+/// What calls the API as its description allows.
+pub(crate) const CALLING: Python = Python { folder: ".venv-openapi", requirements: "tests/requirements-openapi.txt" };
 
 impl Python {
     /// One of its programs, which finds the others on its PATH.

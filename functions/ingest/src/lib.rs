@@ -5,6 +5,8 @@
 //! itself. Left to others: who may call and how refusals look ([`bellhop_http`]), what is decided about an event
 //! ([`bellhop_core`]).
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod hooks;
 mod request;
 mod wait;

@@ -24,6 +24,7 @@ mod trials;
 use axum::{
     Json, Router,
     extract::State,
+    http::{HeaderName, header},
     routing::{MethodRouter, delete, get, post},
 };
 use bellhop_core::{
@@ -70,6 +71,7 @@ pub fn routes(api: Api) -> Router {
         .route("/v1/deliveries/{id}/retry", post(deliveries::retry))
         .route("/v1/dead-letters", get(operate::dead_letters))
         .route("/v1/dead-letters/redrive", post(operate::redrive))
+        .route("/openapi.json", get(openapi))
         .with_state(api)
 }
 
@@ -81,6 +83,11 @@ fn records_of<T: Said>() -> MethodRouter<Api> {
 /// What every channel declares about itself: enough to draw a form.
 async fn channels(State(api): State<Api>, Reader(_): Reader) -> Json<Items<&'static Spec>> {
     Json(Items::all(api.ports.channels.specs.to_vec()))
+}
+
+/// What this API is, for programs. It is no tenant's, and takes no key.
+async fn openapi() -> ([(HeaderName, &'static str); 1], &'static str) {
+    ([(header::CONTENT_TYPE, "application/json")], include_str!("../../../docs/openapi.json"))
 }
 
 /// `old` with `change` laid over it: what is absent stays, and the object called `inner` is laid over its like name by

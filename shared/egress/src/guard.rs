@@ -1,7 +1,7 @@
 //! Which addresses a tenant may reach: a pure judgement, on the address that is dialled and never on a name.
 //!
 //! Promise: IPv4 inside IPv6 is judged as the IPv4 address it is; the forms that hide one behind a translator (NAT64,
-//! 6to4) are denied whole. Left to others: to ask before every connection ([`crate::resolve`]).
+//! 6to4, the old `::a.b.c.d`) are denied whole. Left to others: to ask before every connection ([`crate::resolve`]).
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -94,20 +94,19 @@ const DENIED_V4: [Cidr; 15] = [
 ];
 
 /// <https://www.iana.org/assignments/iana-ipv6-special-registry>
-const DENIED_V6: [Cidr; 13] = [
-    Cidr::v6([0, 0, 0], 128), // unspecified
-    Cidr { network: IpAddr::V6(Ipv6Addr::LOCALHOST), prefix: 128 },
-    Cidr::v6([0x64, 0xff9b, 0], 96),  // NAT64
-    Cidr::v6([0x64, 0xff9b, 1], 48),  // NAT64, local use
-    Cidr::v6([0x100, 0, 0], 64),      // discard
+const DENIED_V6: [Cidr; 12] = [
+    Cidr::v6([0, 0, 0], 96), // unspecified, loopback, and IPv4 that was once written so (RFC 4291, 2.5.5.1)
+    Cidr::v6([0x64, 0xff9b, 0], 96), // NAT64
+    Cidr::v6([0x64, 0xff9b, 1], 48), // NAT64, local use
+    Cidr::v6([0x100, 0, 0], 64), // discard
     Cidr::v6([0x2001, 0xdb8, 0], 32), // documentation
-    Cidr::v6([0x2001, 0, 0], 32),     // Teredo
-    Cidr::v6([0x2002, 0, 0], 16),     // 6to4
-    Cidr::v6([0x3fff, 0, 0], 20),     // documentation
-    Cidr::v6([0x5f00, 0, 0], 16),     // segment routing
-    Cidr::v6([0xfc00, 0, 0], 7),      // unique local
-    Cidr::v6([0xfe80, 0, 0], 9),      // link-local, and what was site-local
-    Cidr::v6([0xff00, 0, 0], 8),      // multicast
+    Cidr::v6([0x2001, 0, 0], 32), // Teredo
+    Cidr::v6([0x2002, 0, 0], 16), // 6to4
+    Cidr::v6([0x3fff, 0, 0], 20), // documentation
+    Cidr::v6([0x5f00, 0, 0], 16), // segment routing
+    Cidr::v6([0xfc00, 0, 0], 7), // unique local
+    Cidr::v6([0xfe80, 0, 0], 9), // link-local, and what was site-local
+    Cidr::v6([0xff00, 0, 0], 8), // multicast
 ];
 
 /// The judge: everything public, and what the operator allowed.
@@ -152,6 +151,9 @@ mod tests {
             "198.18.0.0",
             "::",
             "::ffff:127.0.0.1",
+            "::127.0.0.1",
+            "64:ff9b::127.0.0.1",
+            "64:ff9b:1::10.0.0.1",
             "2001:db8::1",
             "fe80::dead:beef",
             "fdee:3a45:9057::1",
@@ -167,7 +169,7 @@ mod tests {
     fn each_denied_range_ends_where_it_ends() {
         // The last address before, the first and the last within, the first after; `None` = the neighbour is denied too.
         type Row = (Option<&'static str>, &'static str, &'static str, Option<&'static str>);
-        let ranges: [Row; 27] = [
+        let ranges: [Row; 26] = [
             (None, "0.0.0.0", "0.255.255.255", Some("1.0.0.0")),
             (Some("9.255.255.255"), "10.0.0.0", "10.255.255.255", Some("11.0.0.0")),
             (Some("100.63.255.255"), "100.64.0.0", "100.127.255.255", Some("100.128.0.0")),
@@ -183,8 +185,7 @@ mod tests {
             (Some("203.0.112.255"), "203.0.113.0", "203.0.113.255", Some("203.0.114.0")),
             (Some("223.255.255.255"), "224.0.0.0", "239.255.255.255", None),
             (None, "240.0.0.0", "255.255.255.255", None),
-            (None, "::", "::", None),
-            (None, "::1", "::1", Some("::2")),
+            (None, "::", "::ffff:ffff", Some("::1:0:0")),
             (Some("64:ff9a:ffff:ffff:ffff:ffff:ffff:ffff"), "64:ff9b::", "64:ff9b::ffff:ffff", Some("64:ff9b::1:0:0")),
             (
                 Some("64:ff9b:0:ffff:ffff:ffff:ffff:ffff"),

@@ -108,7 +108,7 @@ impl Incoming {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn made_of(query: &str, media_type: Option<&str>, bytes: impl Into<Vec<u8>>) -> Self {
         let mut headers = HeaderMap::new();
         headers.extend(media_type.map(|text| (header::CONTENT_TYPE, text.parse().unwrap())));

@@ -29,8 +29,8 @@ use bellhop_http::{
     key::hash_secret,
 };
 
-use incoming::Incoming;
-use report::Report;
+pub(crate) use incoming::Incoming;
+pub(crate) use report::Report;
 
 const ROUTE: &str = "/in";
 
@@ -62,7 +62,7 @@ pub(crate) async fn refuse() -> Refused {
     Refused(Problem::new(Code::MethodNotAllowed, "this path takes GET and POST"))
 }
 
-fn read(incoming: &Incoming, hook: &Hook, account: &Account) -> Result<Report, Problem> {
+pub(crate) fn read(incoming: &Incoming, hook: &Hook, account: &Account) -> Result<Report, Problem> {
     match hook.kind {
         HookKind::Bettergi => bettergi::read(incoming, hook, account),
         HookKind::Sqle => sqle::read(incoming, hook, account),

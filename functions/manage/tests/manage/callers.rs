@@ -1,7 +1,18 @@
 //! Who may do what, on every route.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
 use axum::{body::Body, http::Request};
-use bellhop_core::model::Scope;
+use bellhop_core::{
+    StoreError,
+    model::{AccountId, Key, KeyId, Scope},
+    ports::{Keys, Ports},
+};
+use bellhop_http::Api;
 use serde_json::json;
 
 use crate::{
@@ -98,6 +109,43 @@ async fn an_unknown_key_and_a_wrong_secret_get_the_same_answer() {
     };
     let secret = "0123456789abcdef0123456789abcdef";
     assert_eq!(call(&format!("bh_nobody_{secret}")).await, call(&format!("bh_read_{secret}")).await);
+}
+
+/// Keys, and how often one was asked for.
+struct Counted {
+    keys: Arc<dyn Keys>,
+    asked: AtomicUsize,
+}
+
+#[async_trait]
+impl Keys for Counted {
+    async fn get(&self, id: &KeyId) -> Result<Option<Arc<Key>>, StoreError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.keys.get(id).await
+    }
+    async fn list(&self, account: &AccountId) -> Result<Vec<Key>, StoreError> {
+        self.keys.list(account).await
+    }
+    async fn create(&self, key: &Key) -> Result<bool, StoreError> {
+        self.keys.create(key).await
+    }
+    async fn delete(&self, account: &AccountId, id: &KeyId) -> Result<bool, StoreError> {
+        self.keys.delete(account, id).await
+    }
+}
+
+#[tokio::test]
+async fn a_denial_does_the_same_work_as_an_admission() {
+    let mut world = world().await;
+    let counted = Arc::new(Counted { keys: Arc::clone(&world.rig.ports.keys), asked: AtomicUsize::new(0) });
+    world.rig.ports = Ports { keys: counted.clone(), ..world.rig.ports };
+    world.routes = bellhop_http::complete(crate::routes(Api::new(world.rig.ports.clone())));
+    let secret = "0123456789abcdef0123456789abcdef";
+    for shown in [key("read"), key("expired"), format!("bh_read_{secret}"), format!("bh_nobody_{secret}")] {
+        let request = Request::builder().uri("/v1/channels").header("x-api-key", &shown).body(Body::empty()).unwrap();
+        world.send(request).await;
+        assert_eq!(counted.asked.swap(0, Ordering::Relaxed), 1, "{shown}");
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 mod digest;
 mod examples;
 mod hostile;
+mod injection;
 
 use std::{collections::HashSet, sync::Arc};
 

@@ -356,10 +356,16 @@ impl Pattern {
     /// Whether the whole of a text (in lower case) is like this. Takes the first place where a piece fits, which is as
     /// good as any other, and never goes back.
     pub fn fits(&self, lower: &str) -> bool {
+        self.walk(lower, |_| {})
+    }
+
+    /// [`Self::fits`]; tells how many bytes each step leaves behind for good.
+    fn walk(&self, lower: &str, mut behind: impl FnMut(usize)) -> bool {
         let [first, between @ .., last] = &self.pieces[..] else { return self.pieces == [lower] };
         let Some(mut rest) = lower.strip_prefix(first.as_str()) else { return false };
         for piece in between {
-            let Some((_, after)) = rest.split_once(piece.as_str()) else { return false };
+            let Some((before, after)) = rest.split_once(piece.as_str()) else { return false };
+            behind(before.len() + piece.len());
             rest = after;
         }
         rest.ends_with(last.as_str())
@@ -452,6 +458,21 @@ mod tests {
         {
             assert!(!fits(pattern, text), "{pattern} {text}");
         }
+    }
+
+    #[test]
+    fn no_part_of_a_text_is_looked_at_for_two_stars() {
+        let text = format!("{}b", "a".repeat(255));
+        for pattern in ["*a".repeat(128), "a*".repeat(128), format!("{}c", "*a".repeat(127)), "*".repeat(256), "*a*b".repeat(64)]
+        {
+            let (mut looked_at, mut steps) = (0, 0);
+            Pattern::parse(&pattern).unwrap().walk(&text, |bytes| {
+                looked_at += bytes;
+                steps += 1;
+            });
+            assert!(looked_at <= text.len() && steps <= pattern.len(), "{pattern}: {looked_at} bytes in {steps} steps");
+        }
+        assert!(Pattern::parse(&"*".repeat(257)).is_none(), "and none is longer than that");
     }
 
     proptest! {

@@ -1,0 +1,26 @@
+use bellhop_core::{Code, model::Scope};
+use serde_json::json;
+
+use crate::operation::{Operation, operation, schema};
+
+pub(crate) fn operations() -> Vec<Operation> {
+    let page = |path, id, summary| operation("GET", path, id, summary);
+    vec![
+        page("/v1/dead-letters", "listDeadLetters", "How many dead letters each channel has")
+            .scope(Scope::Operate)
+            .lists("DeadLetters"),
+        operation("POST", "/v1/dead-letters/redrive", "redriveDeadLetters", "Bring a channel's dead letters back")
+            .scope(Scope::Operate)
+            .takes(schema("ChannelBody"), json!({ "channel": "webhook" }))
+            .answers(200, "How many came back.", schema("Redriven"))
+            .codes(&[Code::UnknownChannel]),
+        page("/openapi.json", "getOpenApi", "This document").answers(200, "OpenAPI 3.1.", json!({ "type": "object" })),
+        page("/healthz", "isAlive", "Whether the process answers")
+            .about("On one machine alone, like `/readyz` and `/metrics`.")
+            .answers_text("`ok`"),
+        page("/readyz", "isReady", "Whether the store can be written")
+            .about("503, in words, where it cannot.")
+            .answers_text("`ready`"),
+        page("/metrics", "getMetrics", "Counters for Prometheus").answers_text("Prometheus text."),
+    ]
+}
