@@ -85,14 +85,14 @@ pub(crate) async fn reveal(
 ) -> Result<([(HeaderName, &'static str); 1], Json<Revealed>), Refused> {
     let Body { key } = Payload::read(request, Limit::Plain).await?.parse()?;
     let account = api.account(&caller.account).await?;
-    api.spend(&account, 1)?;
+    api.spend(&account, TAKES)?;
     let object = Some(name.as_str().to_owned());
     if !is_managers(&api, &caller, &key).await? {
         audit::record(&api, &caller, Action::RevealRefused, object).await?;
-        api.spend(&account, TAKES)?;
         let detail = "expected a whole key of this account with the scope `manage`, that of this request for example";
         return Err(Problem::field(Code::Forbidden, "key", detail).into());
     }
+    api.give_back(&account, TAKES - 1);
     let found = api.ports.registrations.get(&caller.account, &name, Freshness::Fresh).await?.ok_or_else(not_found)?;
     let former = api.ports.registrations.formers(&caller.account, &name).await?;
     audit::record(&api, &caller, Action::RegistrationRevealed, object).await?;

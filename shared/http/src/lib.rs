@@ -73,6 +73,11 @@ impl Api {
     pub fn spend(&self, account: &Account, n: u32) -> Result<(), Problem> {
         self.rates.spend(account, n, self.ports.clock.now())
     }
+
+    /// Counts `n` of those requests less.
+    pub fn give_back(&self, account: &Account, n: u32) {
+        self.rates.give_back(&account.id, n);
+    }
 }
 
 /// Gives `routes` what every server must have: problems for unknown paths, wrong methods and panics. To be called once, on

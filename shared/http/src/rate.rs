@@ -69,6 +69,14 @@ impl Rates {
         buckets.insert(account.id.clone(), bucket);
         Ok(())
     }
+
+    /// Counts `n` requests less: they were counted ahead of time. No bucket holds more than it can for it.
+    pub fn give_back(&self, account: &AccountId, n: u32) {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = buckets.get_mut(account) {
+            bucket.tokens += f64::from(n);
+        }
+    }
 }
 
 fn too_fast(rate: Rate, wait: Duration) -> Problem {

@@ -101,6 +101,10 @@ async fn what_is_not_in_the_account_is_not_revealed() {
 async fn keys_cannot_be_tried_out() {
     let world = world().await;
     world.call("manage", "PUT", ROBOT, robot(TOKEN)).await;
+    for _ in 0..20 {
+        assert_eq!(reveal(&world, "manage", &key("manage")).await.status, 200, "a right one is one request");
+    }
+    world.rig.sim.pass(Duration::from_secs(1));
     for _ in 0..10 {
         assert_eq!(reveal(&world, "manage", "bh_x").await.status, 403);
     }
@@ -197,11 +201,17 @@ impl Audit for Full {
     }
 }
 
+/// Of the account's keys.
+async fn ids(world: &World) -> Vec<Value> {
+    let keys = world.call("manage", "GET", "/v1/keys", "").await.body;
+    keys["items"].as_array().unwrap().iter().map(|key| key["id"].clone()).collect()
+}
+
 #[tokio::test]
 async fn nothing_is_done_that_the_audit_cannot_keep() {
     let world = world().await;
     world.call("manage", "PUT", ROBOT, robot(TOKEN)).await;
-    let keys = world.call("manage", "GET", "/v1/keys", "").await.body;
+    let keys = ids(&world).await;
     let ports = Ports { audit: Arc::new(Full), ..world.rig.ports.clone() };
     let world = World { routes: complete(bellhop_manage::routes(Api::new(ports))), ..world };
 
@@ -216,5 +226,5 @@ async fn nothing_is_done_that_the_audit_cannot_keep() {
         assert!(!answer.body.to_string().contains(TOKEN));
     }
     assert_eq!(world.call("read", "GET", ROBOT, "").await.body["version"], 1);
-    assert_eq!(world.call("manage", "GET", "/v1/keys", "").await.body, keys);
+    assert_eq!(ids(&world).await, keys);
 }

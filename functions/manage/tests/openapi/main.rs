@@ -33,6 +33,9 @@ const ABOUT: &str = "Bellhop takes events from programs and brings them to peopl
 into `Authorization: Bearer` or `X-Api-Key`, belongs to one account and has scopes; each operation names the one that it takes. \
 What belongs to another account is not found. Errors are RFC 9457 problems with a stable `code`.";
 
+/// How a key is written where none is to be seen.
+const SOME_KEY: &str = "bh_<id>_<secret>";
+
 /// Where each operation's example was answered, as far as these routers serve it.
 type Answers = BTreeMap<&'static str, Recorded>;
 
@@ -73,6 +76,7 @@ async fn answers(operations: &[&Operation], document: &Value) -> Answers {
         }
         let written = known.iter().fold(operation.called_at(), |path, (name, value)| path.replace(&format!("{{{name}}}"), value));
         let body = operation.takes_what().map(|(_, example)| example.to_string()).unwrap_or_default();
+        let body = body.replace(SOME_KEY, &world::key("full"));
         let headers = [("host", "bellhop.example.org"), ("x-forwarded-proto", "https")];
         let answer = world.send(request("full", operation.method, &written, &headers, body)).await;
         assert_eq!(answer.status, operation.status(), "{}: {}", operation.id, answer.body);
@@ -81,8 +85,10 @@ async fn answers(operations: &[&Operation], document: &Value) -> Answers {
         if let Some(shape) = operation.shape() {
             assert_eq!(misfit(document, shape, &told, ""), None, "the answer of {}", operation.id);
         }
-        if let Some(key) = told.get_mut("key") {
-            *key = "bh_<id>_<secret>".into();
+        for place in ["/key", "/key/key"] {
+            if let Some(key @ Value::String(_)) = told.pointer_mut(place) {
+                *key = SOME_KEY.into();
+            }
         }
         if let (Some(items), "GET") = (told.get_mut("items").and_then(Value::as_array_mut), operation.method) {
             items.truncate(1); // one shows how all look

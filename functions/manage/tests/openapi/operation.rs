@@ -32,6 +32,8 @@ pub(crate) struct Operation {
     answer: (u16, &'static str, Option<Value>),
     /// A second status that means the same request was answered before.
     repeated: bool,
+    /// 202 besides, what it means, and the shape of what comes with it.
+    later: Option<(&'static str, Value)>,
     media: &'static str,
     codes: Vec<Code>,
     /// What the example's path has in its place: `{delivery}` and the like stand for what an earlier example made.
@@ -69,6 +71,7 @@ pub(crate) fn operation(method: &'static str, path: &'static str, id: &'static s
         body: None,
         answer: (204, "Done; there is nothing to say.", None),
         repeated: false,
+        later: None,
         media: "application/json",
         codes: ALWAYS.to_vec(),
         at: None,
@@ -153,11 +156,16 @@ impl Operation {
             .codes(&[Code::InvalidIdempotencyKey])
     }
 
+    /// It may take that.
+    pub(crate) fn takes_optionally(self, schema: Value, example: Value) -> Self {
+        let this = self.takes(schema, example);
+        Self { body: this.body.map(|body| Body { required: false, ..body }), ..this }
+    }
+
     /// It takes nothing, which may be said with an empty object.
     pub(crate) fn takes_nothing(self) -> Self {
         let nothing = json!({ "type": "object", "additionalProperties": false });
-        let this = self.takes(nothing, json!({}));
-        Self { body: this.body.map(|body| Body { required: false, ..body }), ..this }
+        self.takes_optionally(nothing, json!({}))
     }
 
     /// It takes what others send, in a form of theirs.
@@ -181,6 +189,11 @@ impl Operation {
 
     pub(crate) fn answers(self, status: u16, about: &'static str, shape: Value) -> Self {
         Self { answer: (status, about, Some(shape)), ..self }
+    }
+
+    /// It answers 202, where it is not done by one call.
+    pub(crate) fn or_later(self, about: &'static str, shape: Value) -> Self {
+        Self { later: Some((about, shape)), ..self }
     }
 
     /// It answers text for programs that are none of ours.
@@ -288,6 +301,10 @@ impl Operation {
             responses.insert("200".to_owned(), again);
         }
         responses.insert(status.to_string(), response);
+        if let Some((about, shape)) = &self.later {
+            let later = json!({ "description": about, "content": { self.media: { "schema": shape } } });
+            responses.insert("202".to_owned(), later);
+        }
         let mut statuses: Vec<_> = self.codes.iter().map(|code| code.status()).collect();
         statuses.sort_unstable();
         statuses.dedup();

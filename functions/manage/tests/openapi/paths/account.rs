@@ -23,11 +23,15 @@ pub(crate) fn operations() -> Vec<Operation> {
             .takes(schema("KeyBody"), json!({ "scopes": ["send"], "description": "the cron job" }))
             .repeatable(true)
             .answers(201, "Made.", schema("Key"))
-            .codes(&[Code::Conflict]),
+            .codes(&[Code::Conflict, Code::TooManyItems]),
         operation("GET", KEYS, "listKeys", "List keys").scope(Scope::Manage).paged().lists("Key"),
         operation("DELETE", "/v1/keys/{id}", "revokeKey", "Revoke a key")
             .scope(Scope::Manage)
             .identified("KeyId", "{key}")
             .last(),
+        operation("GET", "/v1/audit", "listAudit", "Who did what with what the account owns")
+            .scope(Scope::Manage)
+            .paged()
+            .lists("AuditEntry"),
     ]
 }

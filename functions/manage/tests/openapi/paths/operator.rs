@@ -6,6 +6,25 @@ use crate::operation::{Operation, operation, schema};
 pub(crate) fn operations() -> Vec<Operation> {
     let page = |path, id, summary| operation("GET", path, id, summary);
     vec![
+        operation("POST", "/v1/accounts", "makeAccount", "Make an account")
+            .about("The answer tells its first key, once. A name is given once.")
+            .scope(Scope::Operate)
+            .takes(schema("AccountBody"), json!({ "id": "acme" }))
+            .repeatable(true)
+            .answers(201, "Made.", schema("Tenant"))
+            .codes(&[Code::InvalidName, Code::Conflict]),
+        page("/v1/accounts", "listAccounts", "List accounts")
+            .about("Nothing of what they own.")
+            .scope(Scope::Operate)
+            .paged()
+            .lists("Tenant"),
+        operation("DELETE", "/v1/accounts/{id}", "deleteAccount", "Delete an account")
+            .about("202 says that there is more than one call deletes: repeat it until 204.")
+            .scope(Scope::Operate)
+            .identified("Name", "acme")
+            .codes(&[Code::InvalidName, Code::Conflict])
+            .or_later("What is left is deleted by the same call, made again.", schema("Tenant"))
+            .last(),
         page("/v1/dead-letters", "listDeadLetters", "How many dead letters each channel has")
             .scope(Scope::Operate)
             .lists("DeadLetters"),

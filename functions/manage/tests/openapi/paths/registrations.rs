@@ -1,7 +1,10 @@
 use bellhop_core::{Code, model::Scope};
 use serde_json::json;
 
-use crate::operation::{Operation, operation, schema};
+use crate::{
+    operation::{Operation, operation, schema},
+    shape::{text, yes_or_no},
+};
 
 pub(crate) fn operations() -> Vec<Operation> {
     const ONE: &str = "/v1/registrations/{name}";
@@ -17,8 +20,38 @@ pub(crate) fn operations() -> Vec<Operation> {
                     "params": { "url": "https://desk.example.org/bellhop", "headers": { "X-Desk": "one-two-three-four" } },
                 }),
             )
+            .query(
+                "verify",
+                false,
+                &yes_or_no(),
+                "`true` saves it only if a test of it is delivered; the answer then has it as `test`.",
+            )
+            .query("to", false, &text(), "With `verify`: the address that the test goes to, on channels that serve many.")
             .answers(200, "As it is now, without its secrets.", schema("Registration"))
-            .codes(&[Code::UnknownChannel, Code::InvalidParams, Code::TooManyItems, Code::Conflict]),
+            .codes(&[Code::UnknownChannel, Code::InvalidParams, Code::TooManyItems, Code::Conflict])
+            .codes(&[Code::TestFailed, Code::RateLimited]),
+        operation("POST", "/v1/registrations/{name}/test", "testRegistration", "Send a test by a registration")
+            .about("It goes the way of every message, whether the registration is switched on or not, and nothing is kept of it.")
+            .scope(Scope::Manage)
+            .named("desk")
+            .takes_optionally(schema("TestBody"), json!({ "title": "hello" }))
+            .answers(200, "What was said, and what the provider answered, without the secrets.", schema("Test"))
+            .codes(&[Code::NotFound, Code::RateLimited]),
+        operation("POST", "/v1/registrations/test", "testParams", "Send a test by values that are not saved")
+            .scope(Scope::Manage)
+            .takes(
+                schema("TypedTestBody"),
+                json!({ "channel": "webhook", "params": { "url": "https://desk.example.org/bellhop" } }),
+            )
+            .answers(200, "What was said, and what the provider answered, without the secrets.", schema("Test"))
+            .codes(&[Code::UnknownChannel, Code::InvalidParams, Code::RateLimited]),
+        operation("POST", "/v1/registrations/{name}/reveal", "revealRegistration", "Parameters in clear, the former ones too")
+            .about("`key` is a whole key of the account with the scope `manage`, given once more. Each try stands in the audit.")
+            .scope(Scope::Manage)
+            .named("desk")
+            .takes(schema("RevealBody"), json!({ "key": "bh_<id>_<secret>" }))
+            .answers(200, "Not to be kept by any cache.", schema("Revealed"))
+            .codes(&[Code::NotFound, Code::RateLimited]),
         operation("GET", "/v1/registrations", "listRegistrations", "List registrations")
             .scope(Scope::Read)
             .paged()

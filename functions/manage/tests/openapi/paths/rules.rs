@@ -66,11 +66,13 @@ pub(crate) fn operations() -> Vec<Operation> {
         operation("POST", "/v1/rules/{name}/preview-digest", "previewDigest", "What the next digest would say now")
             .scope(Scope::Read)
             .named("daily")
+            .takes_nothing()
             .answers(200, "Nothing is sent.", schema("Preview"))
             .codes(&[Code::NotFound, Code::Conflict]),
         operation("POST", "/v1/rules/{name}/flush", "flushDigest", "Have a rule's digest sent now")
             .scope(Scope::Manage)
             .named("daily")
+            .takes_nothing()
             .answers(202, "It will be.", schema("Flushed"))
             .codes(&[Code::NotFound, Code::Conflict]),
     ]);

@@ -23,6 +23,60 @@ pub(crate) fn registration_body() -> Value {
     )
 }
 
+/// What a test may say.
+fn said() -> [(&'static str, Value); 3] {
+    [
+        ("to", or_null(&text())),
+        ("title", or_null(&json!({ "type": "string", "maxLength": 200 }))),
+        ("body", or_null(&json!({ "type": "string", "maxLength": 2_000 }))),
+    ]
+}
+
+/// What came of a test; what was said and heard is each provider's own.
+fn test() -> Value {
+    let exchange = || json!({ "type": "object" });
+    object(
+        &["delivered", "duration_ms"],
+        [
+            ("delivered", yes_or_no()),
+            ("reason", schema("Reason")),
+            ("status", count()),
+            ("detail", text()),
+            ("request", exchange()),
+            ("dialog", exchange()),
+            ("response", exchange()),
+            ("before", list(&exchange())),
+            ("duration_ms", count()),
+            ("warnings", list(&object(&["reason", "detail"], [("reason", schema("Reason")), ("detail", text())]))),
+        ],
+    )
+}
+
+fn revealed() -> Value {
+    let params = || json!({ "type": "object", "description": "In clear." });
+    let former = object(
+        &["version", "channel", "params", "saved_at", "replaced_at"],
+        [
+            ("version", count()),
+            ("channel", schema("Channel")),
+            ("params", params()),
+            ("saved_at", time()),
+            ("replaced_at", time()),
+        ],
+    );
+    object(
+        &["name", "channel", "params", "version", "updated_at", "former"],
+        [
+            ("name", schema("Name")),
+            ("channel", schema("Channel")),
+            ("params", params()),
+            ("version", count()),
+            ("updated_at", time()),
+            ("former", list(&former)),
+        ],
+    )
+}
+
 pub(crate) fn kept() -> Vec<(&'static str, Value)> {
     let rate = object(&["per_second", "burst"], [("per_second", number(0, 4_294_967_295)), ("burst", number(0, 4_294_967_295))]);
     let settings = object(
@@ -60,6 +114,7 @@ pub(crate) fn kept() -> Vec<(&'static str, Value)> {
             ("description", or_null(&text())),
             ("expires_at", or_null(&time())),
             ("created_at", time()),
+            ("last_used_at", or_null(&time())),
         ],
     );
     let registration = object(
@@ -92,11 +147,30 @@ pub(crate) fn kept() -> Vec<(&'static str, Value)> {
             ("version", count()),
             ("created_at", time()),
             ("updated_at", time()),
+            ("test", schema("Test")),
         ],
     );
+    let typed = object(
+        &["channel"],
+        [("channel", schema("Channel")), ("params", json!({ "description": "The channel's parameters, or all on one line." }))],
+    );
+    let audit = object(
+        &["id", "at", "key", "action", "object"],
+        [("id", schema("AuditId")), ("at", time()), ("key", schema("KeyId")), ("action", text()), ("object", or_null(&text()))],
+    );
+    let tenant =
+        object(&["id"], [("id", schema("Name")), ("created_at", time()), ("deleted_at", time()), ("key", schema("Key"))]);
     let dead = object(&["channel", "count"], [("channel", schema("Channel")), ("count", count())]);
     vec![
         ("Registration", registration),
+        ("TestBody", object(&[], said())),
+        ("TypedTestBody", extended(&typed, &object(&[], said()))),
+        ("Test", test()),
+        ("RevealBody", object(&["key"], [("key", text())])),
+        ("Revealed", revealed()),
+        ("AuditEntry", audit),
+        ("AccountBody", object(&["id"], [("id", schema("Name"))])),
+        ("Tenant", tenant),
         ("AccountChange", change),
         ("Account", extended(&object(&["id"], [("id", schema("Name"))]), &settings)),
         ("KeyBody", key_body),

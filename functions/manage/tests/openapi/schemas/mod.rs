@@ -55,6 +55,7 @@ fn simple(specs: &'static [&'static Spec]) -> Vec<(&'static str, Value)> {
         ("EventId", id(&format!("^evt_{DIGIT}{{26}}$"))),
         ("DeliveryId", id(&format!("^dlv_{DIGIT}{{26}}_{DIGIT}{{12}}$"))),
         ("KeyId", id("^key_[0-9A-Za-z]{4,32}$")),
+        ("AuditId", id(&format!("^aud_{DIGIT}{{26}}$"))),
         ("Channel", words(specs.iter().map(|spec| spec.id))),
         (
             "Source",
