@@ -85,7 +85,7 @@ async fn a_stranger_sees_and_changes_nothing_by_any_operation() {
             "GET" if COMMON.contains(&operation.path.as_str()) => assert_eq!(status, 200, "{case}"),
             // the key that he shows is his
             "GET" if operation.path == "/v1/keys" => {
-                assert_eq!((&answer["items"][0]["id"], &answer["items"][1]), (&json!(id), &Value::Null), "{case}")
+                assert_eq!((&answer["items"][0]["id"], &answer["items"][1]), (&json!(id), &Value::Null), "{case}");
             }
             "GET" if !operation.is_about_one() => assert_eq!((status, &answer["items"]), (200, &json!([])), "{case}"),
             // saves, makes and reports something of the stranger's own, for those whom he has

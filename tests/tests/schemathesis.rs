@@ -1,8 +1,6 @@
 //! [schemathesis](https://schemathesis.io) calls the binary as `docs/openapi.json` allows, and as it does not, and looks at
 //! each answer with all of its checks. What it is told besides stands in `tests/openapi/schemathesis.toml`.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 use std::{path::Path, process::Command};
 
 use acceptance::{
@@ -33,7 +31,9 @@ async fn schemathesis_finds_nothing() {
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}");
-    assert!(said.contains(&format!("Tested: {}\n", operations().len())), "{said}");
+    // it does not call the document that it reads
+    let called = operations().iter().filter(|operation| operation.path != "/openapi.json").count();
+    assert!(said.contains(&format!("Tested: {called}\n")), "{said}");
     assert_eq!(client.call("GET", "/readyz", None).await.0, 200);
     bellhop.stop();
 }
