@@ -41,7 +41,7 @@ async fn key(client: &Client, scopes: &[&str]) -> (String, String) {
 fn alter(data: &Path, key: &str, field: &str, value: &str) {
     let database = Connection::open(data.join("bellhop.db")).unwrap();
     let id = key.trim_start_matches("key_");
-    let sql = "UPDATE keys SET body = json_set(body, ?2, ?3), account = iif(?2 = '$.account', ?3, account) WHERE id = ?1";
+    let sql = "UPDATE keys SET body = json_set(body, ?2, ?3), account = CASE ?2 WHEN '$.account' THEN ?3 ELSE account END WHERE id = ?1";
     assert_eq!(database.execute(sql, (id, format!("$.{field}"), value)).unwrap(), 1);
 }
 
