@@ -41,7 +41,7 @@ async fn key(client: &Client, scopes: &[&str]) -> (String, String) {
 fn alter(data: &Path, key: &str, field: &str, value: &str) {
     let database = Connection::open(data.join("bellhop.db")).unwrap();
     let id = key.trim_start_matches("key_");
-    let sql = "UPDATE keys SET body = json_set(body, ?2, ?3), account = iif(?2 = '$.account', ?3, account) WHERE id = ?1";
+    let sql = "UPDATE keys SET body = json_set(body, ?2, ?3), account = CASE ?2 WHEN '$.account' THEN ?3 ELSE account END WHERE id = ?1";
     assert_eq!(database.execute(sql, (id, format!("$.{field}"), value)).unwrap(), 1);
 }
 
@@ -85,7 +85,7 @@ async fn a_stranger_sees_and_changes_nothing_by_any_operation() {
             "GET" if COMMON.contains(&operation.path.as_str()) => assert_eq!(status, 200, "{case}"),
             // the key that he shows is his
             "GET" if operation.path == "/v1/keys" => {
-                assert_eq!((&answer["items"][0]["id"], &answer["items"][1]), (&json!(id), &Value::Null), "{case}")
+                assert_eq!((&answer["items"][0]["id"], &answer["items"][1]), (&json!(id), &Value::Null), "{case}");
             }
             "GET" if !operation.is_about_one() => assert_eq!((status, &answer["items"]), (200, &json!([])), "{case}"),
             // saves, makes and reports something of the stranger's own, for those whom he has

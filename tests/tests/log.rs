@@ -1,7 +1,5 @@
 //! What is sent here writes no line of the log by itself.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 use acceptance::{Bellhop, Sink};
 use serde_json::{Value, json};
 

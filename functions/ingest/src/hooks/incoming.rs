@@ -111,7 +111,7 @@ impl Incoming {
     #[cfg(any(test, fuzzing))]
     pub(crate) fn made_of(query: &str, media_type: Option<&str>, bytes: impl Into<Vec<u8>>) -> Self {
         let mut headers = HeaderMap::new();
-        headers.extend(media_type.map(|text| (header::CONTENT_TYPE, text.parse().unwrap())));
+        headers.extend(media_type.map(|text| (header::CONTENT_TYPE, text.parse().expect("a type"))));
         let head = Head { query: query.to_owned(), media: media(&headers), bearer: None };
         Self::new(head, Payload::of(bytes.into(), bellhop_http::body::Limit::Picture("screenshot")))
     }
