@@ -9,8 +9,7 @@ fuzz_target!(|text: &str| {
     if let Ok(key) = parse_key(text) {
         assert_eq!(key.expose(), text);
         assert_eq!(key.hash().len(), 64);
-        let secret = text.splitn(3, '_').nth(2).expect("a secret");
-        assert!(!format!("{key:?}").contains(secret));
+        assert_eq!(format!("{key:?}"), format!("Credential({})", key.id));
     }
     fn reads_back<T: std::str::FromStr + std::fmt::Display>(text: &str) {
         if let Ok(read) = text.parse::<T>() {

@@ -1,6 +1,8 @@
 //! [schemathesis](https://schemathesis.io) calls the binary as `docs/openapi.json` allows, and as it does not, and looks at
 //! each answer with all of its checks. What it is told besides stands in `tests/openapi/schemathesis.toml`.
 
+#![expect(clippy::print_stdout, reason = "a count, for whoever asks with `--no-capture`")]
+
 use std::{path::Path, process::Command};
 
 use acceptance::{
@@ -34,6 +36,7 @@ async fn schemathesis_finds_nothing() {
     // it does not call the document that it reads
     let called = operations().iter().filter(|operation| operation.path != "/openapi.json").count();
     assert!(said.contains(&format!("Tested: {called}\n")), "{said}");
+    println!("{}", said.lines().find(|line| line.contains(" generated, ")).unwrap());
     assert_eq!(client.call("GET", "/readyz", None).await.0, 200);
     bellhop.stop();
 }
