@@ -119,7 +119,10 @@ pub async fn furnish(client: &Client, operations: &[Operation], sink: &Sink) -> 
         let at = operation.at(&known);
         let (status, answer) = client.try_call(&operation.method, &at, &[], operation.body_to(sink)).await.unwrap();
         assert!((200..300).contains(&status), "{} {at}: {status} {answer}", operation.method);
-        known.learn(&answer);
+        // what a test tells of was never kept
+        if !operation.path.ends_with("/test") {
+            known.learn(&answer);
+        }
     }
     eventually("every delivery has arrived", async || {
         let page = client.get("/v1/deliveries").await;

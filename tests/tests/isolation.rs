@@ -48,10 +48,17 @@ fn alter(data: &Path, key: &str, field: &str, value: &str) {
 /// Every answer to a question without a change, by its place.
 async fn snapshot(client: &Client, operations: &[Operation], known: &Known) -> Vec<(String, Value)> {
     let mut told = Vec::new();
-    for operation in operations.iter().filter(|operation| operation.method == "GET" && operation.scope.is_some()) {
+    // which accounts there are is the operator's to see
+    let asks =
+        |operation: &&Operation| operation.method == "GET" && operation.scope.is_some() && operation.path != "/v1/accounts";
+    for operation in operations.iter().filter(asks) {
         let at = operation.at(known);
-        let (status, answer) = client.call("GET", &at, None).await;
+        let (status, mut answer) = client.call("GET", &at, None).await;
         assert_eq!(status, 200, "{at}: {answer}");
+        if operation.path == "/v1/keys" {
+            // it goes on with each look
+            answer["items"].as_array_mut().unwrap().iter_mut().for_each(|key| key["last_used_at"] = Value::Null);
+        }
         told.push((at, answer));
     }
     told
@@ -102,10 +109,7 @@ async fn a_stranger_sees_and_changes_nothing_by_any_operation() {
         assert_eq!(known.all().find(|id| told.contains(*id)), None, "{case}");
         seen += 1;
     }
-    assert_eq!(snapshot(owner, &operations, &known).await.len(), before.len());
-    for (at, answer) in before {
-        assert_eq!(owner.get(&at).await, answer, "{at}");
-    }
+    assert_eq!(snapshot(owner, &operations, &known).await, before);
     assert!(seen >= 40, "{seen}");
     println!("{seen} operations called by a stranger");
     bellhop.stop();
