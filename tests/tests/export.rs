@@ -44,7 +44,7 @@ async fn furnished(data: &Path, sink: &Sink) -> Bellhop {
     bellhop
 }
 
-async fn exported(folder: &Path, from: &Bellhop) -> PathBuf {
+fn exported(folder: &Path, from: &Bellhop) -> PathBuf {
     let file = folder.join("account.json");
     let counts = told(&run(&["export", file.to_str().unwrap()], from, PASSPHRASE));
     assert_eq!(counts, json!({ "registrations": 1, "rules": 1, "contacts": 1, "sources": 1, "secrets": true }));
@@ -56,7 +56,7 @@ async fn an_account_goes_from_one_server_to_another_and_works_there() {
     let (data, folder, sink) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), Sink::start().await);
     let old = furnished(data.path(), &sink).await;
 
-    let file = exported(folder.path(), &old).await;
+    let file = exported(folder.path(), &old);
     old.kill();
     let data = tempfile::tempdir().unwrap();
     let new = Bellhop::start(data.path());
@@ -77,7 +77,7 @@ async fn an_account_goes_from_one_server_to_another_and_works_there() {
 async fn the_file_holds_no_secret_in_clear_and_is_its_owners_alone() {
     let (data, folder, sink) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), Sink::start().await);
     let bellhop = furnished(data.path(), &sink).await;
-    let file = exported(folder.path(), &bellhop).await;
+    let file = exported(folder.path(), &bellhop);
     let bare = folder.path().join("bare.json");
     told(&run(&["export", bare.to_str().unwrap(), "--without-secrets"], &bellhop, ""));
 
@@ -98,7 +98,7 @@ async fn the_file_holds_no_secret_in_clear_and_is_its_owners_alone() {
 async fn what_cannot_be_opened_or_is_there_already_changes_nothing() {
     let (data, folder, sink) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), Sink::start().await);
     let bellhop = furnished(data.path(), &sink).await;
-    let file = exported(folder.path(), &bellhop).await;
+    let file = exported(folder.path(), &bellhop);
     let file = file.to_str().unwrap();
     let before = bellhop.client.get("/v1/registrations/desk").await["version"].clone();
 

@@ -98,7 +98,7 @@ async fn a_stranger_sees_and_changes_nothing_by_any_operation() {
             // saves, makes and reports something of the stranger's own, for those whom he has
             "PUT" => assert_eq!(status, 200, "{case}"),
             "POST" if operation.path == "/v1/registrations/test" => {
-                assert_eq!((status, &answer["delivered"]), (200, &json!(true)))
+                assert_eq!((status, &answer["delivered"]), (200, &json!(true)), "{case}");
             }
             "POST" if !operation.is_about_one() => {
                 assert!([201, 202].contains(&status) || answer["code"] == "unknown_recipient", "{case}");

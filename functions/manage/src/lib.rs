@@ -2,8 +2,8 @@
 //! what whoever runs the deployment needs.
 //!
 //! Promises: a secret is never in an answer, but for a new key, or the path of a new hook, in the answer that makes it, and
-//! where somebody asks for it with a key that he gives once more ([`reveal`]); what belongs to another account is 404. Left to others: who may call and how refusals look ([`bellhop_http`]), what is shown of a delivery
-//! ([`bellhop_core::view`]).
+//! where somebody asks for it with a key that he gives once more (`reveal`); what belongs to another account is 404. Left to
+//! others: who may call and how refusals look ([`bellhop_http`]), what is shown of a delivery ([`bellhop_core::view`]).
 
 mod account;
 mod accounts;

@@ -77,6 +77,43 @@ fn revealed() -> Value {
     )
 }
 
+/// As it is shown.
+fn registration() -> Value {
+    object(
+        &[
+            "name",
+            "channel",
+            "params",
+            "groups",
+            "enabled",
+            "default",
+            "serves",
+            "description",
+            "disabled",
+            "paused_until",
+            "version",
+            "created_at",
+            "updated_at",
+        ],
+        [
+            ("name", schema("Name")),
+            ("channel", schema("Channel")),
+            ("params", json!({ "type": "object", "description": "Each secret is `{\"set\": true, \"hint\": \"…ab12\"}`." })),
+            ("groups", list(&schema("Name"))),
+            ("enabled", yes_or_no()),
+            ("default", yes_or_no()),
+            ("serves", words(["one", "contacts"])),
+            ("description", or_null(&text())),
+            ("disabled", or_null(&object(&["reason", "at"], [("reason", schema("Reason")), ("at", time())]))),
+            ("paused_until", or_null(&time())),
+            ("version", count()),
+            ("created_at", time()),
+            ("updated_at", time()),
+            ("test", schema("Test")),
+        ],
+    )
+}
+
 pub(crate) fn kept() -> Vec<(&'static str, Value)> {
     let rate = object(&["per_second", "burst"], [("per_second", number(0, 4_294_967_295)), ("burst", number(0, 4_294_967_295))]);
     let settings = object(
@@ -117,39 +154,6 @@ pub(crate) fn kept() -> Vec<(&'static str, Value)> {
             ("last_used_at", or_null(&time())),
         ],
     );
-    let registration = object(
-        &[
-            "name",
-            "channel",
-            "params",
-            "groups",
-            "enabled",
-            "default",
-            "serves",
-            "description",
-            "disabled",
-            "paused_until",
-            "version",
-            "created_at",
-            "updated_at",
-        ],
-        [
-            ("name", schema("Name")),
-            ("channel", schema("Channel")),
-            ("params", json!({ "type": "object", "description": "Each secret is `{\"set\": true, \"hint\": \"…ab12\"}`." })),
-            ("groups", list(&schema("Name"))),
-            ("enabled", yes_or_no()),
-            ("default", yes_or_no()),
-            ("serves", words(["one", "contacts"])),
-            ("description", or_null(&text())),
-            ("disabled", or_null(&object(&["reason", "at"], [("reason", schema("Reason")), ("at", time())]))),
-            ("paused_until", or_null(&time())),
-            ("version", count()),
-            ("created_at", time()),
-            ("updated_at", time()),
-            ("test", schema("Test")),
-        ],
-    );
     let typed = object(
         &["channel"],
         [("channel", schema("Channel")), ("params", json!({ "description": "The channel's parameters, or all on one line." }))],
@@ -162,7 +166,7 @@ pub(crate) fn kept() -> Vec<(&'static str, Value)> {
         object(&["id"], [("id", schema("Name")), ("created_at", time()), ("deleted_at", time()), ("key", schema("Key"))]);
     let dead = object(&["channel", "count"], [("channel", schema("Channel")), ("count", count())]);
     vec![
-        ("Registration", registration),
+        ("Registration", registration()),
         ("TestBody", object(&[], said())),
         ("TypedTestBody", extended(&typed, &object(&[], said()))),
         ("Test", test()),
