@@ -21,7 +21,7 @@ use bellhop_core::{
     model::{Account, AccountId, Action, AuditEntry, KeyId, Registration},
     ports::{Freshness, Ports},
 };
-use bellhop_testkit::{account, name, registration};
+use bellhop_testkit::{CATALOG, Provider, Silent, Sim, account, name, registration};
 use emulated::{
     Deployment, Emulator, Kind,
     wire::{Fate, Wire, body_of},
@@ -117,6 +117,38 @@ async fn no_secret_stands_in_any_row_of_a_registration() {
                 assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret} in {pk}");
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn after_ninety_days_a_new_data_key_seals_and_the_old_one_opens_what_it_sealed() {
+    let deployment = deployment().await;
+    let sim = Sim::new(1);
+    let process =
+        || deployment.store(Wire::calm(), 1, Arc::clone(&sim) as _).ports(Provider::new(&[]), Arc::new(Silent), CATALOG);
+    let desk = Registration { name: name("desk"), ..phone(account(), 1, FORMER) };
+    let (saver, sender) = (process(), process());
+    save(&saver, &phone(account(), 1, FORMER)).await;
+    save(&saver, &desk).await;
+    let read = async |ports: &Ports, of: &str| {
+        let found = ports.registrations.get(&account(), &name(of), Freshness::Fresh).await.unwrap().unwrap();
+        found.params.text("tone").unwrap().to_owned()
+    };
+    assert_eq!(read(&sender, "phone").await, FORMER);
+
+    sim.pass(Duration::from_hours(91 * 24));
+    save(&saver, &phone(account(), 2, SECRET)).await;
+    save(&process(), &phone(account(), 3, "the-third-20d1")).await;
+
+    let raw = Raw::of(&deployment);
+    let keys: Vec<_> = raw.rows("secret/probe").await.iter().map(|row| row["sk"].as_s().unwrap().clone()).collect();
+    assert_eq!(keys, ["key", "key/2"], "one more, and not one with every save");
+    for ports in [&saver, &sender, &process()] {
+        assert_eq!(read(ports, "phone").await, "the-third-20d1");
+        assert_eq!(read(ports, "desk").await, FORMER, "sealed by the first");
+        let formers = ports.registrations.formers(&account(), &name("phone")).await.unwrap();
+        let formers: Vec<_> = formers.iter().map(|former| former.params.text("tone").unwrap()).collect();
+        assert_eq!(formers, [SECRET, FORMER]);
     }
 }
 

@@ -24,7 +24,8 @@
 //! | `pace/{account}` | `{name}` | up to when its slots are taken, and how long it pauses; likewise |
 //! | `secret/{channel}/{account}` | `{name}` | its parameters, sealed; readable by that channel's sender and `manage` |
 //! | `former/{account}/{name}` | `0` to `4` | parameters that it had before, sealed; the places take turns |
-//! | `secret/{channel}` | `key` | the channel's data key, wrapped by KMS |
+//! | `secret/{channel}` | `key` | the channel's first data key, wrapped by KMS; which is the newest, and since when |
+//! | `secret/{channel}` | `key/{number}` | a later one |
 //! | `rule/{account}`, `source/{account}`, `contact/{account}` | `{name}` | what the account says |
 //! | `counter/{account}/{rule}/{source}` | `counter` | failures in a row; apart from each other, since they are hot |
 //! | `token/{channel}/{account}` | `{hash}` | a provider's token for a credential, sealed; that channel's sender alone has it |
@@ -257,8 +258,9 @@ pub(crate) fn former(account: &AccountId, name: &Name, before: usize) -> Key {
     key(formers(account, name), (before % FORMERS).to_string())
 }
 
-pub(crate) fn data_key(channel: &ChannelId) -> Key {
-    key(format!("secret/{channel}"), "key")
+pub(crate) fn data_key(channel: &ChannelId, number: u16) -> Key {
+    let which = if number == 1 { "key".to_owned() } else { format!("key/{number}") };
+    key(format!("secret/{channel}"), which)
 }
 
 pub(crate) fn token(kept: &TokenKey) -> Key {

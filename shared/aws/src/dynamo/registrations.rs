@@ -192,6 +192,7 @@ impl Store {
         let Some(seal) = &self.seal else {
             return Err(StoreError::Unavailable("registrations cannot be saved here: no key for their parameters".to_owned()));
         };
+        seal.renew(&self.table, channel, self.clock.now(), self.clock.chance()).await?;
         let former = match before {
             Some((before, _)) => self.replaced(seal, before, new).await?,
             None => None,

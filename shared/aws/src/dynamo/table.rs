@@ -122,6 +122,7 @@ pub(crate) struct Condition {
 impl Condition {
     pub(crate) const IS_FREE: Self = Self { expression: "attribute_not_exists(pk)", values: Vec::new() };
     pub(crate) const IS_NOT_GONE: Self = Self { expression: "attribute_not_exists(gone_at)", values: Vec::new() };
+    pub(crate) const IS_ONLY: Self = Self { expression: "attribute_not_exists(newest)", values: Vec::new() };
     pub(crate) const IS_THERE: Self = Self { expression: "attribute_exists(pk)", values: Vec::new() };
 
     pub(crate) fn new(expression: &'static str, name: &'static str, number: impl Into<i128>) -> Self {
