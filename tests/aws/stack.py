@@ -199,6 +199,7 @@ def probes(stack):
     yield batch, "move a schedule", True, lambda: (batch.put("schedule/main/daily"), batch.put("composing/2026-01-01T00:00/0"))
     yield batch, "send a digest", True, lambda: batch.put("event/main/2026-01-01/0")
     yield batch, "change what was collected", False, lambda: batch.put("entries/main/daily")
+    yield batch, "see which sources are switched off", True, lambda: batch.get("source/main")
     yield batch, "change a rule", False, lambda: batch.put("rule/main")
     yield batch, "record a delivery", False, lambda: batch.put("delivery/main/evt_0")
     yield batch, "unwrap a channel's key", False, lambda: batch.unwrap("webhook")

@@ -92,7 +92,7 @@ pub(super) struct Desk {
     rule: Option<Rule>,
     /// What the rule says now, if it collects.
     collecting: Option<Rule>,
-    /// Sources that are switched off for all rules, by their keys.
+    /// Sources that are switched off for all rules, by their keys; looked up where silence is told of.
     switched_off: BTreeSet<String>,
 }
 
@@ -112,7 +112,9 @@ impl Desk {
         let frozen = schedule.frozen.as_ref().and_then(|frozen| frozen.rule.as_deref());
         let rule = frozen.or(schedule.closing.as_ref().map(|closing| &*closing.rule)).cloned().or(stored);
         let mut switched_off = BTreeSet::new();
-        for record in ports.records.all(&schedule.account, Kind::Source).await?.iter() {
+        let is_asked = rule.as_ref().and_then(|rule| rule.batch.as_ref()).is_some_and(|batch| batch.report_idle);
+        let settings_of_sources = if is_asked { Some(ports.records.all(&schedule.account, Kind::Source).await?) } else { None };
+        for record in settings_of_sources.iter().flat_map(|records| records.iter()) {
             if !record.read::<SourceSetting>()?.enabled {
                 switched_off.insert(record.name.clone());
             }
