@@ -3,8 +3,6 @@
 //! Promise: the schedule is written before the rule is, so that nothing is ever collected for a rule that has none; whoever
 //! dies between the two leaves a schedule that finds out by itself ([`super::compose()`]).
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
 use super::times::Times;
@@ -16,9 +14,6 @@ use crate::{
 
 /// How often a schedule is written against others.
 const RACES: usize = 20;
-
-/// How long whoever is at work on a digest is waited for, each time.
-const PATIENCE: Duration = Duration::from_millis(50);
 
 /// The day that the rule's intervals count from: that of the first save, unless the times have changed since.
 #[must_use]
@@ -50,7 +45,7 @@ pub async fn follow(
                 let due = times.after(now);
                 let Some(old) = old else { return Step::Put(fresh(&settings.id, name, now, due)) };
                 match (&old.closing, &old.frozen) {
-                    (Some(_), Some(_)) if before.is_none() => Step::Wait,
+                    (Some(closing), Some(frozen)) if before.is_none() => Step::Put(going_on(old, closing, frozen)),
                     (Some(closing), None) if before.is_none() => {
                         Step::Freeze(frozen(old, now, 0, Because::Last, Some(closing.rule.clone())))
                     }
@@ -93,6 +88,12 @@ pub async fn flush(ports: &Ports, account: &AccountId, name: &Name) -> Result<Op
     Ok(until)
 }
 
+/// With a digest of the deleted rule under way, which goes to those whom that named.
+fn going_on(old: &Schedule, closing: &Closing, frozen: &Frozen) -> Schedule {
+    let rule = frozen.rule.clone().or_else(|| Some(closing.rule.clone()));
+    Schedule { frozen: Some(Frozen { rule, ..frozen.clone() }), closing: None, ..old.clone() }
+}
+
 /// With a digest under way that ends at `until`.
 fn frozen(old: &Schedule, until: Timestamp, intervals: u64, because: Because, rule: Option<Box<Rule>>) -> Schedule {
     let frozen = Frozen { since: old.since, until: until.max(old.since), intervals, because, rule };
@@ -119,8 +120,6 @@ enum Step {
     Nothing,
     Put(Schedule),
     Freeze(Schedule),
-    /// Not before others are done with it.
-    Wait,
 }
 
 /// Does with the schedule what `make` says.
@@ -138,10 +137,6 @@ async fn change(
             Step::Nothing => true,
             Step::Put(new) => ports.digests.put(&Schedule { version, ..new }).await?,
             Step::Freeze(new) => ports.digests.freeze(&Schedule { version, ..new }).await?,
-            Step::Wait => {
-                ports.records.give_way(PATIENCE).await;
-                false
-            }
         };
         if is_done {
             return Ok(());
