@@ -97,7 +97,8 @@ async fn a_stranger_sees_and_changes_nothing_by_any_operation() {
             "GET" if !operation.is_about_one() => assert_eq!((status, &answer["items"]), (200, &json!([])), "{case}"),
             // saves, makes and reports something of the stranger's own, for those whom he has
             "PUT" => assert_eq!(status, 200, "{case}"),
-            "POST" if operation.path == "/v1/registrations/test" => {
+            // by values of the stranger's own
+            "POST" if operation.path == "/v1/registrations/{name}" => {
                 assert_eq!((status, &answer["delivered"]), (200, &json!(true)), "{case}");
             }
             "POST" if !operation.is_about_one() => {

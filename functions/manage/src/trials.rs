@@ -81,8 +81,8 @@ pub(crate) async fn typed(
     request: Request,
 ) -> Result<Json<Trial>, Refused> {
     if name.as_str() != TYPED {
-        let detail = format!("a registration is saved with PUT; POST takes `/v1/registrations/{name}/test`");
-        return Err(Problem::new(Code::MethodNotAllowed, detail).into());
+        let detail = format!("nothing is posted here; PUT saves a registration, and `/v1/registrations/{name}/test` tests it");
+        return Err(Problem::new(Code::NotFound, detail).into());
     }
     let Typed { channel, params, to, title, body } = Payload::read(request, Limit::Plain).await?.parse()?;
     let params = checked(api.ports.channels, &channel, params)?;

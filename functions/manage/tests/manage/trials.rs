@@ -71,7 +71,7 @@ async fn a_registration_may_be_called_test_all_the_same() {
     assert_eq!(world.call("read", "GET", "/v1/registrations/test", "").await.body["name"], "test");
     assert_eq!(world.call("manage", "POST", "/v1/registrations/test/test", "").await.body["delivered"], true);
     let nobody = world.call("manage", "POST", "/v1/registrations/robot", probe()).await;
-    assert_eq!(nobody.refusal(), (405, "method_not_allowed", ""));
+    assert_eq!(nobody.refusal(), (404, "not_found", ""));
 }
 
 #[tokio::test]

@@ -109,6 +109,13 @@ impl Operation {
             .codes(&[Code::InvalidName, Code::InvalidQuery])
     }
 
+    /// There is one such name.
+    pub(crate) fn named_only(self, name: &'static str) -> Self {
+        Self { at: Some(name), ..self }
+            .parameter("path", "name", true, &json!({ "type": "string", "enum": [name] }), "This word.")
+            .codes(&[Code::InvalidName, Code::InvalidQuery])
+    }
+
     /// It is about what has that id. `example` is a place in the answers before.
     pub(crate) fn identified(self, kind: &str, example: &'static str) -> Self {
         Self { at: Some(example), ..self }

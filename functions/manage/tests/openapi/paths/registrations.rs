@@ -37,14 +37,16 @@ pub(crate) fn operations() -> Vec<Operation> {
             .takes_optionally(schema("TestBody"), json!({ "title": "hello" }))
             .answers(200, "What was said, and what the provider answered, without the secrets.", schema("Test"))
             .codes(&[Code::NotFound, Code::RateLimited]),
-        operation("POST", "/v1/registrations/test", "testParams", "Send a test by values that are not saved")
+        operation("POST", ONE, "testParams", "Send a test by values that are not saved")
+            .about("`POST /v1/registrations/test`: nothing else is posted to a name.")
             .scope(Scope::Manage)
+            .named_only("test")
             .takes(
                 schema("TypedTestBody"),
                 json!({ "channel": "webhook", "params": { "url": "https://desk.example.org/bellhop" } }),
             )
             .answers(200, "What was said, and what the provider answered, without the secrets.", schema("Test"))
-            .codes(&[Code::UnknownChannel, Code::InvalidParams, Code::RateLimited]),
+            .codes(&[Code::NotFound, Code::UnknownChannel, Code::InvalidParams, Code::RateLimited]),
         operation("POST", "/v1/registrations/{name}/reveal", "revealRegistration", "Parameters in clear, the former ones too")
             .about("`key` is a whole key of the account with the scope `manage`, given once more. Each try stands in the audit.")
             .scope(Scope::Manage)
