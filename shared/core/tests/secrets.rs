@@ -6,7 +6,7 @@ use bellhop_core::{
     Timestamp,
     channel::{Body, Context, Method, Outgoing, Params, Reply, Step},
     mail::{Login, Mail, Server, SmtpReply, Tls},
-    model::{AccountId, ChannelId, Former, Name, Picture, Registration, Serves},
+    model::{AccountId, ChannelId, Former, Name, Picture, Registration},
     ses::SesMail,
     socket::Frame,
     token::{Credential, Good, Held, Secret, Slot, Token, TokenKey, Wish},
@@ -24,23 +24,8 @@ fn params() -> Params {
 }
 
 fn registration() -> Registration {
-    Registration {
-        account: AccountId::parse("main").expect("a name"),
-        name: Name::parse("phone").expect("a name"),
-        channel: ChannelId::new("probe"),
-        params: params(),
-        groups: Vec::new(),
-        enabled: true,
-        default: false,
-        serves: Serves::One,
-        description: None,
-        version: 1,
-        disabled: None,
-        paused_until: None,
-        timeouts: 0,
-        created_at: Timestamp::UNIX_EPOCH,
-        updated_at: Timestamp::UNIX_EPOCH,
-    }
+    let (account, name) = (AccountId::parse("main").expect("a name"), Name::parse("phone").expect("a name"));
+    Registration::unsaved(account, name, ChannelId::new("probe"), params(), Timestamp::UNIX_EPOCH)
 }
 
 fn outgoing() -> Outgoing {

@@ -12,8 +12,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use bellhop_core::ports::Clock;
+use bellhop_core::{
+    model::{AccountId, ChannelId, Name},
+    ports::Clock,
+};
 use bellhop_embedded::SystemClock;
+use bellhop_seal::Owner;
 use clap::Args;
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
@@ -160,11 +164,18 @@ impl Named {
         let path = format!("{}/reveal", REGISTRATIONS.of(&self.name));
         let revealed = server.post(&path, &json!({ "key": server.key() }), None)?;
         let params = revealed.get("params").filter(|params| params.is_object()).context("the server revealed no parameters")?;
-        self.sealed = Some(key.seal(&self.name, params.to_string())?);
+        self.sealed = Some(key.seal(&self.owner()?, &params.to_string())?);
         if let Some(said) = self.said.as_object_mut() {
             said.remove("params");
         }
         Ok(())
+    }
+
+    /// Whose its secrets are: of that name and channel, in whatever account the file is brought to.
+    fn owner(&self) -> Result<Owner> {
+        let account = AccountId::parse("export").context("`export` is a name")?;
+        let name = Name::parse(&self.name).with_context(|| format!("`{}` is no name", self.name))?;
+        Ok(Owner::params(&account, &name, &ChannelId::new(self.said["channel"].as_str().unwrap_or_default())))
     }
 
     /// It as its `PUT` takes it.
@@ -172,8 +183,9 @@ impl Named {
         let mut said = self.said.clone();
         if let Some(sealed) = &self.sealed {
             let key = key.context("the file's secrets are sealed: give --passphrase-file or BELLHOP_PASSPHRASE")?;
-            let params: Map<String, Value> = serde_json::from_str(&key.open(&self.name, sealed)?)
-                .with_context(|| format!("what was sealed of `{}` are no parameters", self.name))?;
+            let params: Map<String, Value> =
+                serde_json::from_str(&key.open(&self.owner()?, sealed).with_context(|| format!("`{}`", self.name))?)
+                    .with_context(|| format!("what was sealed of `{}` are no parameters", self.name))?;
             said["params"] = Value::Object(params);
         }
         Ok(said)

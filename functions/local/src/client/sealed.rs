@@ -1,17 +1,17 @@
-//! Secrets that travel in a file: AES-256-GCM under a key made of a passphrase, each bound to what it belongs to.
+//! Secrets that travel in a file: sealed as at rest ([`bellhop_seal`]), by a key made of a passphrase.
 //!
 //! Promise: neither passphrase nor secret appears in an error or in `Debug`.
 //! <https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#pbkdf2>
 
-use std::{fmt, fs, num::NonZeroU32, path::PathBuf};
+use std::{fs, num::NonZeroU32, path::PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use aws_lc_rs::{
-    aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey},
     pbkdf2::{PBKDF2_HMAC_SHA256, derive},
     rand,
 };
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use bellhop_seal::{DataKey, Owner};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -84,43 +84,32 @@ impl Sealing {
         let salt = BASE64.decode(salt).context("`salt` is not base64")?;
         let mut key = [0; 32];
         derive(PBKDF2_HMAC_SHA256, iterations, &salt, passphrase.as_bytes(), &mut key);
-        let key = RandomizedNonceKey::new(&AES_256_GCM, &key).map_err(|_| anyhow!("no key can be made of this passphrase"))?;
-        Ok(Key(key))
+        Ok(Key(DataKey::new(&key)?))
     }
 }
 
 /// Seals and opens.
-pub(crate) struct Key(RandomizedNonceKey);
-
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Key")
-    }
-}
+#[derive(Debug)]
+pub(crate) struct Key(DataKey);
 
 impl Key {
-    /// `plain`, which belongs to `owner`, sealed: nonce, text, tag.
-    pub(crate) fn seal(&self, owner: &str, plain: String) -> Result<String> {
-        let mut sealed = plain.into_bytes();
-        let nonce = self.0.seal_in_place_append_tag(Aad::from(owner.as_bytes()), &mut sealed);
-        let nonce = nonce.map_err(|_| anyhow!("it cannot be sealed"))?;
-        Ok(BASE64.encode([&nonce.as_ref()[..], &sealed].concat()))
+    /// `plain`, which belongs to `owner`, sealed.
+    pub(crate) fn seal(&self, owner: &Owner, plain: &str) -> Result<String> {
+        Ok(BASE64.encode(self.0.seal(owner, plain.as_bytes())?))
     }
 
     /// What was sealed for that owner.
-    pub(crate) fn open(&self, owner: &str, sealed: &str) -> Result<String> {
-        let wrong = || anyhow!("`{owner}` does not open: is this the passphrase that the file was written with?");
-        let mut sealed = BASE64.decode(sealed).map_err(|_| wrong())?;
-        let rest = sealed.split_off(NONCE_LEN.min(sealed.len()));
-        let nonce = Nonce::try_assume_unique_for_key(&sealed).map_err(|_| wrong())?;
-        let mut rest = rest;
-        let plain = self.0.open_in_place(nonce, Aad::from(owner.as_bytes()), &mut rest).map_err(|_| wrong())?;
-        String::from_utf8(plain.to_vec()).map_err(|_| wrong())
+    pub(crate) fn open(&self, owner: &Owner, sealed: &str) -> Result<String> {
+        let wrong = "it does not open: is this the passphrase that the file was written with?";
+        let plain = self.0.open(owner, &BASE64.decode(sealed).context(wrong)?).context(wrong)?;
+        String::from_utf8(plain).context(wrong)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bellhop_core::model::{AccountId, ChannelId, Name};
+
     use super::*;
 
     fn key(passphrase: &str) -> Key {
@@ -130,11 +119,15 @@ mod tests {
 
     #[test]
     fn what_is_sealed_opens_with_its_passphrase_for_its_owner_alone() {
-        let sealed = key("correct horse").seal("desk", "s3cret".to_owned()).unwrap();
-        assert_eq!(key("correct horse").open("desk", &sealed).unwrap(), "s3cret");
-        assert!(key("correct horse").open("phone", &sealed).is_err());
-        assert!(key("wrong horse").open("desk", &sealed).is_err());
-        assert!(key("correct horse").open("desk", "AAAA").is_err());
+        let owner = |name: &str| {
+            let (account, name) = (AccountId::parse("export").unwrap(), Name::parse(name).unwrap());
+            Owner::params(&account, &name, &ChannelId::new("webhook"))
+        };
+        let sealed = key("correct horse").seal(&owner("desk"), "s3cret").unwrap();
+        assert_eq!(key("correct horse").open(&owner("desk"), &sealed).unwrap(), "s3cret");
+        assert!(key("correct horse").open(&owner("phone"), &sealed).is_err());
+        assert!(key("wrong horse").open(&owner("desk"), &sealed).is_err());
+        assert!(key("correct horse").open(&owner("desk"), "AAAA").is_err());
         assert!(!sealed.contains("s3cret"));
     }
 
