@@ -44,6 +44,7 @@ fuzz_target!(|bytes: &[u8]| {
         done: 0,
         fixed: Vec::new(),
         token: Some(Secret::new("t0k")),
+        connection: None,
     };
     let reply = Reply { status, headers, body: body.to_vec() };
     let _ = channel.token(&context, &reply);

@@ -126,6 +126,10 @@ pub struct Serve {
     /// Trust the certificates in this PEM file, too; may be repeated.
     #[arg(long, env = "BELLHOP_EXTRA_CA", value_delimiter = ',', value_name = "FILE")]
     pub extra_ca: Vec<PathBuf>,
+    /// The account that Mpush's clients and scripts reach without a token, once it has one and as far as its settings let
+    /// them; `none` = no account.
+    #[arg(long, env = "BELLHOP_MPUSH_ACCOUNT", default_value = "main", value_name = "ACCOUNT")]
+    pub mpush_account: String,
     /// What to log, e.g. `info` or `bellhop_core=debug`.
     #[arg(long, env = "BELLHOP_LOG", default_value = "info")]
     pub log: String,

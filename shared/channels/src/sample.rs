@@ -57,6 +57,7 @@ pub(crate) fn context() -> Context {
         done: 0,
         fixed: Vec::new(),
         token: Some(Secret::new("t0k")),
+        connection: None,
     }
 }
 

@@ -10,6 +10,7 @@ use std::{
 use bellhop_core::{
     StoreError,
     channel::Catalog,
+    clients::Mids,
     ids::Ids,
     model::{Account, AccountId, ChannelId, Hook, Key, KeyId, Name, Registration},
     ports::{Clock, Kind, Ports, Record, Transport},
@@ -25,6 +26,7 @@ use tokio::{
 use crate::{
     OpenError, attachments,
     cache::Cache,
+    clients::Connections,
     directory,
     error::Fault,
     opening::{self, Opened},
@@ -75,6 +77,7 @@ pub(crate) struct Memory {
     pub(crate) keys: Cache<KeyId, Key>,
     /// By the hash of their tokens.
     pub(crate) hooks: Cache<String, Hook>,
+    pub(crate) connections: Connections,
     pub(crate) seals: Arc<Seals>,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -105,6 +108,7 @@ impl Store {
             accounts: Cache::default(),
             keys: Cache::default(),
             hooks: Cache::default(),
+            connections: Connections::default(),
             seals: Arc::new(seals),
             clock,
         });
@@ -159,7 +163,9 @@ impl Store {
             audit: Arc::clone(self) as _,
             attachments: Arc::clone(self) as _,
             tokens: Arc::clone(self) as _,
+            clients: Arc::clone(self) as _,
             flights: Flights::default(),
+            mids: Mids::default(),
             turns: Turns::default(),
             ids: Ids::default(),
             clock: Arc::clone(&self.memory.clock),

@@ -60,6 +60,7 @@ fn context(token: Option<&str>) -> Context {
         default_image_url: None,
         fixed: Vec::new(),
         token: token.map(Secret::new),
+        connection: None,
     }
 }
 

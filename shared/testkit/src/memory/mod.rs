@@ -4,6 +4,7 @@
 //! [`Effects`], and of every sequence of writes any beginning is finished by the next call. Left to others: durability.
 
 mod audit;
+mod clients;
 mod digests;
 mod directory;
 mod ledger;
@@ -19,6 +20,7 @@ use std::{
 
 use bellhop_core::{
     StoreError, Timestamp,
+    clients::Mids,
     ids::Ids,
     model::{AccountId, Delivery, DeliveryId, Job},
     ports::{Clock, Ports},
@@ -70,8 +72,10 @@ impl Memory {
             hooks: Arc::clone(&worker) as _,
             audit: Arc::clone(&worker) as _,
             attachments: Arc::clone(&worker) as _,
-            tokens: worker,
+            tokens: Arc::clone(&worker) as _,
+            clients: worker,
             flights: Flights::default(),
+            mids: Mids::default(),
             turns: Turns::default(),
             ids: Ids::default(),
             clock,
