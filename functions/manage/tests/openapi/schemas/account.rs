@@ -164,6 +164,7 @@ pub(crate) fn kept() -> Vec<(&'static str, Value)> {
         &["scopes"],
         [
             ("scopes", json!({ "type": "array", "items": schema("Scope"), "minItems": 1 })),
+            ("account", or_null(&text())),
             ("description", or_null(&text())),
             ("expires_at", or_null(&time())),
         ],
