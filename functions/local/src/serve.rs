@@ -7,7 +7,10 @@ use std::{fs, io::Write, panic, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use axum::{Router, extract::State, http::StatusCode, routing::get};
-use bellhop_core::{model::ChannelId, ports::Transport};
+use bellhop_core::{
+    model::ChannelId,
+    ports::{Ports, Transport},
+};
 use bellhop_egress::{HttpEgress, Settings, SmtpEgress, SocketEgress};
 use bellhop_embedded::{Durability, MOST_IN_CHANNEL, Options, Store, SystemClock};
 use bellhop_http::Api;
@@ -57,7 +60,7 @@ async fn serve(options: cli::Serve) -> Result<()> {
     let way_to_ses = ses::from_environment();
     let channels = ses::channels(bellhop_channels::ALL, way_to_ses.as_ref().err());
     let transport = Transport { ses: way_to_ses.ok(), ..transport(&options)? };
-    let ports = store.ports(transport, metrics.clone(), channels);
+    let ports = Ports { contact: options.contact, ..store.ports(transport, metrics.clone(), channels) };
     if let Some(key) = first_start::prepare(&ports, &options.data, options.admin_key.as_deref()).await? {
         say(&format!("first start: your key is {key} (kept in {})", options.data.join("admin-key").display()))?;
     }

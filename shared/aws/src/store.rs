@@ -12,8 +12,9 @@ use bellhop_core::{
     report::Telemetry,
     rules::turns::Turns,
     token::flights::Flights,
+    vapid::{Contact, VapidKey},
 };
-use tokio::time::timeout;
+use tokio::{sync::OnceCell, time::timeout};
 
 use crate::{
     SystemClock,
@@ -59,6 +60,8 @@ pub struct Store {
     pub(crate) known: Known,
     pub(crate) claims: Claims,
     pub(crate) seen: Seen,
+    /// Once it was read.
+    pub(crate) vapid: OnceCell<VapidKey>,
     sdk: SdkConfig,
 }
 
@@ -103,6 +106,7 @@ impl Store {
             known: Known::default(),
             claims: Claims::default(),
             seen: Seen::default(),
+            vapid: OnceCell::new(),
             sdk: sdk.clone(),
         })
     }
@@ -124,6 +128,8 @@ impl Store {
             audit: Arc::clone(self) as _,
             attachments: Arc::clone(self) as _,
             tokens: Arc::clone(self) as _,
+            vapid: Arc::clone(self) as _,
+            contact: Contact::default(),
             flights: Flights::default(),
             turns: Turns::default(),
             ids: Ids::default(),

@@ -19,6 +19,7 @@ use crate::{
     short::Short,
     socket::Frame,
     token::{Credential, Secret, Token},
+    vapid,
 };
 
 pub use params::{Kind, Param, Params};
@@ -214,14 +215,21 @@ pub struct Context {
     pub fixed: Vec<(String, String)>,
     /// What [`Step::Token`] asked for, once it is there.
     pub token: Option<Secret>,
+    /// What [`Step::Vapid`] asked for, likewise.
+    pub vapid: Option<vapid::Sender>,
 }
 
 impl Context {
+    /// What a dry run wants to see in the place of that name.
+    pub fn fixed(&self, name: &str) -> Option<&str> {
+        self.fixed.iter().find(|(known, _)| known == name).map(|(_, fixed)| fixed.as_str())
+    }
+
     /// Fresh letters and digits, others for each name.
     pub fn nonce(&self, name: &str, length: usize) -> String {
         const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-        if let Some((_, fixed)) = self.fixed.iter().find(|(known, _)| known == name) {
-            return fixed.clone();
+        if let Some(fixed) = self.fixed(name) {
+            return fixed.to_owned();
         }
         let mut hash = Sha256::new();
         hash.update(self.chance.to_be_bytes());
@@ -265,6 +273,8 @@ pub struct Message<'a> {
 pub enum Step {
     /// A token for this credential is needed first; the next step has it in its [`Context`].
     Token(Credential),
+    /// The deployment's key of Web Push is needed first; the next step has it in its [`Context`].
+    Vapid,
     /// The token was refused, and with it the last request: another one is needed, once. Where that is refused as well, this
     /// is the failure.
     Renew(SendError),
@@ -398,6 +408,7 @@ mod tests {
             done: 0,
             fixed,
             token: None,
+            vapid: None,
         }
     }
 

@@ -21,6 +21,7 @@ use crate::{
     rules::turns::Turns,
     token::{Held, Slot, TokenKey, Wish, flights::Flights},
     transition::{Claim, Claimed, Settlement},
+    vapid::{Contact, VapidKey},
 };
 
 pub use transport::{Http, Sent, Ses, Smtp, Sockets, Transport, TransportError};
@@ -43,6 +44,8 @@ pub struct Ports {
     pub audit: Arc<dyn Audit>,
     pub attachments: Arc<dyn Attachments>,
     pub tokens: Arc<dyn Tokens>,
+    pub vapid: Arc<dyn Vapid>,
+    pub contact: Contact,
     pub flights: Flights,
     pub turns: Turns,
     pub ids: Ids,
@@ -463,6 +466,16 @@ pub trait Tokens: Send + Sync {
 
     /// Returns when asking again may be answered otherwise: after a quarter of a second at most.
     async fn changed(&self, key: &TokenKey);
+}
+
+/// The deployment's key of Web Push, the same for ever; its private part is kept as secret as parameters are.
+#[async_trait]
+pub trait Vapid: Send + Sync {
+    /// The public part, if there is a key.
+    async fn public(&self) -> Result<Option<String>, StoreError>;
+
+    /// The key; where there is none, one is made. However many ask at once, in however many processes, all get the same.
+    async fn key(&self) -> Result<VapidKey, StoreError>;
 }
 
 /// Time and chance: both come from outside, so that a test can have its own.

@@ -39,6 +39,7 @@ mod sealing;
 mod store;
 mod sync;
 mod tokens;
+mod vapid;
 mod writer;
 
 pub use backup::backup;

@@ -16,6 +16,7 @@ use bellhop_core::{
     report::Telemetry,
     rules::turns::Turns,
     token::flights::Flights,
+    vapid::Contact,
 };
 use tokio::{
     sync::{Semaphore, oneshot},
@@ -159,6 +160,8 @@ impl Store {
             audit: Arc::clone(self) as _,
             attachments: Arc::clone(self) as _,
             tokens: Arc::clone(self) as _,
+            vapid: Arc::clone(self) as _,
+            contact: Contact::default(),
             flights: Flights::default(),
             turns: Turns::default(),
             ids: Ids::default(),

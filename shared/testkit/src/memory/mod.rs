@@ -11,6 +11,7 @@ mod queue;
 mod readers;
 mod tables;
 mod tokens;
+mod vapid;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -24,6 +25,7 @@ use bellhop_core::{
     ports::{Clock, Ports},
     rules::turns::Turns,
     token::flights::Flights,
+    vapid::Contact,
 };
 
 use queue::Messages;
@@ -70,7 +72,9 @@ impl Memory {
             hooks: Arc::clone(&worker) as _,
             audit: Arc::clone(&worker) as _,
             attachments: Arc::clone(&worker) as _,
-            tokens: worker,
+            tokens: Arc::clone(&worker) as _,
+            vapid: worker,
+            contact: Contact::default(),
             flights: Flights::default(),
             turns: Turns::default(),
             ids: Ids::default(),

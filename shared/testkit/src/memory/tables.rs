@@ -15,6 +15,7 @@ use bellhop_core::{
     pace::Silence,
     ports::{IdempotencyKey, Kind, Record, StoredEvent},
     token::{Slot, TokenKey},
+    vapid::VapidKey,
 };
 
 use super::{digests::Collected, queue::Messages};
@@ -42,6 +43,7 @@ pub(super) struct Tables {
     pub(super) audit: BTreeMap<(AccountId, AuditId), AuditEntry>,
     pub(super) attachments: BTreeMap<(AccountId, EventId), Picture>,
     pub(super) tokens: BTreeMap<TokenKey, Slot>,
+    pub(super) vapid: Option<VapidKey>,
 }
 
 /// Up to when slots of a registration are taken, how long it pauses, and how often in a row it did not answer.
