@@ -45,6 +45,7 @@ fuzz_target!(|bytes: &[u8]| {
         fixed: Vec::new(),
         token: Some(Secret::new("t0k")),
         connection: None,
+        vapid: None,
     };
     let reply = Reply { status, headers, body: body.to_vec() };
     let _ = channel.token(&context, &reply);
@@ -56,7 +57,7 @@ fuzz_target!(|bytes: &[u8]| {
                 assert!((200..300).contains(&status), "{} took {status} for delivered", channel.spec().id);
                 break;
             }
-            Step::Token(_) | Step::Renew(_) | Step::Mail(_) | Step::Fail(_) => break,
+            Step::Token(_) | Step::Vapid | Step::Renew(_) | Step::Mail(_) | Step::Fail(_) => break,
         }
     }
     let _ = channel.arrived(&so_far);

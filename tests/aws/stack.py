@@ -166,6 +166,7 @@ def probes(stack):
     yield ingest, "find a hook by its token", True, lambda: ingest.get("hook/0")
     yield ingest, "list an account's hooks", False, lambda: ingest.get("hooks/main")
     yield ingest, "write a hook", False, lambda: ingest.put("hook/probe")
+    yield ingest, "read the key of Web Push", False, lambda: ingest.get("vapid")
     yield ingest, "write an API key", False, lambda: ingest.put("key/probe")
     yield ingest, "record a delivery", False, lambda: ingest.put("delivery/main/evt_0")
     yield ingest, "receive from a queue", False, lambda: ingest.receive(f"{stack}_q_webhook")
@@ -181,6 +182,7 @@ def probes(stack):
     yield manage, "move a schedule", True, lambda: (manage.put("schedule/main/daily"), manage.put("composing"))
     yield manage, "freeze a digest", False, lambda: manage.put("frozen/main/daily")
     yield manage, "share a provider's token with its sender", True, lambda: manage.put("token/webhook/main")
+    yield manage, "make the key of Web Push", True, lambda: manage.put("vapid")
     yield manage, "list accounts", True, lambda: manage.get("accounts")
     yield manage, "keep former parameters", True, lambda: (manage.put("former/main/probe"), manage.delete("former/main/probe"))
     yield manage, "keep an entry of the audit", True, lambda: manage.put("audit/probe")
@@ -220,6 +222,7 @@ def probes(stack):
         yield sender, "send to another channel's queue", False, lambda: sender.send(f"{stack}_q_{other}")
         yield sender, "bury in another channel's dead letters", False, lambda: sender.send(f"{stack}_dead_{other}")
         yield sender, "see that a picture has expired", True, sender.list_objects
+        yield sender, "make the key of Web Push", own == "web_push", lambda: sender.put("vapid")
         yield sender, "write a registration", False, lambda: sender.put("registration/main")
         yield sender, "write a secret", False, lambda: sender.put(f"secret/{own}/main")
         yield sender, "read former parameters", False, lambda: sender.get("former/main/desk")

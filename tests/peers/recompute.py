@@ -17,9 +17,14 @@ import types
 import urllib.parse
 
 import dingtalkchatbot.chatbot
+import http_ece
 from alibabacloud_tea_openapi.utils import Utils
 from bark_python.client import CBCStrategy, ECBStrategy
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from lark_webhook_notify.client import gen_sign
 from standardwebhooks import Webhook
 
@@ -135,13 +140,48 @@ def bark():
     return [request["ciphertext"], request.get("iv", vector)], [base64.b64encode(encrypted).decode(), vector]
 
 
+def web_push():
+    """https://pypi.org/project/http-ece/ and, for the statement, https://pypi.org/project/cryptography/"""
+    browser, ephemeral = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    auth, salt, plain, now = chance.randbytes(16), chance.randbytes(16), text(900, more="\n"), moment()
+    point = browser.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    origin = f"https://push{chance.randint(1, 9)}.example.com" + chance.choice(["", ":8443"])
+    registration = {"endpoint": f"{origin}/{word(20)}", "p256dh": b64url(point), "auth": b64url(auth)}
+    fixed = {"as_private": b64url(ephemeral.private_numbers().private_value.to_bytes(32, "big")), "salt": b64url(salt)}
+    request = sent("web_push", registration, {"plaintext": plain}, now, **fixed)
+    body = http_ece.encrypt(plain.encode(), salt=salt, private_key=ephemeral, dh=point, auth_secret=auth, version="aes128gcm")
+    token, _, key = request["headers"]["authorization"].removeprefix("vapid t=").partition(", k=")
+    signed, _, signature = token.rpartition(".")
+    claims = {"aud": origin, "exp": int(now) + 12 * 3600, "sub": "mailto:nobody@example.com"}
+    return [request["body_b64url"], json.dumps(verified(signed, signature, key))], [b64url(body), json.dumps(claims)]
+
+
+def verified(signed, signature, key):
+    """The claims that this key has signed; nothing if it has not."""
+    point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), unb64url(key))
+    r, s = (int.from_bytes(half, "big") for half in (unb64url(signature)[:32], unb64url(signature)[32:]))
+    try:
+        point.verify(utils.encode_dss_signature(r, s), signed.encode(), ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        return None
+    return json.loads(unb64url(signed.partition(".")[2]))
+
+
+def b64url(data):
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def unb64url(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
 def spoilt(ours):
     return [spoilt(one) for one in ours] if isinstance(ours, list) else ours[:-1] + ("x" if ours[-1] != "x" else "y")
 
 
 def main():
     counted = collections.defaultdict(lambda: {"compared": 0, "different": 0})
-    for channel in (webhook, aliyun_sms, dingtalk, feishu_bot, bark):
+    for channel in (webhook, aliyun_sms, dingtalk, feishu_bot, bark, web_push):
         for _ in range(ROUNDS):
             ours, theirs = channel()
             differ = (spoilt(ours) if SPOIL else ours) != theirs

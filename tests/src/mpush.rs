@@ -5,21 +5,22 @@ use std::{collections::VecDeque, time::Duration};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
+use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 
 /// How long something that has to come may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A client of the Mpush protocol.
 pub struct MpushClient {
-    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    stream: WebSocketStream<TcpStream>,
     seen: VecDeque<Value>,
 }
 
 impl MpushClient {
     /// Connects, and says nothing of who it is.
     pub async fn connect(url: &str) -> Self {
-        let (stream, _) = connect_async(url.replacen("http", "ws", 1)).await.unwrap();
+        let host = url.strip_prefix("http://").unwrap();
+        let (stream, _) = client_async(format!("ws://{host}/ws"), TcpStream::connect(host).await.unwrap()).await.unwrap();
         Self { stream, seen: VecDeque::new() }
     }
 

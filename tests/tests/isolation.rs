@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use worlds::{on_aws, store_key, webhook};
 
 /// What is the same for everybody.
-const COMMON: [&str; 2] = ["/v1/channels", "/v1/hooks/kinds"];
+const COMMON: [&str; 3] = ["/v1/channels", "/v1/hooks/kinds", "/v1/web-push"];
 
 /// What takes no key, and why nothing of an account is in it.
 const OPEN: [&str; 6] = [

@@ -99,7 +99,10 @@ async fn packets_come_by_post_and_are_refused_in_mpushs_words() {
     assert_eq!(post(&bellhop, unknown).await, (200, info("The MESSAGE_CALLBACK cmd must need auth.")));
     let request = reqwest::Client::new().post(format!("{}/", bellhop.client.url)).header("content-type", "text/plain");
     let answer = request.body("{}").send().await.unwrap();
-    assert_eq!((answer.status().as_u16(), answer.json::<Value>().await.unwrap()), (500, info("Unsupported Content Type: text/plain")));
+    assert_eq!(
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap()),
+        (500, info("Unsupported Content Type: text/plain"))
+    );
 
     let (_, granted) = post(&bellhop, json!({"cmd": "AUTH", "data": {"token": "t0ken", "name": "n1", "group": "g"}})).await;
     let auth = granted["data"]["auth"].clone();

@@ -27,7 +27,7 @@ fn recomputed(arguments: &[&str]) -> (Vec<(String, u64, u64)>, String) {
 fn what_is_signed_and_encrypted_is_what_other_implementations_make_of_it() {
     let (counted, said) = recomputed(&["2026"]);
     let channels: Vec<_> = counted.iter().map(|(channel, ..)| channel.as_str()).collect();
-    assert_eq!(channels, ["webhook", "aliyun_sms", "dingtalk", "feishu_bot", "bark"]);
+    assert_eq!(channels, ["webhook", "aliyun_sms", "dingtalk", "feishu_bot", "bark", "web_push"]);
     for (channel, compared, different) in counted {
         assert!(compared > 0 && different == 0, "{channel}: {different} of {compared} differ: {said}");
     }

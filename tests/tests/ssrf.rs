@@ -44,6 +44,10 @@ fn ways(host: &str, port: u16) -> Vec<(&'static str, &'static str, Value)> {
     let http = format!("http://{host}:{port}");
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let mail = json!({ "host": bare, "port": port, "tls": "none", "from": "a@example.org", "to": ["b@example.org"] });
+    let push = json!({
+        "endpoint": format!("https://{host}:{port}/push"), "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+        "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+    });
     let telegram = json!({ "bot_token": "1:x", "chat_id": "1" });
     let with = |base: &Value, more: Value| {
         let mut params = base.as_object().unwrap().clone();
@@ -68,6 +72,7 @@ fn ways(host: &str, port: u16) -> Vec<(&'static str, &'static str, Value)> {
         ),
         ("websocket", "websocket", json!({ "url": format!("ws://{host}:{port}/") })),
         ("email", "email", mail),
+        ("push", "web_push", push),
     ]
 }
 

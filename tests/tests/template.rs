@@ -394,8 +394,34 @@ fn a_sender_reads_its_own_channels_secrets_and_writes_no_registration() {
         let secrets: Vec<_> = rows(&template, function, &READS).into_iter().filter(|rows| rows.starts_with("secret")).collect();
         assert_eq!(secrets, [format!("secret/{id}"), format!("secret/{id}/*")]);
         let tokens = format!("token/{id}/*");
+        let web_push = key_of_web_push(channel);
         let written = rows(&template, function, &WRITES);
-        assert_eq!(written, ["delivery/*", "due", "due/*", "pace/*", "standing/*", &tokens].map(str::to_owned).into());
+        let allowed = ["delivery/*", "due", "due/*", "pace/*", "standing/*", &tokens, &web_push];
+        assert_eq!(written, allowed.map(str::to_owned).into());
+    }
+}
+
+/// The row of the key of Web Push as a sender's role names it: looked up.
+fn key_of_web_push(channel: &str) -> String {
+    format!("KeyOfWebPush.{channel}.Row.none")
+}
+
+#[test]
+fn the_key_of_web_push_is_read_and_made_by_the_sender_of_its_channel_and_by_manage() {
+    let template = Template::read();
+    assert_eq!(template.0["Mappings"]["KeyOfWebPush"], json!({ "webpush": { "Row": "vapid" } }));
+    for function in template.functions() {
+        let reached = |actions: &[&str]| -> Vec<String> {
+            let all = rows(&template, &function, actions).into_iter();
+            all.filter(|rows| rows.contains("vapid") || rows.contains("WebPush")).collect()
+        };
+        let own = match (function.which, function.name.strip_prefix("Sender")) {
+            (Function::Manage, _) => vec!["vapid".to_owned()],
+            (Function::Sender, Some(channel)) => vec![key_of_web_push(channel)],
+            (Function::Sender | Function::Ingest | Function::Batch, _) => vec![],
+        };
+        assert_eq!((reached(&["dynamodb:GetItem"]), reached(&["dynamodb:PutItem"])), (own.clone(), own), "{}", function.name);
+        assert!(reached(&["dynamodb:UpdateItem", "dynamodb:DeleteItem"]).is_empty(), "{}", function.name);
     }
 }
 

@@ -193,15 +193,20 @@ pub(crate) fn request(outgoing: &Outgoing) -> Value {
     let mut request = json!({
         "method": outgoing.method.as_str(), "url": outgoing.url, "headers": headers, "query": pairs(&query),
     });
+    let is_opaque = outgoing.headers.iter().any(|(_, value)| value == "application/octet-stream");
     let (kind, name, body) = match &outgoing.body {
         Body::Empty => ("none", "body", Value::Null),
         Body::Json(text) => ("json", "body", serde_json::from_str(text).unwrap_or_else(|_| text.clone().into())),
         Body::Form(fields) => ("form", "body", pairs(fields)),
         Body::Raw(bytes) => match str::from_utf8(bytes) {
             Ok(text) => ("raw", "body", text.into()),
-            Err(_) => ("raw", "body_b64url", BASE64_URL_SAFE_NO_PAD.encode(bytes).into()),
+            // of no kind that could be read
+            Err(_) => (if is_opaque { "none" } else { "raw" }, "body_b64url", BASE64_URL_SAFE_NO_PAD.encode(bytes).into()),
         },
     };
+    if let (Body::Raw(bytes), true) = (&outgoing.body, is_opaque) {
+        request["headers"]["content-length"] = bytes.len().to_string().into();
+    }
     request["body_kind"] = kind.into();
     if !body.is_null() || kind == "json" {
         request[name] = body;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use bellhop_core::ports::Clock;
+use bellhop_core::{ports::Clock, vapid::Contact};
 use bellhop_egress::Cidr;
 use bellhop_embedded::SystemClock;
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -130,6 +130,9 @@ pub struct Serve {
     /// them; `none` = no account.
     #[arg(long, env = "BELLHOP_MPUSH_ACCOUNT", default_value = "main", value_name = "ACCOUNT")]
     pub mpush_account: String,
+    /// To whom push services turn who have trouble with what is sent, e.g. `mailto:ops@example.com`; Apple wants one.
+    #[arg(long, env = "BELLHOP_CONTACT", value_name = "URL", value_parser = Contact::parse, default_value_t)]
+    pub contact: Contact,
     /// What to log, e.g. `info` or `bellhop_core=debug`.
     #[arg(long, env = "BELLHOP_LOG", default_value = "info")]
     pub log: String,

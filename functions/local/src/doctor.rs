@@ -33,7 +33,7 @@ impl Doctor {
 }
 
 fn findings(inspection: &Inspection) -> Vec<Finding> {
-    let Inspection { schema, known_schema, epoch, in_use, sealing, damage, backlog, open_to_others } = inspection;
+    let Inspection { schema, known_schema, epoch, in_use, sealing, web_push, damage, backlog, open_to_others } = inspection;
     let good = |text: String| Finding { good: true, text };
     let bad = |text: String| Finding { good: false, text };
     let mut findings = vec![
@@ -57,6 +57,15 @@ fn findings(inspection: &Inspection) -> Vec<Finding> {
         Sealing::NoKey => bad("`seal-key` is missing; without it no secret can be read: put it back from a backup".to_owned()),
         Sealing::WrongKey => bad("`seal-key` does not open the data keys; put the right one back from a backup".to_owned()),
     });
+    findings.extend(web_push.iter().map(|opens| {
+        match opens {
+            true => good("the key of Web Push opens".to_owned()),
+            false => bad(
+                "the key of Web Push does not open, and every subscription is bound to it: put the directory back from a backup"
+                    .to_owned(),
+            ),
+        }
+    }));
     if damage.is_empty() {
         findings.push(good("the database is sound".to_owned()));
     }

@@ -15,6 +15,7 @@ use bellhop_core::{
         RunResult, Source, Trigger,
     },
     token::Secret,
+    vapid::{Contact, Sender, VapidKey},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -51,9 +52,17 @@ struct Case {
     now_unix: Option<f64>,
     /// Nonces that are to come out as they stand here.
     #[serde(default)]
-    fixed: BTreeMap<String, String>,
+    fixed: BTreeMap<String, Value>,
     #[serde(default)]
     preflight: Vec<Preflight>,
+}
+
+impl Case {
+    /// What is to come out as it stands in the case, texts and numbers; what is to be encrypted among it.
+    fn fixed(&self) -> Vec<(String, String)> {
+        let given = self.fixed.iter().chain(self.notification.others.get_key_value("plaintext"));
+        given.map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))).collect()
+    }
 }
 
 /// A request that goes before the message itself.
@@ -161,7 +170,7 @@ fn run(channel: &dyn Channel, render: Render, case: &Case, now: Timestamp, answe
     let job = job(&case.channel, draft, now).map_err(Refused::ByUs)?;
     let message = Message { id: case.notification.id.clone(), ..render(&job, channel.spec(), picture.as_ref()) };
     let params = params.with_options(job.event.options.get(&case.channel));
-    let cx = Context { fixed: case.fixed.clone().into_iter().collect(), ..context(now) };
+    let cx = Context { fixed: case.fixed(), ..context(now) };
     step_through(channel, &cx, &message, &params, answers)
 }
 
@@ -186,6 +195,7 @@ fn step_through(
                     None => Secret::new(A_TOKEN),
                 });
             }
+            Step::Vapid => cx.vapid = Some(nobody()),
             Step::Ask(outgoing) => {
                 run.preflight.push(request(&outgoing));
                 let found = || Some(yes(FOUND));
@@ -246,6 +256,13 @@ pub(crate) fn job(channel: &ChannelId, draft: Draft, now: Timestamp) -> Result<J
     Ok(Job { delivery, n: 1, registration, channel: channel.clone(), address: None, event })
 }
 
+/// As whom messages of Web Push are shown: the key is the published example's, <https://www.rfc-editor.org/rfc/rfc8291#appendix-A>.
+fn nobody() -> Sender {
+    let private = Secret::new("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw");
+    let public = "BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8".to_owned();
+    Sender { key: VapidKey { private, public }, contact: Contact::default() }
+}
+
 pub(crate) fn context(now: Timestamp) -> Context {
     Context {
         now,
@@ -258,5 +275,6 @@ pub(crate) fn context(now: Timestamp) -> Context {
         token: None,
         // a client that keeps a connection is taken to be there
         connection: Some(ConnectionId("dry-run".to_owned())),
+        vapid: None,
     }
 }

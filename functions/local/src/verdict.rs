@@ -60,7 +60,7 @@ pub fn verdict(input: &str, channels: Catalog, now: Timestamp) -> Result<Value, 
     for _ in 0..MOST_CALLS {
         so_far.push(reply.clone());
         let verdict = match step(&so_far) {
-            Step::Ask(_) | Step::Call(_) | Step::Token(_) => continue,
+            Step::Ask(_) | Step::Call(_) | Step::Token(_) | Step::Vapid => continue,
             // that was no mail server's reply, no answer to a handshake, none of SES's
             Step::Mail(_) | Step::Socket(_) | Step::Ses(_) | Step::Push(..) => unanswered(),
             Step::Renew(error) => json!({ "verdict": "refresh_token_then_retry", "reason": error.reason }),

@@ -21,6 +21,7 @@ mod reveal;
 mod rules;
 mod sources;
 mod trials;
+mod web_push;
 
 use axum::{
     Json, Router,
@@ -56,6 +57,7 @@ pub fn routes(api: Api) -> Router {
         .route("/v1/contacts/{name}", contact)
         .route("/v1/sources", get(sources::list).put(sources::put).delete(sources::delete))
         .route("/v1/channels", get(channels))
+        .route("/v1/web-push", get(web_push::get))
         .route("/v1/account", get(account::get).put(account::put))
         .route("/v1/accounts", get(accounts::list).post(accounts::make))
         .route("/v1/accounts/{id}", delete(accounts::delete))

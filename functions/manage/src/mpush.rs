@@ -90,7 +90,9 @@ fn token(given: Option<Value>, old: &Mpush) -> Result<Option<String>, Problem> {
         Some(Value::Object(shown)) if shown.len() == 1 && shown.get("set").is_some_and(Value::is_boolean) => {
             Ok(old.token_hash.clone())
         }
-        Some(Value::String(token)) if (SHORTEST..=LONGEST).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_graphic()) => {
+        Some(Value::String(token))
+            if (SHORTEST..=LONGEST).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_graphic()) =>
+        {
             Ok(Some(Mpush::hash(&token)))
         }
         Some(_) => {

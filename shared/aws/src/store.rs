@@ -13,8 +13,9 @@ use bellhop_core::{
     report::Telemetry,
     rules::turns::Turns,
     token::flights::Flights,
+    vapid::{Contact, VapidKey},
 };
-use tokio::time::timeout;
+use tokio::{sync::OnceCell, time::timeout};
 
 use crate::{
     SystemClock,
@@ -60,6 +61,8 @@ pub struct Store {
     pub(crate) known: Known,
     pub(crate) claims: Claims,
     pub(crate) seen: Seen,
+    /// Once it was read.
+    pub(crate) vapid: OnceCell<VapidKey>,
     sdk: SdkConfig,
 }
 
@@ -106,6 +109,7 @@ impl Store {
             known: Known::default(),
             claims: Claims::default(),
             seen: Seen::default(),
+            vapid: OnceCell::new(),
             sdk: sdk.clone(),
         })
     }
@@ -128,6 +132,8 @@ impl Store {
             attachments: Arc::clone(self) as _,
             tokens: Arc::clone(self) as _,
             clients: Arc::clone(self) as _,
+            vapid: Arc::clone(self) as _,
+            contact: Contact::default(),
             flights: Flights::default(),
             mids: Mids::default(),
             turns: Turns::default(),

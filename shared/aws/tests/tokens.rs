@@ -55,6 +55,14 @@ async fn two_processes_fetch_one_token() {
 }
 
 #[tokio::test]
+async fn two_processes_make_one_key_of_web_push() {
+    let processes = two_processes(&TokenProvider::new(&[], |_| false)).await;
+    let made = join_all((0..8).map(|at| processes[at % 2].vapid.key())).await;
+    let made: Vec<_> = made.into_iter().map(|key| key.unwrap()).collect();
+    assert!(made.iter().all(|key| *key == made[0]), "{made:?}");
+}
+
+#[tokio::test]
 async fn a_token_that_is_refused_to_both_is_renewed_once() {
     let provider = TokenProvider::new(&[], |token| token == "1");
     let processes = two_processes(&provider).await;

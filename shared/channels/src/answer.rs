@@ -98,6 +98,7 @@ pub(crate) fn as_error(step: Step) -> SendError {
     match step {
         Step::Fail(error) | Step::Renew(error) => error,
         Step::Token(_)
+        | Step::Vapid
         | Step::Ask(_)
         | Step::Call(_)
         | Step::Mail(_)

@@ -53,6 +53,7 @@ mod teams;
 mod telegram;
 mod template;
 mod verdict;
+mod web_push;
 mod webhook;
 mod websocket;
 mod wecom_app;
@@ -91,6 +92,7 @@ pub const SPECS: Catalog = Catalog {
         &slack::SPEC,
         &teams::SPEC,
         &telegram::SPEC,
+        &web_push::SPEC,
         &websocket::SPEC,
         &wecom_app::SPEC,
         &wecom_bot::SPEC,
@@ -127,6 +129,7 @@ pub const ALL: Catalog = Catalog {
         &slack::SPEAKER,
         &teams::SPEAKER,
         &telegram::Telegram,
+        &web_push::WebPush,
         &websocket::WebSocket,
         &wecom_app::WecomApp,
         &wecom_bot::WecomBot,

@@ -8,6 +8,7 @@ use bellhop_core::{
     mail::Mail,
     model::{ChannelId, DeliveryId, Event, EventId, Format, Job, Name},
     token::Secret,
+    vapid::{Contact, Sender, VapidKey},
 };
 use proptest::{collection::vec, prelude::*};
 use serde_json::{Value, json};
@@ -58,6 +59,7 @@ pub(crate) fn context() -> Context {
         fixed: Vec::new(),
         token: Some(Secret::new("t0k")),
         connection: None,
+        vapid: Some(sender()),
     }
 }
 
@@ -113,4 +115,11 @@ pub(crate) fn written(format: Format) -> impl Strategy<Value = String> {
         ],
     };
     vec(prop::sample::select(pieces), 0..40).prop_map(|pieces: Vec<&str>| pieces.concat())
+}
+
+/// As whom a test sends: the key of <https://www.rfc-editor.org/rfc/rfc8291#appendix-A>'s application server.
+pub(crate) fn sender() -> Sender {
+    let private = Secret::new("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw");
+    let public = "BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8";
+    Sender { key: VapidKey { private, public: public.to_owned() }, contact: Contact::default() }
 }

@@ -88,7 +88,8 @@ pub(crate) fn acs3(id: &str, secret: &str, query: &str, headers: &[(String, Stri
     format!("ACS3-HMAC-SHA256 Credential={id},SignedHeaders={names},Signature={signature}")
 }
 
-fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+/// Of all parts, one behind the other. <https://www.rfc-editor.org/rfc/rfc2104>
+pub(crate) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     for part in parts {
         mac.update(part);

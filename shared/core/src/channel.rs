@@ -19,6 +19,7 @@ use crate::{
     short::Short,
     socket::Frame,
     token::{Credential, Secret, Token},
+    vapid,
 };
 
 pub use params::{Kind, Param, Params};
@@ -237,14 +238,21 @@ pub struct Context {
     pub token: Option<Secret>,
     /// The connection of the client that is to get it, where it [keeps one](Spec::client).
     pub connection: Option<ConnectionId>,
+    /// What [`Step::Vapid`] asked for, likewise.
+    pub vapid: Option<vapid::Sender>,
 }
 
 impl Context {
+    /// What a dry run wants to see in the place of that name.
+    pub fn fixed(&self, name: &str) -> Option<&str> {
+        self.fixed.iter().find(|(known, _)| known == name).map(|(_, fixed)| fixed.as_str())
+    }
+
     /// Fresh letters and digits, others for each name.
     pub fn nonce(&self, name: &str, length: usize) -> String {
         const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-        if let Some((_, fixed)) = self.fixed.iter().find(|(known, _)| known == name) {
-            return fixed.clone();
+        if let Some(fixed) = self.fixed(name) {
+            return fixed.to_owned();
         }
         let mut hash = Sha256::new();
         hash.update(self.chance.to_be_bytes());
@@ -290,6 +298,8 @@ pub struct Message<'a> {
 pub enum Step {
     /// A token for this credential is needed first; the next step has it in its [`Context`].
     Token(Credential),
+    /// The deployment's key of Web Push is needed first; the next step has it in its [`Context`].
+    Vapid,
     /// The token was refused, and with it the last request: another one is needed, once. Where that is refused as well, this
     /// is the failure.
     Renew(SendError),
@@ -426,6 +436,7 @@ mod tests {
             fixed,
             token: None,
             connection: None,
+            vapid: None,
         }
     }
 

@@ -32,6 +32,7 @@ pub mod socket;
 pub mod tick;
 pub mod token;
 pub mod transition;
+pub mod vapid;
 pub mod view;
 
 pub use error::{Code, Problem, Reason, Retry, SendError, StoreError};

@@ -22,6 +22,7 @@ use crate::{
     rules::turns::Turns,
     token::{Held, Slot, TokenKey, Wish, flights::Flights},
     transition::{Claim, Claimed, Settlement},
+    vapid::{Contact, VapidKey},
 };
 
 pub use transport::{Http, Live, NobodyLive, Pushed, Sent, Ses, Smtp, Sockets, Transport, TransportError};
@@ -45,6 +46,8 @@ pub struct Ports {
     pub attachments: Arc<dyn Attachments>,
     pub tokens: Arc<dyn Tokens>,
     pub clients: Arc<dyn Clients>,
+    pub vapid: Arc<dyn Vapid>,
+    pub contact: Contact,
     pub flights: Flights,
     pub mids: Mids,
     pub turns: Turns,
@@ -522,6 +525,16 @@ pub struct Session {
     pub account: AccountId,
     /// Under which name.
     pub name: Name,
+}
+
+/// The deployment's key of Web Push, the same for ever; its private part is kept as secret as parameters are.
+#[async_trait]
+pub trait Vapid: Send + Sync {
+    /// The public part, if there is a key.
+    async fn public(&self) -> Result<Option<String>, StoreError>;
+
+    /// The key; where there is none, one is made. However many ask at once, in however many processes, all get the same.
+    async fn key(&self) -> Result<VapidKey, StoreError>;
 }
 
 /// Time and chance: both come from outside, so that a test can have its own.

@@ -488,7 +488,14 @@ mod tests {
     fn what_the_provider_took_can_be_acknowledged_by_its_receiver() {
         let row = mine(claim(None, &job(1), &wish(0), 1));
         let done = Next::Final { state: State::Delivered, reason: None };
-        let delivered = Settlement { token: 7, attempt: Some(attempt(&row, Outcome::Delivered)), done: 0, uncounted: false, next: done, now: at(1) };
+        let delivered = Settlement {
+            token: 7,
+            attempt: Some(attempt(&row, Outcome::Delivered)),
+            done: 0,
+            uncounted: false,
+            next: done,
+            now: at(1),
+        };
         let row = confirm(settle(row, &delivered).unwrap(), at(2)).unwrap();
         assert_eq!((row.state, row.attempts.len()), (State::Confirmed, 1));
     }
@@ -506,7 +513,8 @@ mod tests {
     fn an_attempt_that_does_not_count_leaves_the_whole_schedule() {
         let row = mine(claim(None, &job(1), &wish(0), 1));
         let next = Next::Again { at: at(3), reason: Reason::ProviderError };
-        let tried = Settlement { token: 7, attempt: Some(attempt(&row, Outcome::Retry)), done: 0, uncounted: true, next, now: at(1) };
+        let tried =
+            Settlement { token: 7, attempt: Some(attempt(&row, Outcome::Retry)), done: 0, uncounted: true, next, now: at(1) };
         let row = settle(row, &tried).unwrap();
         assert_eq!((row.attempts.len(), row.tries(), row.state), (1, 0, State::Retrying));
     }

@@ -11,7 +11,8 @@ use crate::{
     queue::table,
     readers, rotation,
     schema::{self, meta},
-    sealing,
+    sealing::{self, Seals},
+    vapid,
 };
 
 /// What was found in a data directory.
@@ -27,6 +28,8 @@ pub struct Inspection {
     pub in_use: bool,
     /// Whether what is secret can be opened.
     pub sealing: Sealing,
+    /// Whether the key of Web Push is there and opens; `None`: there is none.
+    pub web_push: Option<bool>,
     /// What SQLite's quick check has to complain about; nothing, if all is well.
     pub damage: Vec<String>,
     /// What waits, by channel.
@@ -67,28 +70,36 @@ pub fn inspect(dir: &Path) -> Result<Inspection, OpenError> {
     let damage = check().map_err(database)?.into_iter().filter(|line| line != "ok").collect();
     let schema = meta(&connection, "schema").map_err(database)?.unwrap_or(0);
     let unreadable = |fault: Fault| OpenError::Unreadable { dir: dir.to_owned(), error: fault.into() };
+    let is_current = schema == schema::current();
+    let (sealing, web_push) = if is_current { sealing(dir, &connection)? } else { (Sealing::Nothing, None) };
     Ok(Inspection {
         schema,
         known_schema: schema::current(),
         epoch: meta(&connection, "epoch").map_err(database)?.unwrap_or(0),
         in_use: directory::is_taken(dir).map_err(failed)?,
-        sealing: if schema == schema::current() { sealing(dir, &connection)? } else { Sealing::Nothing },
+        sealing,
+        web_push,
         damage,
-        backlog: if schema == schema::current() { table::backlog(&connection).map_err(unreadable)? } else { Vec::new() },
+        backlog: if is_current { table::backlog(&connection).map_err(unreadable)? } else { Vec::new() },
         open_to_others: open_to_others(dir).map_err(failed)?,
     })
 }
 
-fn sealing(dir: &Path, connection: &Connection) -> Result<Sealing, OpenError> {
+/// How the secrets stand, and with them the key of Web Push.
+fn sealing(dir: &Path, connection: &Connection) -> Result<(Sealing, Option<bool>), OpenError> {
     let unreadable = |fault: Fault| OpenError::Unreadable { dir: dir.to_owned(), error: fault.into() };
     let channels = sealing::data_keys(connection).map_err(unreadable)?.len();
     let remains = rotation::has_remains(connection).map_err(|error| unreadable(error.into()))?;
+    let web_push = |seals: &Seals| match vapid::get(connection, seals) {
+        Ok(key) => key.map(|key| bellhop_seal::vapid::is_pair(&key)),
+        Err(_) => Some(false),
+    };
     Ok(match key_file::look(dir, connection)? {
-        Found::Fits(_) => Sealing::Opens { channels, remains },
-        Found::NextFits(_) => Sealing::Unfinished,
-        Found::NotNeeded => Sealing::Nothing,
-        Found::Missing => Sealing::NoKey,
-        Found::Wrong => Sealing::WrongKey,
+        Found::Fits(seals) => (Sealing::Opens { channels, remains }, web_push(&seals)),
+        Found::NextFits(seals) => (Sealing::Unfinished, web_push(&seals)),
+        Found::NotNeeded => (Sealing::Nothing, None),
+        Found::Missing => (Sealing::NoKey, None),
+        Found::Wrong => (Sealing::WrongKey, None),
     })
 }
 

@@ -40,6 +40,7 @@ mod sealing;
 mod store;
 mod sync;
 mod tokens;
+mod vapid;
 mod writer;
 
 pub use backup::backup;

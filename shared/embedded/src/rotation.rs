@@ -17,6 +17,7 @@ use crate::{
     opening::{self, Opened},
     schema,
     sealing::{Seals, data_keys},
+    vapid,
 };
 
 /// Says that pages which nothing refers to, or the log, may hold what was sealed since.
@@ -118,6 +119,7 @@ const SEALED: [(&str, &str); 2] = [
 
 fn reseal(tx: &Transaction<'_>, old: &Seals, new: &Seals) -> Result<(), Fault> {
     let wrapped: HashMap<ChannelId, Vec<u8>> = data_keys(tx)?.into_iter().collect();
+    let vapid = vapid::get(tx, old)?;
     for channel in wrapped.keys() {
         new.make(tx, channel)?;
     }
@@ -134,6 +136,9 @@ fn reseal(tx: &Transaction<'_>, old: &Seals, new: &Seals) -> Result<(), Fault> {
             let sealed = new.seal(tx, &owner, &old.open(&owner, &sealed, wrapped.get(&channel).cloned())?)?;
             tx.prepare_cached(keep)?.execute((account.as_str(), name.as_str(), version, sealed))?;
         }
+    }
+    if let Some(key) = vapid {
+        vapid::put(tx, new, &key)?;
     }
     tx.execute("DELETE FROM tokens", [])?; // providers give others
     schema::set_meta(tx, REMAINS, 1)?;

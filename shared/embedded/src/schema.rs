@@ -258,6 +258,14 @@ pub(crate) const STEPS: &[&str] = &[
         PRIMARY KEY (account, name, delivery)
     ) WITHOUT ROWID, STRICT;
 ",
+    "
+    -- the key by which push services know this deployment; there is one
+    CREATE TABLE vapid (
+        id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+        public TEXT NOT NULL,
+        sealed BLOB NOT NULL
+    ) STRICT;
+",
 ];
 
 /// The version that this program writes.

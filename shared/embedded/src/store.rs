@@ -17,6 +17,7 @@ use bellhop_core::{
     report::Telemetry,
     rules::turns::Turns,
     token::flights::Flights,
+    vapid::Contact,
 };
 use tokio::{
     sync::{Semaphore, oneshot},
@@ -164,6 +165,8 @@ impl Store {
             attachments: Arc::clone(self) as _,
             tokens: Arc::clone(self) as _,
             clients: Arc::clone(self) as _,
+            vapid: Arc::clone(self) as _,
+            contact: Contact::default(),
             flights: Flights::default(),
             mids: Mids::default(),
             turns: Turns::default(),

@@ -18,6 +18,8 @@ pub const SEAL: &str = "BELLHOP_SEAL";
 pub const ADMIN_KEY_HASH: &str = "BELLHOP_ADMIN_KEY_HASH";
 /// Private networks that messages may be sent to, with commas between; empty for none.
 pub const ALLOW_PRIVATE: &str = "BELLHOP_ALLOW_PRIVATE";
+/// To whom push services turn: a `mailto:` or `https:` URL; empty for nobody.
+pub const CONTACT: &str = "BELLHOP_CONTACT";
 /// What to log, e.g. `info` or `info,bellhop_core=debug`.
 pub const LOG: &str = "BELLHOP_LOG";
 
@@ -37,7 +39,7 @@ pub enum Function {
 const EVERY: &[Function] = &[Function::Ingest, Function::Manage, Function::Sender, Function::Batch];
 
 /// Every variable there is, with the functions that read it.
-pub const ALL: [(&str, &[Function]); 9] = [
+pub const ALL: [(&str, &[Function]); 10] = [
     (CHANNELS, EVERY),
     (TABLE, EVERY),
     (QUEUES, EVERY),
@@ -46,6 +48,7 @@ pub const ALL: [(&str, &[Function]); 9] = [
     (SEAL, &[Function::Manage, Function::Sender]),
     (ADMIN_KEY_HASH, &[Function::Ingest, Function::Manage]),
     (ALLOW_PRIVATE, &[Function::Manage, Function::Sender]),
+    (CONTACT, &[Function::Manage, Function::Sender]),
     (LOG, EVERY),
 ];
 

@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use bellhop_aws::{Config, Store, SystemClock, connect};
 use bellhop_channels::SPECS;
 use bellhop_core::{
     channel::{Catalog, Spec},
     model::ChannelId,
     ports::{Http, NobodyLive, Ports, Transport},
+    vapid::Contact,
 };
 use bellhop_egress::{HttpEgress, Settings, SmtpEgress, SocketEgress};
 use tracing::Level;
@@ -59,7 +60,15 @@ async fn sending() -> Result<(Arc<Store>, Ports), Error> {
     let transport = Transport { http, smtp, sockets, ses: None, live: Arc::new(NobodyLive) };
     let (store, ports) = start(bellhop_channels::ALL, transport, Some(env::read(env::SEAL)?)).await?;
     let transport = Transport { ses: Some(store.ses()), ..ports.transport };
-    Ok((store, Ports { transport, ..ports }))
+    let contact = contact(&env::read(env::CONTACT)?)?;
+    Ok((store, Ports { transport, contact, ..ports }))
+}
+
+/// Nobody, where none is given.
+fn contact(given: &str) -> Result<Contact> {
+    let read =
+        || Contact::parse(given).map_err(|takes| anyhow!("`BELLHOP_CONTACT`: {takes}; see the stack's parameter `Contact`"));
+    if given.is_empty() { Ok(Contact::default()) } else { read() }
 }
 
 /// The ports of the tick.

@@ -5,6 +5,8 @@
 //! appears in an error or in `Debug`. Left to others: where keys come from and where they are kept (KMS in `shared/aws`, a
 //! file in `shared/embedded`).
 
+pub mod vapid;
+
 use std::fmt;
 
 use aws_lc_rs::{
@@ -15,6 +17,7 @@ use bellhop_core::{
     StoreError,
     model::{AccountId, ChannelId, Name, Registration},
     token::TokenKey,
+    vapid::CHANNEL,
 };
 
 /// Before the nonce: how the rest is sealed.
@@ -123,6 +126,11 @@ impl Owner {
         Self::new(channel, &[account.as_str(), "", channel.as_str(), &credential.to_string()])
     }
 
+    /// Of the private part of the deployment's key of Web Push.
+    pub fn vapid() -> Self {
+        Self::new(&ChannelId::new(CHANNEL), &["", "", CHANNEL])
+    }
+
     /// Of a channel's data key.
     pub fn data_key(channel: &ChannelId) -> Self {
         Self::new(channel, &["", channel.as_str()])
@@ -167,6 +175,8 @@ mod tests {
             token("other", "bark", "a"),
             token("main", "fcm", "a"),
             token("main", "bark", "b"),
+            Owner::vapid(),
+            Owner::data_key(&ChannelId::new(CHANNEL)),
             Owner::data_key(&bark),
             Owner::data_key(&ChannelId::new("fcm")),
         ];

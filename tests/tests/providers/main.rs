@@ -10,6 +10,7 @@
 mod content;
 mod others;
 mod trials;
+mod web_push;
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
@@ -62,8 +63,9 @@ const PROVIDERS: &[Provider] = &[
     Provider { channel: "xxtui", host: "www.xxtui.com", field: "/content", dead: (200, "API_KEY"), reason: "rejected" },
 ];
 
-/// Channels that are played in [`others`], since they do not speak HTTP, or not by way of our egress.
-const OTHERS: &[&str] = &["email", "ses", "websocket"];
+/// Channels that are played in [`others`], since they do not speak HTTP, or not by way of our egress; and in [`web_push`], since
+/// what is sent has to be decrypted.
+const OTHERS: &[&str] = &["email", "ses", "web_push", "websocket"];
 
 /// How often each address is asked that is asked first: a token is fetched once for all messages, a person is looked up for
 /// each attempt.
@@ -147,10 +149,11 @@ async fn each_channel_delivers_and_retries_once_when_throttled_and_fails_for_goo
 
     let each = PROVIDERS.iter().map(|provider| play(&bellhop, &providers, provider));
     let (socket, ses) = (others::play_socket(&bellhop, &providers), others::play_ses(&bellhop, &providers));
-    tokio::join!(join_all(each), others::play_mail(&bellhop), socket, ses);
+    let browser = web_push::play(&bellhop, &providers);
+    tokio::join!(join_all(each), others::play_mail(&bellhop), socket, ses, browser);
 
     let output = bellhop.stop();
-    for channel in PROVIDERS.iter().map(|provider| provider.channel).chain(["ses", "websocket"]) {
+    for channel in PROVIDERS.iter().map(|provider| provider.channel).chain(["ses", "web_push", "websocket"]) {
         let count = providers.arrivals(channel).len();
         assert_eq!(count, 4, "{channel}: one delivered, one throttled and sent again, one refused for good");
     }

@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::Command};
 use acceptance::{Bellhop, HEADER_SECRET, MailServer, Part, Providers, cases::Case};
 use serde_json::json;
 
-use crate::{assert_refused, content::form, outcomes, register, send, story};
+use crate::{assert_refused, content::form, outcomes, register, send, story, web_push};
 
 /// Whom the mail server does not know.
 const NOBODY: &str = "nobody@example.org";
@@ -40,7 +40,7 @@ pub(crate) async fn play_mail(bellhop: &Bellhop) {
 }
 
 /// The parts of those that are played by the providers' server, too.
-pub(crate) fn parts() -> [Part; 2] {
+pub(crate) fn parts() -> [Part; 3] {
     let part = |name: &str, host: &str, path: &str, usually| Part {
         name: name.to_owned(),
         host: host.to_owned(),
@@ -48,7 +48,11 @@ pub(crate) fn parts() -> [Part; 2] {
         usually,
     };
     let (socket, ses) = (Case::first("websocket"), Case::first("ses"));
-    [part("websocket", "ws.example.com", "/in", socket.success().answer()), part("ses", SES, "/", ses.success().answer_of_ses())]
+    [
+        part("websocket", "ws.example.com", "/in", socket.success().answer()),
+        part("ses", SES, "/", ses.success().answer_of_ses()),
+        web_push::part(),
+    ]
 }
 
 pub(crate) async fn play_socket(bellhop: &Bellhop, providers: &Providers) {

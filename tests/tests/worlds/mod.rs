@@ -61,6 +61,7 @@ fn transport() -> Transport {
         smtp: Arc::new(SmtpEgress::new(settings.clone()).unwrap()),
         sockets: Arc::new(SocketEgress::new(settings).unwrap()),
         ses: None,
+        live: Arc::new(bellhop_core::ports::NobodyLive),
     }
 }
 

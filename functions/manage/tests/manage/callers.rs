@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Every route there is, with the scope that it takes.
-const ROUTES: [(&str, &str, Scope); 28] = [
+const ROUTES: [(&str, &str, Scope); 29] = [
     ("POST", "/v1/messages", Scope::Send),
     ("POST", "/v1/events", Scope::Send),
     ("POST", "/v1/events/bulk", Scope::Send),
@@ -39,6 +39,7 @@ const ROUTES: [(&str, &str, Scope); 28] = [
     ("POST", "/v1/registrations/phone/test", Scope::Manage),
     ("POST", "/v1/registrations/test", Scope::Manage),
     ("GET", "/v1/channels", Scope::Read),
+    ("GET", "/v1/web-push", Scope::Read),
     ("GET", "/v1/account", Scope::Manage),
     ("PUT", "/v1/account", Scope::Manage),
     ("GET", "/v1/keys", Scope::Manage),

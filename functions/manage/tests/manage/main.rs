@@ -15,6 +15,7 @@ mod registrations;
 mod reveal;
 mod tenants;
 mod trials;
+mod web_push;
 #[path = "../../../ingest/tests/ingest/world.rs"]
 mod world;
 

@@ -29,6 +29,7 @@
 //! | `rule/{account}`, `source/{account}`, `contact/{account}` | `{name}` | what the account says |
 //! | `counter/{account}/{rule}/{source}` | `counter` | failures in a row; apart from each other, since they are hot |
 //! | `token/{channel}/{account}` | `{hash}` | a provider's token for a credential, sealed; that channel's sender alone has it |
+//! | `vapid` | `key` | the deployment's key of Web Push, sealed by that channel's data key, and its public part |
 //! | `group/{account}/{group}` | `{name}` | a member |
 //! | `default/{account}` | `{name}` | takes raw addresses |
 //! | `serves/{account}` | `{name}` | reaches contacts |
@@ -272,6 +273,11 @@ pub(crate) fn data_key(channel: &ChannelId, number: u16) -> Key {
 
 pub(crate) fn token(kept: &TokenKey) -> Key {
     key(format!("token/{}/{}", kept.channel, kept.account.as_str()), kept.credential.to_string())
+}
+
+/// The deployment's key of Web Push.
+pub(crate) fn vapid() -> Key {
+    key("vapid", "key")
 }
 
 pub(crate) fn members(account: &AccountId, group: &Name) -> String {

@@ -20,6 +20,7 @@ mod seen;
 pub(crate) mod table;
 mod tenants;
 mod tokens;
+mod vapid;
 
 pub(crate) use ledger::Claims;
 pub(crate) use seen::Seen;

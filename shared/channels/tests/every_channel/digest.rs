@@ -59,7 +59,7 @@ fn digest(spec: &Spec) -> Vec<Part> {
 #[test]
 fn every_line_of_a_digest_arrives_in_one_of_its_parts() {
     // what a text message says stands in its template; what is encrypted cannot be read here
-    for channel in channels().filter(|channel| channel.spec().id != "aliyun_sms") {
+    for channel in channels().filter(|channel| !["aliyun_sms", "web_push"].contains(&channel.spec().id)) {
         let spec = channel.spec();
         let mut example = example(channel);
         example.remove("encryption");

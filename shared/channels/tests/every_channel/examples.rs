@@ -102,6 +102,12 @@ pub(crate) fn example(channel: &dyn Channel) -> Map<String, Value> {
         "aliyun_sms" => {
             json!({"access_key_id": "LTAI1", "access_key_secret": "S3cr3t", "sign_name": "n", "template_code": "SMS_1", "phone_numbers": ["13800138000"]})
         }
+        "web_push" => json!({
+            "endpoint": "https://push.example.com/S3cr3t",
+            "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+            "auth": "S3cr3tS3cr3tS3cr3tS3cw",
+            "proxy": "http://user:S3cr3t@proxy.example.com:8080",
+        }),
         id => panic!("write an example registration of `{id}` here, with every secret that it may have"),
     };
     example.as_object().unwrap().clone()

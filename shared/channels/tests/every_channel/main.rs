@@ -15,6 +15,7 @@ use bellhop_core::{
     mail::{Mail, Mailed, SmtpReply},
     model::{AccountId, ChannelId, DeliveryId, Draft, EventId, Format, Job, Name, Picture},
     token::Secret,
+    vapid::{Contact, Sender, VapidKey},
 };
 use examples::{PLANTED, example};
 use serde_json::{Value, json};
@@ -61,7 +62,15 @@ fn context(token: Option<&str>) -> Context {
         fixed: Vec::new(),
         token: token.map(Secret::new),
         connection: None,
+        vapid: Some(sender()),
     }
+}
+
+/// As whom all of them send that are asked who they are.
+fn sender() -> Sender {
+    let private = Secret::new("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw");
+    let public = "BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8";
+    Sender { key: VapidKey { private, public: public.to_owned() }, contact: Contact::default() }
 }
 
 fn step(channel: &dyn Channel, message: &Message, so_far: &[Reply]) -> Step {

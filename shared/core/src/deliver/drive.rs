@@ -16,6 +16,7 @@ use crate::{
     ports::{Ports, Pushed, Sent, TransportError},
     socket::Framed,
     token::{Secret, flights},
+    vapid,
 };
 
 /// A channel that asks for more calls than this is going round in circles.
@@ -56,6 +57,7 @@ impl Try<'_> {
             fixed: Vec::new(),
             token: None,
             connection: connection.cloned(),
+            vapid: None,
         };
         let mut called = Called { done, ..Called::default() };
         let sending = async {
@@ -103,6 +105,14 @@ async fn drive(
                     Err(error) => return Tried::failed(error),
                 }
             }
+            Step::Vapid => match ports.vapid.key().await {
+                Ok(key) => cx.vapid = Some(vapid::Sender { key, contact: ports.contact.clone() }),
+                Err(error) => {
+                    tracing::error!(account = %message.event.account, %error, "cannot read the key of Web Push");
+                    let detail = "the key of Web Push could not be read; the operator's log says more";
+                    return Tried::failed(SendError::new(Reason::StoreFailed, Retry::Later, detail));
+                }
+            },
             Step::Renew(error) => {
                 let again = cx.token.take().filter(|_| refused.is_none());
                 if again.is_none() || replies.pop().is_none() {

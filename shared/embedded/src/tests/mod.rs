@@ -3,6 +3,7 @@
 mod opening;
 mod queueing;
 mod sealing;
+mod vapid;
 mod window;
 mod writing;
 

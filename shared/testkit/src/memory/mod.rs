@@ -12,6 +12,7 @@ mod queue;
 mod readers;
 mod tables;
 mod tokens;
+mod vapid;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -26,6 +27,7 @@ use bellhop_core::{
     ports::{Clock, Ports},
     rules::turns::Turns,
     token::flights::Flights,
+    vapid::Contact,
 };
 
 use queue::Messages;
@@ -73,7 +75,9 @@ impl Memory {
             audit: Arc::clone(&worker) as _,
             attachments: Arc::clone(&worker) as _,
             tokens: Arc::clone(&worker) as _,
-            clients: worker,
+            clients: Arc::clone(&worker) as _,
+            vapid: worker,
+            contact: Contact::default(),
             flights: Flights::default(),
             mids: Mids::default(),
             turns: Turns::default(),

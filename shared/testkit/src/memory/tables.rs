@@ -15,6 +15,7 @@ use bellhop_core::{
     pace::Silence,
     ports::{IdempotencyKey, Kind, Record, Session, StoredEvent},
     token::{Slot, TokenKey},
+    vapid::VapidKey,
 };
 
 use super::{digests::Collected, queue::Messages};
@@ -47,6 +48,7 @@ pub(super) struct Tables {
     pub(super) lines: BTreeSet<(AccountId, Name, DeliveryId)>,
     pub(super) connections: BTreeMap<(AccountId, Name), ConnectionId>,
     pub(super) sessions: BTreeMap<ConnectionId, Session>,
+    pub(super) vapid: Option<VapidKey>,
 }
 
 /// Up to when slots of a registration are taken, how long it pauses, and how often in a row it did not answer.

@@ -39,15 +39,15 @@ async fn where_it_is(ports: &Ports) -> Option<ConnectionId> {
 }
 
 pub async fn a_token_is_one_accounts_until_it_gives_it_up(ports: &Ports) {
-    let take = async |account| ports.clients.take_token("hash", account).await.expect("tokens are taken");
+    let take = async |account: AccountId| ports.clients.take_token("hash", &account).await.expect("tokens are taken");
     let whose = async || ports.clients.account_of("hash").await.expect("tokens are read");
-    assert!(take(&account()).await && take(&account()).await, "taking it twice is taking it once");
-    assert!(!take(&other()).await);
+    assert!(take(account()).await && take(account()).await, "taking it twice is taking it once");
+    assert!(!take(other()).await);
     assert_eq!(whose().await, Some(account()));
     ports.clients.drop_token("hash", &other()).await.expect("tokens are dropped");
     assert_eq!(whose().await, Some(account()), "whoever does not have it cannot give it up");
     ports.clients.drop_token("hash", &account()).await.expect("tokens are dropped");
-    assert!(take(&other()).await);
+    assert!(take(other()).await);
     assert_eq!(whose().await, Some(other()));
 }
 

@@ -20,6 +20,7 @@ pub mod readers;
 pub mod records;
 pub mod rules;
 pub mod tokens;
+pub mod vapid;
 
 use std::time::Duration;
 
@@ -204,6 +205,11 @@ macro_rules! port_suite {
                 a_right_that_is_over_passes_on_and_what_comes_too_late_is_not_kept,
                 a_refused_token_is_passed_over_and_its_successor_is_not,
                 a_refused_credential_is_refused_to_all_who_ask_within_a_minute,
+            }
+            vapid {
+                there_is_no_key_until_somebody_wants_it,
+                a_key_is_made_once,
+                all_who_want_a_key_at_once_get_the_same,
             }
         }
     };

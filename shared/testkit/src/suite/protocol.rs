@@ -231,7 +231,8 @@ pub async fn what_waits_is_brought_forward_and_what_is_under_way_is_not(ports: &
 pub async fn what_its_receiver_acknowledges_is_confirmed_once(ports: &Ports) {
     let at = ports.clock.now() + Duration::from_mins(10);
     let job = tried_once(ports, Outcome::Unknown, again(at)).await;
-    let confirm = async || ports.ledger.confirm(job.account(), job.delivery, ports.clock.now()).await.expect("the ledger confirms");
+    let confirm =
+        async || ports.ledger.confirm(job.account(), job.delivery, ports.clock.now()).await.expect("the ledger confirms");
     assert!(confirm().await && !confirm().await);
     let row = row(ports, &job).await.expect("the row is there");
     assert_eq!((row.state, row.reason, row.due), (State::Confirmed, None, None));

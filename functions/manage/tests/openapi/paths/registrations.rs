@@ -80,5 +80,9 @@ pub(crate) fn operations() -> Vec<Operation> {
             .about("What every channel declares about itself: enough to draw a form.")
             .scope(Scope::Read)
             .lists("ChannelSpec"),
+        operation("GET", "/v1/web-push", "getWebPush", "The key that browsers subscribe with")
+            .about("A page hands it over as `applicationServerKey`; what it is given goes to the channel `web_push`.")
+            .scope(Scope::Read)
+            .answers(200, "The same for ever.", schema("WebPush")),
     ]
 }

@@ -80,6 +80,10 @@ fn simple(specs: &'static [&'static Spec]) -> Vec<(&'static str, Value)> {
         ("State", words(State::ALL.map(State::as_str))),
         ("Reason", words(Reason::ALL.iter().map(|reason| reason.as_str()))),
         ("Scope", words(Scope::ALL.map(Scope::as_str))),
+        (
+            "WebPush",
+            object(&["public_key"], [("public_key", json!({ "type": "string", "description": "65 bytes in base64url." }))]),
+        ),
         ("AddressKind", words(AddressKind::ALL.map(AddressKind::as_str))),
         ("Text", object(&["en", "zh"], [("en", text()), ("zh", text())])),
         (

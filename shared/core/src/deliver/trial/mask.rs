@@ -163,7 +163,9 @@ impl Mask {
             return HIDDEN.to_owned();
         }
         match value.split_once(' ') {
-            Some((scheme @ ("Bearer" | "Basic" | "GenieKey" | "Bot" | "ACS3-HMAC-SHA256"), _)) if is_credential(name) => {
+            Some((scheme @ ("Bearer" | "Basic" | "GenieKey" | "Bot" | "ACS3-HMAC-SHA256" | "vapid"), _))
+                if is_credential(name) =>
+            {
                 format!("{scheme} {HIDDEN}")
             }
             _ => self.named(name, value),
