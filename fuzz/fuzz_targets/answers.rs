@@ -45,6 +45,7 @@ fuzz_target!(|bytes: &[u8]| {
         fixed: Vec::new(),
         token: Some(Secret::new("t0k")),
         vapid: None,
+        connection: None,
     };
     let reply = Reply { status, headers, body: body.to_vec() };
     let _ = channel.token(&context, &reply);

@@ -1,5 +1,5 @@
 //! Events and messages come in by HTTP and go to [`bellhop_core::accept`]; events also by `hooks`, from systems that know
-//! nothing of this API.
+//! nothing of this API; messages also by Mpush's requests (`mpush`).
 //!
 //! Promises: what was answered with 202 is kept; what was refused left nothing behind; in a bulk, each item stands for
 //! itself. Left to others: who may call and how refusals look ([`bellhop_http`]), what is decided about an event
@@ -8,6 +8,7 @@
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod hooks;
+pub mod mpush;
 mod request;
 mod wait;
 

@@ -129,6 +129,10 @@ pub struct Serve {
     /// To whom push services turn who have trouble with what is sent, e.g. `mailto:ops@example.com`; Apple wants one.
     #[arg(long, env = "BELLHOP_CONTACT", value_name = "URL", value_parser = Contact::parse, default_value_t)]
     pub contact: Contact,
+    /// The account that Mpush's clients and scripts reach without a token, once it has one and as far as its settings let
+    /// them; `none` = no account.
+    #[arg(long, env = "BELLHOP_MPUSH_ACCOUNT", default_value = "main", value_name = "ACCOUNT")]
+    pub mpush_account: String,
     /// What to log, e.g. `info` or `bellhop_core=debug`.
     #[arg(long, env = "BELLHOP_LOG", default_value = "info")]
     pub log: String,

@@ -11,8 +11,8 @@ use bellhop_core::{
     Code, Problem, SendError, Timestamp,
     channel::{Catalog, Channel, Context, Message, Params, Render, Reply, Spec, Step},
     model::{
-        AccountId, ChannelId, DeliveryId, Draft, EventId, EventType, Format, Job, Name, Picture, Recipient, RunResult, Source,
-        Trigger,
+        AccountId, ChannelId, ConnectionId, DeliveryId, Draft, EventId, EventType, Format, Job, Name, Picture, Recipient,
+        RunResult, Source, Trigger,
     },
     token::Secret,
     vapid::{Contact, Sender, VapidKey},
@@ -128,6 +128,7 @@ impl Notification {
             is_final: self.is_final,
             data: self.data.clone(),
             options: BTreeMap::from([(channel.clone(), options)]),
+            origin: None,
         }
     }
 }
@@ -221,6 +222,10 @@ fn step_through(
                 run.requests.push(ses(&outgoing));
                 break;
             }
+            Step::Push(_, text) => {
+                run.requests.push(json!({ "method": "PUSH", "body_kind": "raw", "body": text }));
+                break;
+            }
             Step::Fail(error) | Step::Renew(error) if run.requests.is_empty() => return Err(Refused::ByTheProvider(error)),
             // the answer that we made up was not to the channel's taste: its request is what was asked for
             Step::Fail(_) | Step::Renew(_) | Step::Done | Step::DoneBut(_) => break,
@@ -269,5 +274,7 @@ pub(crate) fn context(now: Timestamp) -> Context {
         fixed: Vec::new(),
         token: None,
         vapid: None,
+        // a client that keeps a connection is taken to be there
+        connection: Some(ConnectionId("dry-run".to_owned())),
     }
 }

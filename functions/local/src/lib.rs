@@ -16,4 +16,5 @@ mod rotate_key;
 mod serve;
 mod ses;
 mod show;
+mod sockets;
 pub mod verdict;

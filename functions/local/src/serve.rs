@@ -6,14 +6,20 @@
 use std::{fs, io::Write, panic, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use axum::{Router, extract::State, http::StatusCode, routing::get};
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::StatusCode,
+    routing::get,
+};
 use bellhop_core::{
-    model::ChannelId,
+    model::{AccountId, ChannelId},
     ports::{Ports, Transport},
 };
 use bellhop_egress::{HttpEgress, Settings, SmtpEgress, SocketEgress};
 use bellhop_embedded::{Durability, MOST_IN_CHANNEL, Options, Store, SystemClock};
 use bellhop_http::Api;
+use bellhop_mpush::Mpush;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -23,7 +29,12 @@ use tokio::{
 use tracing::Level;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::{cli, first_start, metrics::Metrics, ses};
+use crate::{
+    cli, first_start,
+    metrics::Metrics,
+    ses,
+    sockets::{self, Sockets},
+};
 
 /// How long a stop waits for what is in flight: more than a send may take.
 const GRACE: Duration = Duration::from_secs(30);
@@ -59,8 +70,9 @@ async fn serve(options: cli::Serve) -> Result<()> {
     let metrics = Arc::new(Metrics::default());
     let way_to_ses = ses::from_environment();
     let channels = ses::channels(bellhop_channels::ALL, way_to_ses.as_ref().err());
-    let transport = Transport { ses: way_to_ses.ok(), ..transport(&options)? };
-    let ports = Ports { contact: options.contact, ..store.ports(transport, metrics.clone(), channels) };
+    let sockets = Arc::new(Sockets::default());
+    let transport = Transport { ses: way_to_ses.ok(), ..transport(&options, &sockets)? };
+    let ports = Ports { contact: options.contact.clone(), ..store.ports(transport, metrics.clone(), channels) };
     if let Some(key) = first_start::prepare(&ports, &options.data, options.admin_key.as_deref()).await? {
         say(&format!("first start: your key is {key} (kept in {})", options.data.join("admin-key").display()))?;
     }
@@ -80,9 +92,23 @@ async fn serve(options: cli::Serve) -> Result<()> {
     workers.spawn(bellhop_batch::run(ports.clone(), stopped.clone()));
     workers.spawn(bellhop_batch::digests::run(ports.clone(), stopped.clone()));
     let api = Api::new(ports);
-    let pages =
-        bellhop_ingest::routes(api.clone()).merge(bellhop_manage::routes(api.clone())).merge(operators_pages(&store, metrics));
-    let router = bellhop_http::complete(pages);
+    let pages = bellhop_ingest::routes(api.clone()).merge(bellhop_manage::routes(api.clone())).merge(operators_pages(
+        &store,
+        metrics,
+        Arc::clone(&sockets),
+    ));
+    let mpush = Mpush::new(api.clone(), mpush_account(&options.mpush_account)?);
+    let otherwise = {
+        let (sockets, stopped) = (Arc::clone(&sockets), stopped.clone());
+        move |request: Request| async move {
+            if sockets::is_upgrade(request.headers()) {
+                sockets::upgrade(mpush, sockets, stopped, request)
+            } else {
+                bellhop_ingest::mpush::otherwise(mpush, request).await
+            }
+        }
+    };
+    let router = bellhop_http::complete_or(pages, otherwise);
     for listener in listeners {
         let mut stopped = stopped.clone();
         let serving = axum::serve(listener, router.clone()).with_graceful_shutdown(async move {
@@ -118,7 +144,15 @@ async fn serve(options: cli::Serve) -> Result<()> {
     Ok(())
 }
 
-fn transport(options: &cli::Serve) -> Result<Transport> {
+/// `none` is no account: no name of one has to be given up for that, since nobody is made to call an account so.
+fn mpush_account(named: &str) -> Result<Option<AccountId>> {
+    match named {
+        "none" => Ok(None),
+        name => AccountId::parse(name).map(Some).context("--mpush-account is no name of an account"),
+    }
+}
+
+fn transport(options: &cli::Serve, sockets: &Arc<Sockets>) -> Result<Transport> {
     let read = |file: &std::path::PathBuf| fs::read(file).with_context(|| format!("cannot read `{}`", file.display()));
     let settings = Settings {
         allow_private: options.allow_private.clone(),
@@ -128,7 +162,7 @@ fn transport(options: &cli::Serve) -> Result<Transport> {
     };
     let http = Arc::new(HttpEgress::new(settings.clone())?);
     let smtp = Arc::new(SmtpEgress::new(settings.clone())?);
-    Ok(Transport { http, smtp, sockets: Arc::new(SocketEgress::new(settings)?), ses: None })
+    Ok(Transport { http, smtp, sockets: Arc::new(SocketEgress::new(settings)?), ses: None, live: Arc::clone(sockets) as _ })
 }
 
 /// What people and programs read first goes to standard output; the log goes to standard error.
@@ -150,15 +184,16 @@ async fn signalled() -> Result<()> {
 struct Health {
     store: Arc<Store>,
     metrics: Arc<Metrics>,
+    sockets: Arc<Sockets>,
 }
 
 /// `/healthz`, `/readyz` and `/metrics`: no key, no tenant's data.
-fn operators_pages(store: &Arc<Store>, metrics: Arc<Metrics>) -> Router {
+fn operators_pages(store: &Arc<Store>, metrics: Arc<Metrics>, sockets: Arc<Sockets>) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(counters))
-        .with_state(Health { store: Arc::clone(store), metrics })
+        .with_state(Health { store: Arc::clone(store), metrics, sockets })
 }
 
 async fn ready(State(health): State<Health>) -> (StatusCode, &'static str) {
@@ -179,5 +214,7 @@ async fn counters(State(health): State<Health>) -> String {
             ("bellhop_dead_letters", labels, backlog.dead_letters),
         ]
     });
+    let connections = u64::try_from(health.sockets.count()).unwrap_or(u64::MAX);
+    let gauges = gauges.chain([("bellhop_client_connections", String::new(), connections)]);
     health.metrics.text(&gauges.collect::<Vec<_>>())
 }

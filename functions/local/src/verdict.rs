@@ -62,7 +62,7 @@ pub fn verdict(input: &str, channels: Catalog, now: Timestamp) -> Result<Value, 
         let verdict = match step(&so_far) {
             Step::Ask(_) | Step::Call(_) | Step::Token(_) | Step::Vapid => continue,
             // that was no mail server's reply, no answer to a handshake, none of SES's
-            Step::Mail(_) | Step::Socket(_) | Step::Ses(_) => unanswered(),
+            Step::Mail(_) | Step::Socket(_) | Step::Ses(_) | Step::Push(..) => unanswered(),
             Step::Renew(error) => json!({ "verdict": "refresh_token_then_retry", "reason": error.reason }),
             Step::Fail(error) => refused(&error),
             Step::Done => delivered(),

@@ -1,7 +1,5 @@
 //! The account's settings. PUT changes those that it names and keeps the others; `null` is the setting of a new account.
 
-use std::sync::Arc;
-
 use axum::{
     Json,
     extract::{Request, State},
@@ -23,7 +21,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use crate::{audit, overlay};
+use crate::{audit, mpush, overlay};
 
 /// The longest that anything is kept.
 const MOST_DAYS: u32 = 3_650;
@@ -36,23 +34,42 @@ struct Settings {
     default_image_url: Option<String>,
     retention_days: Option<u32>,
     rate: Option<Value>,
+    mpush: Option<Value>,
 }
 
-pub(crate) async fn get(State(api): State<Api>, Manager(caller): Manager) -> Result<Json<Arc<Account>>, Refused> {
-    Ok(Json(api.account(&caller.account).await?))
+pub(crate) async fn get(State(api): State<Api>, Manager(caller): Manager) -> Result<Json<Value>, Refused> {
+    let account = api.account(&caller.account).await?;
+    Ok(Json(shown(&account)?))
 }
 
-pub(crate) async fn put(State(api): State<Api>, Manager(caller): Manager, request: Request) -> Result<Json<Account>, Refused> {
+/// As it is shown.
+fn shown(account: &Account) -> Result<Value, Problem> {
+    let mut shown = serde_json::to_value(account).map_err(|_| Problem::new(Code::Internal, "the settings cannot be shown"))?;
+    shown["mpush"] = mpush::shown(&account.mpush);
+    Ok(shown)
+}
+
+pub(crate) async fn put(State(api): State<Api>, Manager(caller): Manager, request: Request) -> Result<Json<Value>, Refused> {
     let change: Map<String, Value> = Payload::read(request, Limit::Plain).await?.parse()?;
     let old = api.account(&caller.account).await?;
+    let has_mpush = change.contains_key("mpush");
     let settings: Settings = json::read(overlay(as_body(&old), change, &["rate"]))?;
-    let account = settings.account(&old)?;
+    let account = settings.account(&old, has_mpush)?;
+    let (before, now) = (&old.mpush.token_hash, &account.mpush.token_hash);
+    if let Some(token) = now.as_ref().filter(|_| now != before)
+        && !api.ports.clients.take_token(token, &account.id).await?
+    {
+        return Err(invalid("mpush.token", "another account has this token; take a longer one").into());
+    }
     audit::record(&api, &caller, Action::AccountSaved, None).await?;
     api.ports.accounts.put(&account).await?;
+    if let Some(token) = before.as_ref().filter(|_| now != before) {
+        api.ports.clients.drop_token(token, &account.id).await?;
+    }
     if account.time_zone != old.time_zone {
         move_digests(&api, &account).await?;
     }
-    Ok(Json(account))
+    Ok(Json(shown(&account)?))
 }
 
 /// Digests whose rule names no zone are due in the account's.
@@ -67,7 +84,8 @@ async fn move_digests(api: &Api, account: &Account) -> Result<(), Refused> {
 }
 
 fn as_body(old: &Account) -> Map<String, Value> {
-    let Account { id: _, time_zone, locale, default_image_url, retention_days, rate, created_at: _, deleted_at: _ } = old;
+    let Account { id: _, time_zone, locale, default_image_url, retention_days, rate, mpush: _, created_at: _, deleted_at: _ } =
+        old;
     let fields = [
         ("time_zone", json!(time_zone)),
         ("locale", json!(locale)),
@@ -79,7 +97,8 @@ fn as_body(old: &Account) -> Map<String, Value> {
 }
 
 impl Settings {
-    fn account(self, old: &Account) -> Result<Account, Problem> {
+    fn account(self, old: &Account, has_mpush: bool) -> Result<Account, Problem> {
+        let mpush = has_mpush.then(|| self.mpush.unwrap_or(Value::Null));
         let usual = Account::new(old.id.clone());
         Ok(Account {
             time_zone: self.time_zone.map_or(Ok(usual.time_zone), |name| time_zone(&name))?,
@@ -87,6 +106,7 @@ impl Settings {
             default_image_url: self.default_image_url.map(image_link).transpose()?,
             retention_days: self.retention_days.map_or(Ok(usual.retention_days), retention)?,
             rate: self.rate.map_or(Ok(usual.rate), rate)?,
+            mpush: mpush::changed(&old.mpush, mpush)?,
             id: usual.id,
             created_at: old.created_at,
             deleted_at: old.deleted_at,

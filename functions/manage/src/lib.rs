@@ -13,6 +13,7 @@ mod deliveries;
 mod events;
 mod hooks;
 mod keys;
+mod mpush;
 mod operate;
 mod records;
 mod registrations;

@@ -6,6 +6,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_types::SdkConfig;
 use bellhop_core::{
     channel::Catalog,
+    clients::Mids,
     ids::Ids,
     model::{Account, AccountId, ChannelId, Hook, Key, KeyId, Name, Registration},
     ports::{Clock, Kind, Ports, Record, Transport},
@@ -74,6 +75,8 @@ pub(crate) struct Known {
     pub(crate) keys: Cache<KeyId, Key>,
     /// By the hash of their tokens.
     pub(crate) hooks: Cache<String, Hook>,
+    /// Likewise.
+    pub(crate) client_tokens: Cache<String, AccountId>,
 }
 
 /// Builds every client once, from the environment (`AWS_REGION`, `AWS_ENDPOINT_URL`, credentials), and opens their
@@ -130,7 +133,9 @@ impl Store {
             tokens: Arc::clone(self) as _,
             vapid: Arc::clone(self) as _,
             contact: Contact::default(),
+            clients: Arc::clone(self) as _,
             flights: Flights::default(),
+            mids: Mids::default(),
             turns: Turns::default(),
             ids: Ids::default(),
             clock: Arc::clone(&self.clock),

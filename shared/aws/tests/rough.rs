@@ -54,7 +54,13 @@ async fn an_index_that_lags_shows_nothing_that_is_no_longer_so() {
         let now = ports.clock.now();
         let claim = Claim { token, now, lease: Duration::from_mins(1), last_receive: false };
         assert!(matches!(ports.ledger.claim(&job.at(n), &claim).await.unwrap(), Claimed::Mine(_)));
-        assert!(ports.ledger.settle(&job.at(n), &Settlement { token, attempt: None, done: 0, next, now }).await.unwrap());
+        assert!(
+            ports
+                .ledger
+                .settle(&job.at(n), &Settlement { token, attempt: None, done: 0, uncounted: false, next, now })
+                .await
+                .unwrap()
+        );
     };
 
     settle(1, 7, Next::Again { at: SystemClock.now(), reason: Reason::Timeout }).await;

@@ -34,6 +34,7 @@ pub(crate) static SPEC: Spec = Spec {
     docs: "https://help.aliyun.com/zh/sms/developer-reference/api-dysmsapi-2017-05-25-sendsms",
     limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Text],
+    client: None,
     address: Some(AddressKind::Sms),
     params: &[ACCESS_KEY_ID, ACCESS_KEY_SECRET, SIGN_NAME, TEMPLATE_CODE, PHONE_NUMBERS, PARAMS, SIGNATURE],
     short: None,

@@ -103,6 +103,7 @@ pub(crate) fn as_error(step: Step) -> SendError {
         | Step::Call(_)
         | Step::Mail(_)
         | Step::Socket(_)
+        | Step::Push(..)
         | Step::Ses(_)
         | Step::Done
         | Step::DoneBut(_) => SendError::new(Reason::Bug, Retry::Never, "a refusal was taken for a success"),

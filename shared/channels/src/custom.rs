@@ -31,6 +31,7 @@ pub(crate) static SPEC: Spec = Spec {
     docs: "https://github.com/qd-today/qd/blob/master/web/docs/toolbox/pusher.md",
     limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Text, Format::Markdown, Format::Html],
+    client: None,
     address: None,
     params: &[METHOD, URL, HEADERS, BODY_KIND, BODY, PROXY],
     short: None,

@@ -44,6 +44,7 @@ pub(crate) static SPEC: Spec = Spec {
         rate: Some(SendRate::of(20, Duration::from_mins(1))),
     },
     shows: &[Format::Markdown, Format::Text],
+    client: None,
     address: None,
     params: &[ACCESS_TOKEN, SECRET, KEYWORD, STYLE, AT_MOBILES, AT_USER_IDS, AT_ALL, IMAGE_URL, INCLUDE_PICTURE],
     short: Some(Short::Positions(&["access_token", "image_url"])),

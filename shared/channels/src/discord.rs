@@ -35,6 +35,7 @@ pub(crate) static SPEC: Spec = Spec {
     docs: "https://discord.com/developers/docs/resources/webhook#execute-webhook",
     limits: Limits { title: Some(TITLE), body: Some(DESCRIPTION), part: Some(DESCRIPTION), rate: None },
     shows: &[Format::Markdown],
+    client: None,
     address: None,
     params: &[WEBHOOK, USERNAME, AVATAR_URL, INCLUDE_PICTURE],
     short: None,

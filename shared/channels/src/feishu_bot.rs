@@ -52,6 +52,7 @@ pub(crate) static SPEC: Spec = Spec {
         rate: Some(RATE),
     },
     shows: &[Format::Markdown, Format::Text],
+    client: None,
     address: None,
     params: &[TOKEN, SECRET, REGION, APP_ID, APP_SECRET, IMAGE_KEY, INCLUDE_PICTURE],
     short: None,

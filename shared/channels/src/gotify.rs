@@ -23,6 +23,7 @@ pub(crate) static SPEC: Spec = Spec {
     docs: "https://gotify.net/docs/pushmsg",
     limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Markdown, Format::Text],
+    client: None,
     address: None,
     params: &[BASE_URL, APP_TOKEN, PRIORITY, INCLUDE_PICTURE],
     short: None,

@@ -5,7 +5,7 @@
 //! [`bellhop_core::channel::Channel`], a pure function from message, parameters and the answers so far to the next step. Who
 //! takes [`SPECS`] alone is not linked with anything that speaks. What several channels share lies in files named after what
 //! it is: `template` (texts into a template, in one pass), `sign` (signatures), `verdict` (what an HTTP status means),
-//! `answer` (what an answer in JSON says), `ask` (what goes before a message), `feishu` (an app's calls), `format` (what was written, as the channel shows it), `join` (title, text, picture
+//! `answer` (what an answer in JSON says), `ask` (what goes before a message), `feishu` (an app's calls), `format` (what was written, as the channel shows it), `packet` (a message as Mpush clients know it), `join` (title, text, picture
 //! and link in one text), `html` (texts in HTML), `bodies` (a mail as text and HTML), `request` (one request, and its answer),
 //! `header`, `address` and `mailbox` (what a tenant writes).
 //!
@@ -36,9 +36,11 @@ mod join;
 mod mailbox;
 mod mailgun;
 mod matrix;
+mod mpush;
 mod multipart;
 mod ntfy;
 mod onebot;
+mod packet;
 mod param;
 mod pushdeer;
 mod pushplus;
@@ -80,6 +82,7 @@ pub const SPECS: Catalog = Catalog {
         &gotify::SPEC,
         &mailgun::SPEC,
         &matrix::SPEC,
+        &mpush::SPEC,
         &ntfy::SPEC,
         &onebot::SPEC,
         &pushdeer::SPEC,
@@ -116,6 +119,7 @@ pub const ALL: Catalog = Catalog {
         &gotify::SPEAKER,
         &mailgun::SPEAKER,
         &matrix::Matrix,
+        &mpush::Mpush,
         &ntfy::SPEAKER,
         &onebot::OneBot,
         &pushdeer::SPEAKER,

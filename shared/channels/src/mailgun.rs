@@ -34,6 +34,7 @@ pub(crate) static SPEC: Spec = Spec {
     // 25 MB in all, which no message comes near
     limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Html, Format::Markdown, Format::Text],
+    client: None,
     address: Some(AddressKind::Email),
     params: &[DOMAIN, API_KEY, REGION, FROM, TO, HTML, INCLUDE_PICTURE],
     short: None,

@@ -41,6 +41,7 @@ pub(crate) static SPEC: Spec = Spec {
         rate: None,
     },
     shows: &[Format::Html, Format::Text],
+    client: None,
     address: None,
     params: &[HOMESERVER, ACCESS_TOKEN, ROOM_ID, INCLUDE_PICTURE],
     short: None,

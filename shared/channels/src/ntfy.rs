@@ -29,6 +29,7 @@ pub(crate) static SPEC: Spec = Spec {
     docs: "https://docs.ntfy.sh/publish/",
     limits: Limits { title: None, body: Some(MESSAGE), part: Some(MESSAGE), rate: None },
     shows: &[Format::Text, Format::Markdown],
+    client: None,
     address: None,
     params: &[BASE_URL, TOPIC, TOKEN, PRIORITY, TAGS, INCLUDE_PICTURE],
     short: None,

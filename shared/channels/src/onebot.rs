@@ -35,6 +35,7 @@ pub(crate) static SPEC: Spec = Spec {
     // bots document none
     limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Text],
+    client: None,
     address: None,
     params: &[ENDPOINT, TOKEN, USER_IDS, GROUP_IDS, INCLUDE_PICTURE],
     short: None,

@@ -25,6 +25,7 @@ pub(crate) static SPEC: Spec = Spec {
     docs: "https://github.com/easychen/pushdeer",
     limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Markdown, Format::Text],
+    client: None,
     address: None,
     params: &[PUSH_KEY, BASE_URL, INCLUDE_PICTURE],
     short: None,

@@ -33,6 +33,7 @@ pub(crate) static SPEC: Spec = Spec {
         rate: None,
     },
     shows: &[Format::Html, Format::Markdown, Format::Text],
+    client: None,
     address: None,
     params: &[TOKEN, TOPIC, TO, CHANNEL, WEBHOOK, INCLUDE_PICTURE],
     short: None,

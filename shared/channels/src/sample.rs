@@ -59,6 +59,7 @@ pub(crate) fn context() -> Context {
         fixed: Vec::new(),
         token: Some(Secret::new("t0k")),
         vapid: Some(sender()),
+        connection: None,
     }
 }
 

@@ -35,6 +35,7 @@ pub(crate) static SPEC: Spec = Spec {
     // a title that is too long is moved into the text, so it is not cut before
     limits: Limits { title: None, body: Some(TEXT), part: Some(Limit { max: 30_000, unit: Unit::Bytes }), rate: None },
     shows: &[Format::Markdown, Format::Text],
+    client: None,
     address: None,
     params: &[SEND_KEY, BASE_URL, CHANNEL, OPENID, NO_IP, TAGS, SUMMARY, INCLUDE_PICTURE],
     short: Some(Short::Positions(&["send_key"])),

@@ -37,6 +37,7 @@ pub(crate) static SPEC: Spec = Spec {
     // 10 MB in all, which no message comes near
     limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Html, Format::Markdown, Format::Text],
+    client: None,
     address: Some(AddressKind::Email),
     params: &[REGION, FROM, TO, CONFIGURATION_SET, HTML, INCLUDE_PICTURE],
     short: None,

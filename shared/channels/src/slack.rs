@@ -44,6 +44,7 @@ pub(crate) static SPEC: Spec = Spec {
         rate: Some(SendRate::of(1, Duration::from_secs(1))),
     },
     shows: &[Format::Html, Format::Text],
+    client: None,
     address: None,
     params: &[WEBHOOK, INCLUDE_PICTURE],
     short: None,

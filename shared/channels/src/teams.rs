@@ -39,6 +39,7 @@ pub(crate) static SPEC: Spec = Spec {
         rate: None,
     },
     shows: &[Format::Markdown, Format::Text],
+    client: None,
     address: None,
     params: &[WEBHOOK, INCLUDE_PICTURE],
     short: None,

@@ -13,16 +13,18 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use bellhop_core::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
     channel::{Body, Channel, Context, Limit, Message, Method, Outgoing, Param, Params, Reply, Spec, Step, Unit},
+    model::Event,
     render::shorten,
     vapid::Sender,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::{
     address,
     answer::{Fault, refused, undocumented},
     join::Joined,
+    packet::packet,
     param::{PROXY, required},
     verdict,
 };
@@ -138,22 +140,33 @@ fn hashed(text: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(&Sha256::digest(text)[..TOPIC / 4 * 3])
 }
 
-/// What the browser is told, with as much of the text as a push service takes; JSON stays whole.
+/// What the browser is told, with as much of the text as a push service takes; JSON stays whole. What stands beside the text
+/// goes where it leaves that no room: first the event's data, then the links.
 fn fitting(message: &Message) -> String {
     let message = Message { title: shorten(&message.title, TITLE), ..message.clone() };
-    let said = |text: &str| payload(&Message { body: text.to_owned(), ..message.clone() });
-    said(&Joined::body(&message).fit(encryption::MOST, |text| said(text).len()))
+    if leaves_room(&message) {
+        return cut(&message);
+    }
+    let event = Event { data: None, ..message.event.clone() };
+    let without_data = Message { event: &event, ..message };
+    if leaves_room(&without_data) {
+        return cut(&without_data);
+    }
+    cut(&Message { url: None, image_url: None, ..without_data })
 }
 
-/// What an Mpush client knows as a message.
-fn payload(message: &Message) -> String {
-    let text = if message.title.is_empty() { &message.body } else { &message.title };
-    let mut extra = json!({});
-    if let Some(url) = message.url {
-        extra["scheme"] = url.into();
-    }
-    let said = json!({ "text": text, "desp": message.body, "extra": extra });
-    json!({ "cmd": "MESSAGE", "data": { "sendType": "personal", "message": said, "mid": message.id } }).to_string()
+/// Half of all is for the text.
+fn leaves_room(message: &Message) -> bool {
+    said(message, "").len() <= encryption::MOST / 2
+}
+
+fn cut(message: &Message) -> String {
+    said(message, &Joined::body(message).fit(encryption::MOST, |text| said(message, text).len()))
+}
+
+/// As Mpush's clients know it.
+fn said(message: &Message, text: &str) -> String {
+    packet(&Message { body: text.to_owned(), ..message.clone() }).to_string()
 }
 
 /// <https://www.rfc-editor.org/rfc/rfc8030#section-5>, <https://www.rfc-editor.org/rfc/rfc8292#section-4.2>

@@ -32,6 +32,7 @@ pub(crate) static SPEC: Spec = Spec {
     // servers say for themselves what is too much
     limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Text, Format::Markdown, Format::Html],
+    client: None,
     address: None,
     params: &[URL, FORMAT, TEMPLATE, HEADERS, INCLUDE_PICTURE],
     short: None,

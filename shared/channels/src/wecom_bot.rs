@@ -51,6 +51,7 @@ pub(crate) static SPEC: Spec = Spec {
         rate: Some(SendRate::of(20, Duration::from_mins(1))),
     },
     shows: &[Format::Markdown, Format::Text],
+    client: None,
     address: None,
     params: &[KEY, MARKDOWN_VERSION, MENTIONED_LIST, MENTIONED_MOBILE_LIST, INCLUDE_PICTURE],
     short: Some(Short::Positions(&["key"])),

@@ -34,6 +34,7 @@ pub(crate) static SPEC: Spec = Spec {
     docs: "https://wxpusher.zjiecode.com/docs/",
     limits: Limits { title: None, body: Some(CONTENT), part: Some(Limit { max: 38_000, unit: Unit::Chars }), rate: None },
     shows: &[Format::Html, Format::Markdown, Format::Text],
+    client: None,
     address: None,
     params: &[APP_TOKEN, UIDS, TOPIC_IDS, SPT, INCLUDE_PICTURE],
     short: Some(Short::Positions(&["app_token", "uids"])),

@@ -31,6 +31,7 @@ pub(crate) static SPEC: Spec = Spec {
     docs: "https://www.xxtui.com/",
     limits: Limits { title: Some(Limit { max: 20, unit: Unit::Chars }), body: None, part: Some(CONTENT), rate: None },
     shows: &[Format::Text],
+    client: None,
     address: None,
     params: &[API_KEY, SENDER, CHANNEL, INCLUDE_PICTURE],
     short: None,

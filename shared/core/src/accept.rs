@@ -11,8 +11,9 @@ use serde_json::{Map, Value};
 use crate::{
     Code, Problem, Reason, StoreError,
     channel::{Catalog, Params},
+    clients,
     model::{
-        AccountId, Address, AttachmentId, ChannelId, Contact, Draft, Event, EventId, Name, Recipient, Registration, Wording,
+        AccountId, Address, AttachmentId, ChannelId, Contact, Draft, Event, EventId, Mid, Name, Recipient, Registration, Wording,
     },
     plan::{Collected, Dropped, Plan, Target, plan},
     ports::{Acceptance, Accepted, Freshness, IdempotencyKey, Kind, Ports, Record, StoredEvent},
@@ -42,6 +43,9 @@ pub struct Answer {
     pub collected: Vec<Collected>,
     /// Who gets nothing, and why.
     pub dropped: Vec<Dropped>,
+    /// The number under which Mpush clients know it.
+    #[serde(skip)]
+    pub mid: Option<Mid>,
 }
 
 /// What is asked for.
@@ -98,12 +102,15 @@ pub async fn accept(
         Asked::Known(accepted) => accepted,
         Asked::New(mut plan) => {
             plan.dropped.extend(missing);
+            clients::number(ports, &mut event, &plan).await?;
             let accepted = ports.ledger.accept(Acceptance { key, event: event.clone(), plan: plan.clone() }).await?;
             if let Accepted::New(id) = accepted {
                 let event = Arc::new(event.adopt(id));
+                clients::line_up(ports, &event, &plan).await?;
                 report::accepted(&*ports.telemetry, &event, &plan);
                 let deliveries = plan.deliveries.iter().map(|planned| view::Summary::queued(planned, id)).collect();
-                return Ok(Answer { event: id, deliveries, collected: plan.collected, dropped: plan.dropped });
+                let Plan { collected, dropped, .. } = plan;
+                return Ok(Answer { event: id, deliveries, collected, dropped, mid: event.mid });
             }
             accepted
         }
@@ -183,6 +190,7 @@ pub async fn answer(ports: &Ports, stored: &StoredEvent) -> Result<Answer, Store
         deliveries: deliveries.into_iter().map(|delivery| delivery.summary).collect(),
         collected: stored.plan.collected.clone(),
         dropped: stored.plan.dropped.clone(),
+        mid: stored.event.mid,
     })
 }
 

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
     mail::{Mail, Mailed, Receipt},
-    model::{Address, AddressKind, ChannelId, Event, Format, Job, Language, Picture},
+    model::{Account, Address, AddressKind, ChannelId, ConnectionId, Event, Format, Job, Language, Picture},
     pace::SendRate,
     ses::SesMail,
     short::Short,
@@ -84,6 +84,16 @@ pub trait Channel: Send + Sync {
         0
     }
 
+    /// How soon a registration with these parameters is tried again in the first minute, if not by the core's schedule.
+    fn soon(&self, _params: &Params, _account: &Account) -> Option<Duration> {
+        None
+    }
+
+    /// Whether a client that keeps a connection can be told without one, too.
+    fn reaches_absent(&self, _params: &Params) -> bool {
+        false
+    }
+
     /// What to do next, after these answers.
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step;
 
@@ -123,6 +133,10 @@ pub struct Spec {
     pub limits: Limits,
     /// The formats of texts that it shows, the one that reads best first; any other becomes the nearest one before it is said.
     pub shows: &'static [Format],
+    /// Whether those behind it are Mpush clients, who know messages by their [`crate::model::Mid`] and confirm them; and, if so,
+    /// whether a registration with these parameters stands for one that keeps a connection to us.
+    #[serde(skip)]
+    pub client: Option<fn(&Params) -> bool>,
     /// The kind of address it takes, if it serves many people with one app.
     pub address: Option<AddressKind>,
     /// What a registration holds.
@@ -148,6 +162,13 @@ pub struct Text {
     pub en: &'static str,
     /// Chinese.
     pub zh: &'static str,
+}
+
+impl Spec {
+    /// Whether a registration with these parameters stands for a client that keeps a connection to us.
+    pub fn is_live(&self, params: &Params) -> bool {
+        self.client.is_some_and(|is_live| is_live(params))
+    }
 }
 
 impl Text {
@@ -217,6 +238,8 @@ pub struct Context {
     pub token: Option<Secret>,
     /// What [`Step::Vapid`] asked for, likewise.
     pub vapid: Option<vapid::Sender>,
+    /// The connection of the client that is to get it, where it [keeps one](Spec::client).
+    pub connection: Option<ConnectionId>,
 }
 
 impl Context {
@@ -264,6 +287,8 @@ pub struct Message<'a> {
     pub picture: Option<&'a Picture>,
     /// To whom, on channels that serve many.
     pub address: Option<&'a Address>,
+    /// Through which registration.
+    pub registration: &'a str,
     /// What it tells.
     pub event: &'a Event,
 }
@@ -290,6 +315,8 @@ pub enum Step {
     Socket(Box<Frame>),
     /// This mail is to be sent through SES; the answer is handed to the next step.
     Ses(Box<SesMail>),
+    /// This text is to be pushed to a client over its connection; the client's acknowledgement ends the delivery.
+    Push(ConnectionId, String),
     /// The provider has it.
     Done,
     /// The provider has it, and whoever looks at the attempt should know this: for whom not, say, and why, without an address.
@@ -409,6 +436,7 @@ mod tests {
             fixed,
             token: None,
             vapid: None,
+            connection: None,
         }
     }
 

@@ -5,6 +5,7 @@
 //! wake-ups come when ([`crate::ports::Queue`]), how often a delivery is tried ([`crate::backoff`]).
 
 mod drive;
+mod live;
 mod tried;
 mod turn;
 
@@ -16,8 +17,9 @@ use futures_util::FutureExt;
 
 use crate::{
     Reason, Retry, SendError, StoreError, Timestamp, backoff,
-    channel::Channel,
-    model::{Account, Attempt, Delivery, Disabled, Job, Outcome, Picture, Registration, State},
+    channel::{Channel, Params},
+    clients,
+    model::{Account, Attempt, ConnectionId, Delivery, Disabled, Job, Outcome, Picture, Registration, State},
     pace::Silence,
     ports::{Freshness, MOST_RECEIVES, Ports, Wake},
     report,
@@ -102,12 +104,21 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
             return Ok(Disposition::Bury);
         }
     };
+    let mut live = None;
     let (settlement, used) = match prepare(ports, job, &row).await {
         Ok(Prepared::Never(why)) => {
             let next = Next::Final { state: State::Dropped, reason: Some(why) };
             (untried(&row, &claim, next), None)
         }
+        Ok(Prepared::GivenUp(why)) => {
+            let next = Next::Final { state: State::Failed, reason: Some(why) };
+            (untried(&row, &claim, next), None)
+        }
         Ok(Prepared::Later(next)) => (untried(&row, &claim, next), None),
+        Ok(Prepared::Behind { next, registration, channel }) => {
+            live = Some((registration, channel));
+            (untried(&row, &claim, next), None)
+        }
         Ok(Prepared::Now(needed)) => {
             let params = needed.registration.params.with_options(job.event.options.get(&needed.registration.channel));
             let try_it = Try {
@@ -118,12 +129,22 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
                 picture: needed.picture.as_ref(),
                 account: needed.account.as_deref(),
                 done: row.done,
+                connection: needed.connection.as_ref(),
             };
             let tried = try_it.make(ports).await;
-            let settlement = match tried.waits {
-                Some(next) => Settlement { done: tried.done, now: ports.clock.now(), ..untried(&row, &claim, next) },
-                None => settlement(ports, &row, &claim, &tried),
+            let again = needed.again(&params, job, ports.clock.now());
+            let is_repetition = tried.pushed && row.attempts.last().is_some_and(|last| last.reason == tried.reason);
+            let waits = match again.filter(|_| is_repetition) {
+                Some(at) => Some(Next::Wait { at, reason: Reason::Unacknowledged, reserved: false }),
+                None => tried.waits,
             };
+            let settlement = match waits {
+                Some(next) => Settlement { done: tried.done, now: ports.clock.now(), ..untried(&row, &claim, next) },
+                None => settlement(ports, &row, &claim, &tried, again),
+            };
+            if tried.waits.is_some() && needed.is_live {
+                live = Some((Arc::clone(&needed.registration), needed.channel));
+            }
             (settlement, Some((needed.registration, needed.silence, tried)))
         }
         Err(error) => {
@@ -131,10 +152,13 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
             let detail = "what the message needs could not be read; the operator's log says more";
             let error = SendError::new(Reason::StoreFailed, Retry::Later, detail);
             let tried = Tried { done: row.done, ..Tried::failed(error) };
-            (settlement(ports, &row, &claim, &tried), None)
+            (settlement(ports, &row, &claim, &tried, None), None)
         }
     };
     let disposition = record(ports, job, &settlement).await;
+    if let Err(error) = in_line(ports, job, &settlement, live).await {
+        tracing::error!(delivery = %job.delivery, %error, "a client's line was not looked at; its next message will do so");
+    }
     if let Some((registration, seen, tried)) = used {
         turn::heard(ports, &registration, seen, &tried).await;
         turn::slow_down(ports, &registration, &tried).await;
@@ -143,6 +167,24 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
         }
     }
     disposition
+}
+
+/// What has to follow where a client gets its messages one after the other: what is over makes way for the next, and what waits
+/// for something is brought forward if that has come by now.
+async fn in_line(
+    ports: &Ports,
+    job: &Job,
+    settlement: &Settlement,
+    live: Option<(Arc<Registration>, &'static dyn Channel)>,
+) -> Result<(), StoreError> {
+    let goes_to_clients = ports.channels.get(job.channel.as_str()).is_some_and(|spec| spec.client.is_some());
+    match (settlement.next, live) {
+        (Next::Final { .. }, _) if goes_to_clients => clients::over(ports, job.account(), &job.registration, job.delivery).await,
+        (Next::Wait { reason: Reason::BehindAnother | Reason::NotConnected, .. }, Some((registration, channel))) => {
+            live::look_again(ports, channel, job, &registration).await
+        }
+        (Next::Final { .. } | Next::Again { .. } | Next::Wait { .. }, _) => Ok(()),
+    }
 }
 
 /// Switches a registration off whose address is dead. After the settlement: what was answered comes first, and the next
@@ -172,8 +214,12 @@ async fn switch_off(ports: &Ports, registration: &Registration, reason: Reason) 
 enum Prepared {
     /// Nothing, ever.
     Never(Reason),
+    /// Nothing any more.
+    GivenUp(Reason),
     /// It is not its turn.
     Later(Next),
+    /// Its client is not there, or has not acknowledged what stands before it.
+    Behind { next: Next, registration: Arc<Registration>, channel: &'static dyn Channel },
     /// To be sent.
     Now(Needed),
 }
@@ -185,6 +231,20 @@ struct Needed {
     channel: &'static dyn Channel,
     picture: Option<Picture>,
     account: Option<Arc<Account>>,
+    is_live: bool,
+    connection: Option<ConnectionId>,
+}
+
+/// How long after its acceptance a message is tried again as soon as its channel wants to.
+const FIRST_TRIES: Duration = Duration::from_mins(1);
+
+impl Needed {
+    /// When it is tried again, if not by the schedule: what was pushed until it is acknowledged, other things in the first minute.
+    fn again(&self, params: &Params, job: &Job, now: Timestamp) -> Option<Timestamp> {
+        let usual = Account::new(job.account().clone());
+        let soon = self.channel.soon(params, self.account.as_deref().unwrap_or(&usual))?;
+        (self.connection.is_some() || now + soon < job.event.accepted_at + FIRST_TRIES).then_some(now + soon)
+    }
 }
 
 async fn prepare(ports: &Ports, job: &Job, row: &Delivery) -> Result<Prepared, StoreError> {
@@ -200,6 +260,15 @@ async fn prepare(ports: &Ports, job: &Job, row: &Delivery) -> Result<Prepared, S
     let Ok(channel) = ports.channels.speaker(&registration.channel) else {
         return Ok(Prepared::Never(Reason::ChannelNotDeployed));
     };
+    let is_live = channel.spec().is_live(&registration.params);
+    let mut connection = None;
+    if is_live {
+        match live::turn(ports, channel, job, &registration).await? {
+            live::Turn::Now(found) => connection = found,
+            live::Turn::Later(next) => return Ok(Prepared::Behind { next, registration, channel }),
+            live::Turn::Never(why) => return Ok(Prepared::GivenUp(why)),
+        }
+    }
     let silence = match turn::turn(ports, channel, row, &registration).await? {
         Turn::Later(next) => return Ok(Prepared::Later(next)),
         Turn::Now(silence) => silence,
@@ -209,7 +278,7 @@ async fn prepare(ports: &Ports, job: &Job, row: &Delivery) -> Result<Prepared, S
         None => None,
     };
     let account = ports.accounts.get(job.account()).await?;
-    Ok(Prepared::Now(Needed { registration, silence, channel, picture, account }))
+    Ok(Prepared::Now(Needed { registration, silence, channel, picture, account, is_live, connection }))
 }
 
 /// What was true 30 s ago is good enough to send, but not to drop: somebody may just have mended it.
@@ -232,7 +301,7 @@ fn until_then(now: Timestamp, then: Timestamp) -> Duration {
 
 /// Nothing was tried.
 fn untried(row: &Delivery, claim: &Claim, next: Next) -> Settlement {
-    Settlement { token: claim.token, attempt: None, done: row.done, next, now: claim.now }
+    Settlement { token: claim.token, attempt: None, done: row.done, uncounted: false, next, now: claim.now }
 }
 
 /// Writes the settlement down. Where that fails, or the claim was lost, the wake-up is never acknowledged: it may be the
@@ -257,21 +326,22 @@ async fn record(ports: &Ports, job: &Job, settlement: &Settlement) -> Result<Dis
     Ok(Disposition::Ack)
 }
 
-/// What is written down about a try, and what follows from it.
-fn settlement(ports: &Ports, row: &Delivery, claim: &Claim, tried: &Tried) -> Settlement {
+/// What is written down about a try, and what follows from it. `again`: when that is, if not by the schedule.
+fn settlement(ports: &Ports, row: &Delivery, claim: &Claim, tried: &Tried, again: Option<Timestamp>) -> Settlement {
     let now = ports.clock.now();
+    let again = again.filter(|_| tried.retry == Retry::Later);
     let wait = match tried.outcome {
         Outcome::Delivered | Outcome::Failed => None,
         Outcome::Retry | Outcome::Unknown => backoff::wait(row.tries() + 1, tried.retry, ports.clock.chance()),
     };
     let reason = match tried.outcome {
-        Outcome::Unknown => Some(Reason::OutcomeUnknown),
-        Outcome::Delivered | Outcome::Retry | Outcome::Failed => tried.reason,
+        Outcome::Unknown if !tried.pushed => Some(Reason::OutcomeUnknown),
+        Outcome::Delivered | Outcome::Unknown | Outcome::Retry | Outcome::Failed => tried.reason,
     };
-    let next = match (tried.outcome, wait) {
+    let next = match (tried.outcome, again.or_else(|| wait.map(|wait| now + wait))) {
         (Outcome::Delivered, _) => Next::Final { state: State::Delivered, reason: None },
-        (_, Some(wait)) => Next::Again { at: now + wait, reason: reason.unwrap_or(Reason::Bug) },
-        (_, None) => Next::Final { state: State::Failed, reason },
+        (Outcome::Retry | Outcome::Unknown, Some(at)) => Next::Again { at, reason: reason.unwrap_or(Reason::Bug) },
+        (Outcome::Failed, _) | (_, None) => Next::Final { state: State::Failed, reason },
     };
     let attempt = Attempt {
         n: next_number(row),
@@ -283,5 +353,12 @@ fn settlement(ports: &Ports, row: &Delivery, claim: &Claim, tried: &Tried) -> Se
         duration_ms: tried.duration_ms,
         repeated: is_repeated(row),
     };
-    Settlement { token: claim.token, attempt: Some(attempt), done: tried.done, next, now }
+    Settlement {
+        token: claim.token,
+        attempt: Some(attempt),
+        done: tried.done,
+        uncounted: again.is_some() && !tried.pushed,
+        next,
+        now,
+    }
 }

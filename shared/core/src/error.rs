@@ -307,6 +307,16 @@ words! {
         NoAddress => "no_address",
         /// The event reaches as many as it may, and the rule names more.
         TooManyRecipients => "too_many_recipients",
+        /// The client has it and has not acknowledged it yet.
+        Unacknowledged => "unacknowledged",
+        /// The client gets its messages in order, and has not acknowledged one before it.
+        BehindAnother => "behind_another",
+        /// The client is not connected.
+        NotConnected => "not_connected",
+        /// The client did not acknowledge it for as long as messages are kept for it.
+        Expired => "expired",
+        /// Too many messages wait for the client.
+        ClientQueueFull => "client_queue_full",
         /// Planned, but never queued: its request was never answered.
         NotAccepted => "not_accepted",
     }

@@ -11,6 +11,7 @@
 pub mod accept;
 pub mod backoff;
 pub mod channel;
+pub mod clients;
 pub mod deliver;
 pub mod digest;
 pub mod ending;

@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     StoreError, Timestamp,
     channel::Catalog,
+    clients::Mids,
     ids::Ids,
     model::{
-        Account, AccountId, AttachmentId, AuditEntry, AuditId, ChannelId, Delivery, DeliveryId, Disabled, Entry, Event, EventId,
-        Former, Hook, Job, Key, KeyId, Name, Picture, Registration, Schedule, State,
+        Account, AccountId, AttachmentId, AuditEntry, AuditId, ChannelId, ConnectionId, Delivery, DeliveryId, Disabled, Entry,
+        Event, EventId, Former, Hook, Job, Key, KeyId, Mid, Name, Picture, Registration, Schedule, State,
     },
     pace::{SendRate, Silence},
     plan::Plan,
@@ -24,7 +25,7 @@ use crate::{
     vapid::{Contact, VapidKey},
 };
 
-pub use transport::{Http, Sent, Ses, Smtp, Sockets, Transport, TransportError};
+pub use transport::{Http, Live, NobodyLive, Pushed, Sent, Ses, Smtp, Sockets, Transport, TransportError};
 
 /// Everything, as the mains put it together.
 #[derive(Clone)]
@@ -46,7 +47,9 @@ pub struct Ports {
     pub tokens: Arc<dyn Tokens>,
     pub vapid: Arc<dyn Vapid>,
     pub contact: Contact,
+    pub clients: Arc<dyn Clients>,
     pub flights: Flights,
+    pub mids: Mids,
     pub turns: Turns,
     pub ids: Ids,
     pub clock: Arc<dyn Clock>,
@@ -80,6 +83,12 @@ pub trait Ledger: Send + Sync {
     /// Applies [`crate::transition::reopen`] and arms the new wake-up; `false` if the delivery is not over. `job.n` is
     /// ignored: the row decides the number, and without a row the planned job itself is queued again.
     async fn reopen(&self, job: &Job, under: Option<&str>, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Applies [`crate::transition::confirm`]. `false`: it was over already, or there is no such row.
+    async fn confirm(&self, account: &AccountId, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Applies [`crate::transition::hasten`] and arms the new wake-up. `job.n` is ignored. `false`: it waits for nothing.
+    async fn hasten(&self, job: &Job, now: Timestamp) -> Result<bool, StoreError>;
 
     /// Queues up to `most` of the wake-ups that are due before `until`, each with its exact delay. Answers how many.
     async fn advance(&self, now: Timestamp, until: Timestamp, most: usize) -> Result<usize, StoreError>;
@@ -476,6 +485,56 @@ pub trait Vapid: Send + Sync {
 
     /// The key; where there is none, one is made. However many ask at once, in however many processes, all get the same.
     async fn key(&self) -> Result<VapidKey, StoreError>;
+}
+
+/// Mpush clients: who speaks for an account, who is connected, what waits for whom, and under which numbers.
+#[async_trait]
+pub trait Clients: Send + Sync {
+    /// The account whose token has that hash, at most 30 s old, "there is none" included. Whether it still has that token, its
+    /// settings say.
+    async fn account_of(&self, token_hash: &str) -> Result<Option<AccountId>, StoreError>;
+
+    /// Gives the token of that hash to the account. `false`: another account has it.
+    async fn take_token(&self, token_hash: &str, account: &AccountId) -> Result<bool, StoreError>;
+
+    /// Takes it from the account again.
+    async fn drop_token(&self, token_hash: &str, account: &AccountId) -> Result<(), StoreError>;
+
+    /// Gives the event this number, for as long as messages are kept for clients at least. `false`: another event has it.
+    async fn number(&self, account: &AccountId, mid: Mid, event: EventId) -> Result<bool, StoreError>;
+
+    /// The event of that number.
+    async fn numbered(&self, account: &AccountId, mid: Mid) -> Result<Option<EventId>, StoreError>;
+
+    /// Puts the delivery into the client's line, in the order of ids; once, however often it is put there.
+    async fn enter(&self, account: &AccountId, name: &Name, delivery: DeliveryId) -> Result<(), StoreError>;
+
+    /// Takes it out.
+    async fn leave(&self, account: &AccountId, name: &Name, delivery: DeliveryId) -> Result<(), StoreError>;
+
+    /// The first `most` of the line, as it is now.
+    async fn line(&self, account: &AccountId, name: &Name, most: usize) -> Result<Vec<DeliveryId>, StoreError>;
+
+    /// The client is on this connection from now on. Answers the one on which it was before.
+    async fn connect(&self, connection: &ConnectionId, session: &Session) -> Result<Option<ConnectionId>, StoreError>;
+
+    /// That connection is gone; where the client is on another one by now, it stays there.
+    async fn disconnect(&self, connection: &ConnectionId) -> Result<(), StoreError>;
+
+    /// The connection on which the client is, as it is now.
+    async fn connection(&self, account: &AccountId, name: &Name) -> Result<Option<ConnectionId>, StoreError>;
+
+    /// Who is on a connection.
+    async fn session(&self, connection: &ConnectionId) -> Result<Option<Session>, StoreError>;
+}
+
+/// Who is on a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Whose client.
+    pub account: AccountId,
+    /// Under which name.
+    pub name: Name,
 }
 
 /// Time and chance: both come from outside, so that a test can have its own.

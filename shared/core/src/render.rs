@@ -21,6 +21,7 @@ pub fn message<'a>(job: &'a Job, spec: &Spec, picture: Option<&'a Picture>) -> M
         image_url: event.image_url.as_deref(),
         picture,
         address: job.address.as_ref(),
+        registration: job.registration.as_str(),
         event,
     }
 }

@@ -171,6 +171,8 @@ pub struct Settlement {
     pub attempt: Option<Attempt>,
     /// How many parts of the message have arrived by now, in all attempts.
     pub done: u32,
+    /// The attempt does not count against the schedule.
+    pub uncounted: bool,
     /// What follows.
     pub next: Next,
     /// The worker's time.
@@ -223,6 +225,9 @@ pub fn settle(row: Delivery, settlement: &Settlement) -> Option<Delivery> {
     }
     let mut row = Delivery { lease: None, slot: None, done: settlement.done, updated_at: settlement.now, ..row };
     row.attempts.extend(settlement.attempt.clone());
+    if settlement.uncounted {
+        row.round = u32::try_from(row.attempts.len()).unwrap_or(u32::MAX);
+    }
     match settlement.next {
         Next::Final { state, reason } => Some(Delivery { state, reason, ..row }),
         Next::Again { at, reason } => {
@@ -266,6 +271,45 @@ pub fn reopen(row: Delivery, under: Option<&str>, now: Timestamp) -> Reopened {
         })),
         State::Queued | State::Sending | State::Retrying => Reopened::NotOver,
     }
+}
+
+/// The receiver has acknowledged it: the row as it is to stand, or `None` if that changes nothing.
+pub fn confirm(mut row: Delivery, now: Timestamp) -> Option<Delivery> {
+    match row.state {
+        State::Queued | State::Sending | State::Retrying => {
+            let is_open = row.attempts.last().is_some_and(|attempt| attempt.reason == Some(Reason::Unacknowledged));
+            if !is_open || row.state == State::Sending {
+                let (n, repeated) = (next_number(&row), is_repeated(&row));
+                let (reason, status, detail) = (Some(Reason::Unacknowledged), None, None);
+                row.attempts.push(Attempt {
+                    n,
+                    at: now,
+                    outcome: Outcome::Unknown,
+                    reason,
+                    status,
+                    detail,
+                    duration_ms: 0,
+                    repeated,
+                });
+            }
+            if let Some(last) = row.attempts.last_mut() {
+                // what nobody knew is known now
+                (last.outcome, last.reason) = (Outcome::Delivered, None);
+            }
+        }
+        State::Delivered => {}
+        State::Confirmed | State::Failed | State::Dropped => return None,
+    }
+    Some(Delivery { state: State::Confirmed, reason: None, due: None, slot: None, lease: None, updated_at: now, ..row })
+}
+
+/// What a delivery waited for has come: the row with its next wake-up due at once, or `None` if it waits for nothing.
+pub fn hasten(row: Delivery, now: Timestamp) -> Option<Delivery> {
+    let waits = match row.state {
+        State::Queued | State::Retrying => row.due.is_some_and(|due| due > now),
+        State::Sending | State::Delivered | State::Confirmed | State::Failed | State::Dropped => false,
+    };
+    waits.then(|| Delivery { n: row.n + 1, due: Some(now), slot: None, updated_at: now, ..row })
 }
 
 #[cfg(test)]
@@ -320,7 +364,8 @@ mod tests {
     fn retrying(due: i64) -> Delivery {
         let row = mine(claim(None, &job(1), &wish(0), 1));
         let next = Next::Again { at: at(due), reason: Reason::ProviderError };
-        let settlement = Settlement { token: 7, attempt: Some(attempt(&row, Outcome::Retry)), done: 0, next, now: at(1) };
+        let settlement =
+            Settlement { token: 7, attempt: Some(attempt(&row, Outcome::Retry)), done: 0, uncounted: false, next, now: at(1) };
         settle(row, &settlement).unwrap()
     }
 
@@ -364,7 +409,8 @@ mod tests {
         let row = mine(claim(Some(retrying(10)), &job(2), &wish(10), 1));
         assert_eq!(claim(Some(row.clone()), &job(1), &wish(99), 1), Claimed::Over);
         let done = Next::Final { state: State::Delivered, reason: None };
-        let row = settle(row, &Settlement { token: 7, attempt: None, done: 0, next: done, now: at(11) }).unwrap();
+        let row =
+            settle(row, &Settlement { token: 7, attempt: None, done: 0, uncounted: false, next: done, now: at(11) }).unwrap();
         assert_eq!(claim(Some(row), &job(2), &wish(99), 1), Claimed::Over);
     }
 
@@ -373,7 +419,7 @@ mod tests {
         let row = mine(claim(None, &job(1), &wish(0), 1));
         let row = mine(claim(Some(row), &job(1), &Claim { token: 8, ..wish(30) }, 1));
         let next = Next::Final { state: State::Delivered, reason: None };
-        assert_eq!(settle(row, &Settlement { token: 7, attempt: None, done: 0, next, now: at(31) }), None);
+        assert_eq!(settle(row, &Settlement { token: 7, attempt: None, done: 0, uncounted: false, next, now: at(31) }), None);
     }
 
     #[test]
@@ -401,7 +447,7 @@ mod tests {
     fn waiting_for_its_turn_is_no_attempt_and_keeps_the_slot_until_something_is_tried() {
         let row = mine(claim(None, &job(1), &wish(0), 1));
         let next = Next::Wait { at: at(9), reason: Reason::Paced, reserved: true };
-        let row = settle(row, &Settlement { token: 7, attempt: None, done: 0, next, now: at(1) }).unwrap();
+        let row = settle(row, &Settlement { token: 7, attempt: None, done: 0, uncounted: false, next, now: at(1) }).unwrap();
         assert_eq!((row.state, row.n, row.due, row.slot), (State::Queued, 2, Some(at(9)), Some(at(9))));
         assert_eq!(claim(Some(row.clone()), &job(2), &wish(5), 1), Claimed::NotDue { at: at(9) });
         let row = mine(claim(Some(row), &job(2), &wish(9), 1));
@@ -409,7 +455,8 @@ mod tests {
         let taken_over = mine(claim(Some(row.clone()), &job(2), &wish(99), 1));
         assert_eq!(taken_over.slot, None, "the worker that died may have used it");
         let next = Next::Again { at: at(20), reason: Reason::ProviderError };
-        let tried = Settlement { token: 7, attempt: Some(attempt(&row, Outcome::Retry)), done: 0, next, now: at(10) };
+        let tried =
+            Settlement { token: 7, attempt: Some(attempt(&row, Outcome::Retry)), done: 0, uncounted: false, next, now: at(10) };
         assert_eq!(settle(row, &tried).unwrap().slot, None);
     }
 
@@ -418,7 +465,8 @@ mod tests {
         assert_eq!(reopen(retrying(10), None, at(2)), Reopened::NotOver);
         let row = mine(claim(None, &job(1), &wish(0), 1));
         let next = Next::Final { state: State::Failed, reason: Some(Reason::Rejected) };
-        let settlement = Settlement { token: 7, attempt: Some(attempt(&row, Outcome::Failed)), done: 0, next, now: at(1) };
+        let settlement =
+            Settlement { token: 7, attempt: Some(attempt(&row, Outcome::Failed)), done: 0, uncounted: false, next, now: at(1) };
         let Reopened::Again(row) = reopen(settle(row, &settlement).unwrap(), Some("key"), at(5)) else { panic!() };
         assert_eq!(reopen(*row.clone(), Some("key"), at(6)), Reopened::Before);
         assert_eq!((row.state, row.n, row.tries()), (State::Retrying, 2, 0));

@@ -58,6 +58,7 @@ fn what_holds_a_secret_prints_none_of_it() {
         fixed: Vec::new(),
         token: Some(secret()),
         vapid: None,
+        connection: None,
     };
     let reply = Reply { status: 200, headers: vec![(text(), text())], body: text().into_bytes() };
     let ses = SesMail {

@@ -87,7 +87,7 @@ async fn work(store: &Store) -> bool {
         let claim = Claim { token, now, lease: Duration::from_mins(1), last_receive: false };
         store.claim(&wake.job, &claim).await.unwrap();
         let next = Next::Final { state: State::Delivered, reason: None };
-        store.settle(&wake.job, &Settlement { token, attempt: None, done: 0, next, now }).await.unwrap();
+        store.settle(&wake.job, &Settlement { token, attempt: None, done: 0, uncounted: false, next, now }).await.unwrap();
         store.ack(wake).await.unwrap();
     }
     !wakes.is_empty()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bellhop_core::{
     StoreError, Timestamp,
-    model::{Event, EventId, Job},
+    model::{AccountId, DeliveryId, Event, EventId, Job},
     plan::Planned,
     ports::{Acceptance, Accepted, IdempotencyKey, Ledger, StoredEvent},
     transition::{self, Claim, Claimed, Reopened, Settlement},
@@ -110,6 +110,28 @@ impl Ledger for Store {
                 Reopened::Before => return Ok(true),
                 Reopened::NotOver => return Ok(false),
             };
+            tx.put_delivery(&row)?;
+            arm(tx, &job, row.n, now, now)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn confirm(&self, account: &AccountId, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError> {
+        let account = account.clone();
+        self.write(move |tx| {
+            let Some(row) = tx.delivery(&account, id)?.and_then(|row| transition::confirm(row, now)) else { return Ok(false) };
+            tx.put_delivery(&row)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn hasten(&self, job: &Job, now: Timestamp) -> Result<bool, StoreError> {
+        let job = job.clone();
+        self.write(move |tx| {
+            let row = tx.delivery(job.account(), job.delivery)?;
+            let Some(row) = row.and_then(|row| transition::hasten(row, now)) else { return Ok(false) };
             tx.put_delivery(&row)?;
             arm(tx, &job, row.n, now, now)?;
             Ok(true)

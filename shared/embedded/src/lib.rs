@@ -14,6 +14,7 @@ mod attachments;
 mod audit;
 mod backup;
 mod cache;
+mod clients;
 mod clock;
 mod deliveries;
 mod digests;

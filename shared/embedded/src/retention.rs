@@ -99,6 +99,12 @@ fn forget(connection: &Connection, old: &Old, most: usize) -> Result<usize, Faul
     ] {
         gone += connection.prepare_cached(sql)?.execute((account, first, limit(most - gone)))?;
     }
+    // numbers look like milliseconds since 1970
+    let mut numbers = connection.prepare_cached(
+        "DELETE FROM numbers WHERE account = ?1 AND mid IN
+         (SELECT mid FROM numbers WHERE account = ?1 AND mid < ?2 ORDER BY mid LIMIT ?3)",
+    )?;
+    gone += numbers.execute((account, old.before, limit(most - gone)))?;
     let mut entries = connection.prepare_cached(
         "DELETE FROM entries WHERE (account, rule, at, seq) IN
          (SELECT account, rule, at, seq FROM entries INDEXED BY entries_by_time WHERE account = ?1 AND at < ?2 LIMIT ?3)",

@@ -240,6 +240,25 @@ pub(crate) const STEPS: &[&str] = &[
     CREATE INDEX audit_by_end ON audit (until);
 ",
     "
+    -- of Mpush clients: whose token it is, which event has which number, and what waits for whom
+    CREATE TABLE client_tokens (
+        hash TEXT NOT NULL PRIMARY KEY,
+        account TEXT NOT NULL
+    ) WITHOUT ROWID, STRICT;
+    CREATE TABLE numbers (
+        account TEXT NOT NULL,
+        mid INTEGER NOT NULL,
+        event BLOB NOT NULL,
+        PRIMARY KEY (account, mid)
+    ) WITHOUT ROWID, STRICT;
+    CREATE TABLE lines (
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        delivery BLOB NOT NULL,
+        PRIMARY KEY (account, name, delivery)
+    ) WITHOUT ROWID, STRICT;
+",
+    "
     -- the key by which push services know this deployment; there is one
     CREATE TABLE vapid (
         id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),

@@ -10,6 +10,7 @@ use std::{
 use bellhop_core::{
     StoreError,
     channel::Catalog,
+    clients::Mids,
     ids::Ids,
     model::{Account, AccountId, ChannelId, Hook, Key, KeyId, Name, Registration},
     ports::{Clock, Kind, Ports, Record, Transport},
@@ -26,6 +27,7 @@ use tokio::{
 use crate::{
     OpenError, attachments,
     cache::Cache,
+    clients::Connections,
     directory,
     error::Fault,
     opening::{self, Opened},
@@ -76,6 +78,7 @@ pub(crate) struct Memory {
     pub(crate) keys: Cache<KeyId, Key>,
     /// By the hash of their tokens.
     pub(crate) hooks: Cache<String, Hook>,
+    pub(crate) connections: Connections,
     pub(crate) seals: Arc<Seals>,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -106,6 +109,7 @@ impl Store {
             accounts: Cache::default(),
             keys: Cache::default(),
             hooks: Cache::default(),
+            connections: Connections::default(),
             seals: Arc::new(seals),
             clock,
         });
@@ -162,7 +166,9 @@ impl Store {
             tokens: Arc::clone(self) as _,
             vapid: Arc::clone(self) as _,
             contact: Contact::default(),
+            clients: Arc::clone(self) as _,
             flights: Flights::default(),
+            mids: Mids::default(),
             turns: Turns::default(),
             ids: Ids::default(),
             clock: Arc::clone(&self.memory.clock),

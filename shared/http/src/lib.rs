@@ -14,6 +14,7 @@ pub mod path;
 pub mod problem;
 pub mod rate;
 mod uses;
+pub mod wait;
 
 use std::{
     panic::AssertUnwindSafe,
@@ -26,6 +27,7 @@ use std::{
 use axum::{
     Router,
     extract::{MatchedPath, Request},
+    handler::Handler,
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -83,8 +85,15 @@ impl Api {
 /// Gives `routes` what every server must have: problems for unknown paths, wrong methods and panics. To be called once, on
 /// the merged routes of all functions that one process serves.
 pub fn complete(routes: Router) -> Router {
+    complete_or(routes, async || {
+        Refused(Problem::new(Code::NotFound, "there is nothing at this path; see the API's documentation"))
+    })
+}
+
+/// The same, with somebody else to answer what is at no route.
+pub fn complete_or<T: 'static>(routes: Router, otherwise: impl Handler<T, ()>) -> Router {
     routes
-        .fallback(async || Refused(Problem::new(Code::NotFound, "there is nothing at this path; see the API's documentation")))
+        .fallback(otherwise)
         .method_not_allowed_fallback(async || {
             Refused(Problem::new(Code::MethodNotAllowed, "this path does not take that method; `Allow` says which it takes"))
         })

@@ -9,7 +9,7 @@ use bellhop_channels::SPECS;
 use bellhop_core::{
     channel::{Catalog, Spec},
     model::ChannelId,
-    ports::{Http, Ports, Transport},
+    ports::{Http, NobodyLive, Ports, Transport},
     vapid::Contact,
 };
 use bellhop_egress::{HttpEgress, Settings, SmtpEgress, SocketEgress};
@@ -57,7 +57,7 @@ async fn sending() -> Result<(Arc<Store>, Ports), Error> {
     let sockets = Arc::new(SocketEgress::new(settings.clone())?);
     let make = move || Ok(Arc::new(HttpEgress::new(settings.clone())?) as Arc<dyn Http>);
     let http = Arc::new(Thawing::new(Arc::new(SystemClock), make)?);
-    let transport = Transport { http, smtp, sockets, ses: None };
+    let transport = Transport { http, smtp, sockets, ses: None, live: Arc::new(NobodyLive) };
     let (store, ports) = start(bellhop_channels::ALL, transport, Some(env::read(env::SEAL)?)).await?;
     let transport = Transport { ses: Some(store.ses()), ..ports.transport };
     let contact = contact(&env::read(env::CONTACT)?)?;

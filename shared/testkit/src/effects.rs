@@ -10,11 +10,11 @@ use bellhop_core::{
     Reason, StoreError, Timestamp,
     channel::{Outgoing, Reply},
     mail::{Mail, Mailed},
-    model::{AccountId, ChannelId, Disabled, Former, Job, Name, Registration, Schedule},
+    model::{AccountId, ChannelId, ConnectionId, DeliveryId, Disabled, EventId, Former, Job, Mid, Name, Registration, Schedule},
     pace::{SendRate, Silence},
     ports::{
-        Acceptance, Accepted, Digests, Due, Freshness, Http, IdempotencyKey, Kind, Ledger, Pace, Ports, Queue, Record, Records,
-        Registrations, Sent, Smtp, Transport, TransportError, Visit, Wake,
+        Acceptance, Accepted, Clients, Digests, Due, Freshness, Http, IdempotencyKey, Kind, Ledger, Live, Pace, Ports, Pushed,
+        Queue, Record, Records, Registrations, Sent, Session, Smtp, Transport, TransportError, Visit, Wake,
     },
     transition::{Claim, Claimed, Settlement},
 };
@@ -54,6 +54,7 @@ pub fn between_points(ports: Ports, effects: &Arc<dyn Effects>) -> Ports {
     let records = Between { inner: Arc::clone(&ports.records), effects: Arc::clone(effects) };
     let digests = Between { inner: Arc::clone(&ports.digests), effects: Arc::clone(effects) };
     let pace = Between { inner: Arc::clone(&ports.pace), effects: Arc::clone(effects) };
+    let clients = Between { inner: Arc::clone(&ports.clients), effects: Arc::clone(effects) };
     Ports {
         ledger: Arc::new(ledger),
         queue: Arc::new(queue),
@@ -61,6 +62,7 @@ pub fn between_points(ports: Ports, effects: &Arc<dyn Effects>) -> Ports {
         pace: Arc::new(pace),
         records: Arc::new(records),
         digests: Arc::new(digests),
+        clients: Arc::new(clients),
         transport: transport_between_points(&ports.transport, effects),
         ..ports
     }
@@ -74,6 +76,7 @@ pub fn transport_between_points(transport: &Transport, effects: &Arc<dyn Effects
         // no story of the crash points goes these ways: what surrounds a send is the same on all of them
         sockets: Arc::clone(&transport.sockets),
         ses: transport.ses.clone(),
+        live: Arc::new(Between { inner: Arc::clone(&transport.live), effects: Arc::clone(effects) }),
     }
 }
 
@@ -128,6 +131,14 @@ impl Ledger for Between<dyn Ledger> {
 
     async fn reopen(&self, job: &Job, under: Option<&str>, now: Timestamp) -> Result<bool, StoreError> {
         self.call("ledger.reopen", self.inner.reopen(job, under, now)).await
+    }
+
+    async fn confirm(&self, account: &AccountId, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError> {
+        self.call("ledger.confirm", self.inner.confirm(account, id, now)).await
+    }
+
+    async fn hasten(&self, job: &Job, now: Timestamp) -> Result<bool, StoreError> {
+        self.call("ledger.hasten", self.inner.hasten(job, now)).await
     }
 
     async fn advance(&self, now: Timestamp, until: Timestamp, most: usize) -> Result<usize, StoreError> {
@@ -283,6 +294,75 @@ impl Digests for Between<dyn Digests> {
 
     async fn announce(&self, now: Timestamp, until: Timestamp) -> Result<usize, StoreError> {
         self.call("digests.announce", self.inner.announce(now, until)).await
+    }
+}
+
+#[async_trait]
+impl Clients for Between<dyn Clients> {
+    async fn account_of(&self, token_hash: &str) -> Result<Option<AccountId>, StoreError> {
+        self.inner.account_of(token_hash).await
+    }
+
+    async fn take_token(&self, token_hash: &str, account: &AccountId) -> Result<bool, StoreError> {
+        self.call("clients.take_token", self.inner.take_token(token_hash, account)).await
+    }
+
+    async fn drop_token(&self, token_hash: &str, account: &AccountId) -> Result<(), StoreError> {
+        self.call("clients.drop_token", self.inner.drop_token(token_hash, account)).await
+    }
+
+    async fn number(&self, account: &AccountId, mid: Mid, event: EventId) -> Result<bool, StoreError> {
+        self.call("clients.number", self.inner.number(account, mid, event)).await
+    }
+
+    async fn numbered(&self, account: &AccountId, mid: Mid) -> Result<Option<EventId>, StoreError> {
+        self.inner.numbered(account, mid).await
+    }
+
+    async fn enter(&self, account: &AccountId, name: &Name, delivery: DeliveryId) -> Result<(), StoreError> {
+        self.call("clients.enter", self.inner.enter(account, name, delivery)).await
+    }
+
+    async fn leave(&self, account: &AccountId, name: &Name, delivery: DeliveryId) -> Result<(), StoreError> {
+        self.call("clients.leave", self.inner.leave(account, name, delivery)).await
+    }
+
+    async fn line(&self, account: &AccountId, name: &Name, most: usize) -> Result<Vec<DeliveryId>, StoreError> {
+        self.inner.line(account, name, most).await
+    }
+
+    async fn connect(&self, connection: &ConnectionId, session: &Session) -> Result<Option<ConnectionId>, StoreError> {
+        self.call("clients.connect", self.inner.connect(connection, session)).await
+    }
+
+    async fn disconnect(&self, connection: &ConnectionId) -> Result<(), StoreError> {
+        self.call("clients.disconnect", self.inner.disconnect(connection)).await
+    }
+
+    async fn connection(&self, account: &AccountId, name: &Name) -> Result<Option<ConnectionId>, StoreError> {
+        self.inner.connection(account, name).await
+    }
+
+    async fn session(&self, connection: &ConnectionId) -> Result<Option<Session>, StoreError> {
+        self.inner.session(connection).await
+    }
+}
+
+#[async_trait]
+impl Live for Between<dyn Live> {
+    async fn push(&self, connection: &ConnectionId, text: &str) -> Pushed {
+        if self.effects.at(Point::Before("push")).await.is_err() {
+            return Pushed::NotNow("as the test wants it".to_owned());
+        }
+        let pushed = self.inner.push(connection, text).await;
+        if self.effects.at(Point::After("push")).await.is_err() {
+            return Pushed::NotNow("as the test wants it".to_owned());
+        }
+        pushed
+    }
+
+    async fn close(&self, connection: &ConnectionId) {
+        self.inner.close(connection).await;
     }
 }
 

@@ -28,6 +28,7 @@ pub static BARE: Spec = Spec {
     docs: "https://bare.invalid/",
     limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Text],
+    client: None,
     address: None,
     params: &[],
     short: None,
@@ -41,6 +42,7 @@ static SPEC: Spec = Spec {
     docs: "https://probe.invalid/",
     limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Text, Format::Markdown, Format::Html],
+    client: None,
     address: None,
     params: &[
         Param {

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bellhop_core::{
     StoreError, Timestamp,
-    model::{ChannelId, Delivery, Job},
+    model::{AccountId, ChannelId, Delivery, DeliveryId, Job},
     ports::{Acceptance, Accepted, IdempotencyKey, Ledger, Ports, Queue, StoredEvent, Wake},
     transition::{self, Claim, Claimed, Settlement},
 };
@@ -116,6 +116,14 @@ impl Ledger for Broken {
 
     async fn arm(&self, job: &Job, at: Timestamp, now: Timestamp) -> Result<(), StoreError> {
         self.worker.arm(job, at, now).await
+    }
+
+    async fn confirm(&self, account: &AccountId, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError> {
+        self.worker.confirm(account, id, now).await
+    }
+
+    async fn hasten(&self, job: &Job, now: Timestamp) -> Result<bool, StoreError> {
+        self.worker.hasten(job, now).await
     }
 
     async fn reopen(&self, job: &Job, under: Option<&str>, now: Timestamp) -> Result<bool, StoreError> {

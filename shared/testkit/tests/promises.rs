@@ -14,7 +14,7 @@ use bellhop_core::{
     accept::{Wanted, accept},
     channel::{Catalog, Channel, Context, Message, Params, Reply, Spec, Step},
     deliver::{Disposition, deliver, work},
-    model::{Draft, Job, Picture, State},
+    model::{AccountId, DeliveryId, Draft, Job, Picture, State},
     ports::{Acceptance, Accepted, IdempotencyKey, Ledger, MOST_RECEIVES, Ports, Wake},
     transition::{Claim, Claimed, Settlement},
 };
@@ -141,6 +141,14 @@ impl Ledger for WritesTwice {
 
     async fn arm(&self, job: &Job, at: Timestamp, now: Timestamp) -> Result<(), StoreError> {
         self.0.arm(job, at, now).await
+    }
+
+    async fn confirm(&self, account: &AccountId, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError> {
+        self.0.confirm(account, id, now).await
+    }
+
+    async fn hasten(&self, job: &Job, now: Timestamp) -> Result<bool, StoreError> {
+        self.0.hasten(job, now).await
     }
 
     async fn reopen(&self, job: &Job, under: Option<&str>, now: Timestamp) -> Result<bool, StoreError> {

@@ -22,6 +22,7 @@ pub(crate) static SPEC: Spec = Spec {
     docs: "https://safe.invalid/",
     limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Text],
+    client: None,
     address: None,
     params: &[
         param("token", Kind::Text, true, true),

@@ -40,6 +40,11 @@
 //! | `keys/{account}` | `{created ms}/{key id}` | the same, for the account's list |
 //! | `hook/{hash}` | `hook` | a hook, by the hash of its path's token |
 //! | `hooks/{account}` | `{name}` | the same, for the account's list |
+//! | `mpush/{hash}` | `token` | the account that has the Mpush token of that hash |
+//! | `number/{account}/{mid}` | `number` | the event that Mpush clients know under that number |
+//! | `line/{account}/{name}` | `dlv_…` | what waits for a client, in order |
+//! | `client/{account}/{name}` | `client` | the connection on which a client is |
+//! | `connection/{id}` | `connection` | who is on a connection |
 //! | `audit/{account}` | `aud_…` | what was done, and by which key; nobody changes or deletes it |
 //!
 //! The one index, [`RARE`], is sparse: only deliveries that are `retrying`, `failed` or `dropped` have its attributes.
@@ -47,7 +52,9 @@
 
 use bellhop_core::{
     Timestamp,
-    model::{AccountId, AuditId, ChannelId, DeliveryId, EventId, FORMERS, Hook, Key as ApiKey, KeyId, Name, State},
+    model::{
+        AccountId, AuditId, ChannelId, ConnectionId, DeliveryId, EventId, FORMERS, Hook, Key as ApiKey, KeyId, Mid, Name, State,
+    },
     ports::{Due, IdempotencyKey, Kind},
     token::TokenKey,
 };
@@ -338,6 +345,30 @@ pub(crate) fn hooks(account: &AccountId) -> String {
 
 pub(crate) fn hook_of_account(owned: &Hook) -> Key {
     key(hooks(&owned.account), owned.name.as_str())
+}
+
+pub(crate) fn client_token(hash: &str) -> Key {
+    key(format!("mpush/{hash}"), "token")
+}
+
+pub(crate) fn number(account: &AccountId, mid: Mid) -> Key {
+    key(format!("number/{}/{mid}", account.as_str()), "number")
+}
+
+pub(crate) fn line(account: &AccountId, name: &Name) -> String {
+    format!("line/{}/{}", account.as_str(), name.as_str())
+}
+
+pub(crate) fn in_line(account: &AccountId, name: &Name, delivery: DeliveryId) -> Key {
+    key(line(account, name), delivery.to_string())
+}
+
+pub(crate) fn client(account: &AccountId, name: &Name) -> Key {
+    key(format!("client/{}/{}", account.as_str(), name.as_str()), "client")
+}
+
+pub(crate) fn connection(id: &ConnectionId) -> Key {
+    key(format!("connection/{id}"), "connection")
 }
 
 /// The partition of an account's audit, which TTL bounds.

@@ -179,6 +179,35 @@ impl Ledger for Store {
         }
     }
 
+    async fn confirm(&self, account: &AccountId, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError> {
+        let row = self.table.get(keys::delivery(account, id)).await?;
+        let mut read = row.map(|row| self::read(&row)).transpose()?;
+        loop {
+            let Some(before) = &read else { return Ok(false) };
+            let Some(row) = transition::confirm(before.delivery.clone(), now) else { return Ok(false) };
+            match self.swap(Some(before), &row).await? {
+                Ok(_) => return Ok(true),
+                Err(there) => read = there,
+            }
+        }
+    }
+
+    async fn hasten(&self, job: &Job, now: Timestamp) -> Result<bool, StoreError> {
+        let mut read = self.read(job).await?;
+        loop {
+            let Some(before) = &read else { return Ok(false) };
+            let Some(row) = transition::hasten(before.delivery.clone(), now) else { return Ok(false) };
+            match self.swap(Some(before), &row).await? {
+                Ok(_) => {
+                    // whoever dies here leaves a row that its old wake-up, or the next look at the line, finds open
+                    self.send(&job.at(row.n), Duration::ZERO).await?;
+                    return Ok(true);
+                }
+                Err(there) => read = there,
+            }
+        }
+    }
+
     async fn advance(&self, now: Timestamp, until: Timestamp, most: usize) -> Result<usize, StoreError> {
         let due = self.due(now, until, most).await?;
         let parcels = due.iter().map(|parked| Parcel {

@@ -1,6 +1,7 @@
 //! The stores on one DynamoDB table.
 
 mod audit;
+mod clients;
 mod composing;
 mod deliveries;
 mod digests;

@@ -21,6 +21,7 @@ pub(crate) static SPEC: Spec = Spec {
         rate: None,
     },
     shows: &[Format::Text, Format::Markdown],
+    client: None,
     address: None,
     params: &[
         BASE_URL,

@@ -16,6 +16,7 @@ pub(crate) static SPEC: Spec = Spec {
     // servers say for themselves what is too much
     limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Html, Format::Markdown, Format::Text],
+    client: None,
     address: Some(AddressKind::Email),
     params: &[SERVICE, HOST, PORT, TLS, SKIP_VERIFY, USER, PASSWORD, FROM, TO, HTML, INCLUDE_PICTURE],
     short: None,

@@ -22,6 +22,7 @@ pub(crate) static SPEC: Spec = Spec {
         rate: None,
     },
     shows: &[Format::Text],
+    client: None,
     address: None,
     params: &[SERVICE_ACCOUNT, SERVER_KEY, PROJECT_ID, TOKEN, TOPIC, CONDITION, DATA, PROXY, INCLUDE_PICTURE],
     short: None,

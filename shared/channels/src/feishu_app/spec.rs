@@ -37,6 +37,7 @@ pub(crate) static SPEC: Spec = Spec {
         rate: Some(TO_ONE),
     },
     shows: &[Format::Markdown, Format::Text],
+    client: None,
     address: Some(AddressKind::Feishu),
     params: &[APP_ID, APP_SECRET, RECEIVE_ID_TYPE, RECEIVE_ID, EMAIL, MOBILE, REGION, IMAGE_KEY, PROXY, INCLUDE_PICTURE],
     short: None,

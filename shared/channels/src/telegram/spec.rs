@@ -29,6 +29,7 @@ pub(crate) static SPEC: Spec = Spec {
         rate: Some(SendRate::of(1, Duration::from_secs(1))),
     },
     shows: &[Format::Html, Format::Text],
+    client: None,
     address: None,
     params: &[BOT_TOKEN, CHAT_ID, BASE_URL, PROXY, PARSE_MODE, BOLD_TITLE, MESSAGE_THREAD_ID, SILENT, IMAGE_URL, INCLUDE_PICTURE],
     short: Some(Short::Positions(&["bot_token", "chat_id", "base_url", "proxy", "image_url"])),

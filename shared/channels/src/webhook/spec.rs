@@ -19,6 +19,7 @@ pub(crate) static SPEC: Spec = Spec {
     docs: "https://www.standardwebhooks.com/",
     limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Text, Format::Markdown, Format::Html],
+    client: None,
     address: None,
     params: &[URL, METHOD, HEADERS, SECRET, SCHEME, FORMAT, TEMPLATE, TOKEN, PROXY, SEND_TO, RAW_BODY, INCLUDE_SCREENSHOT],
     short: None,

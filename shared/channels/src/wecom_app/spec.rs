@@ -23,6 +23,7 @@ pub(crate) static SPEC: Spec = Spec {
     docs: "https://developer.work.weixin.qq.com/document/path/90236",
     limits: Limits { title: None, body: Some(ARTICLE), part: Some(Limit { max: 1_800, unit: Unit::Bytes }), rate: None },
     shows: &[Format::Text, Format::Markdown, Format::Html],
+    client: None,
     address: Some(AddressKind::Wecom),
     params: &[
         CORP_ID,

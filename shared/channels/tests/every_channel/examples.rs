@@ -86,6 +86,12 @@ pub(crate) fn example(channel: &dyn Channel) -> Map<String, Value> {
         "slack" => json!({"webhook": "https://hooks.slack.com/services/T1/B1/S3cr3t"}),
         "discord" => json!({"webhook": "https://discord.com/api/webhooks/417/S3cr3t"}),
         "teams" => json!({"webhook": "https://prod-1.logic.azure.com:443/workflows/1/invoke?sp=%2Frun&sig=S3cr3t"}),
+        "mpush" => json!({
+            "method": "webhook_post",
+            "url": "https://hooks.example.com/S3cr3t?key=S3cr3t",
+            "token": "S3cr3t",
+            "proxy": "http://user:S3cr3t@proxy.example.com:8080",
+        }),
         "matrix" => {
             json!({"homeserver": "https://matrix.example.org", "access_token": "syt_S3cr3t", "room_id": "!abc:example.org"})
         }

@@ -43,6 +43,7 @@ fn size(step: &Step) -> usize {
         Step::Mail(mail) => mail.message.len(),
         Step::Ses(mail) => mail.message.len(),
         Step::Socket(frame) => frame.text.len(),
+        Step::Push(_, text) => text.len(),
         Step::Token(_) | Step::Vapid | Step::Renew(_) | Step::Done | Step::DoneBut(_) | Step::Fail(_) => 0,
     }
 }

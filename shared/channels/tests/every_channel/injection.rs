@@ -48,7 +48,7 @@ fn check(step: &Step, case: &str) {
             assert!(is_one_line(&frame.url), "{case}: the URL");
             check_headers(&frame.headers, case);
         }
-        Step::Token(_) | Step::Vapid | Step::Renew(_) | Step::Done | Step::DoneBut(_) | Step::Fail(_) => {}
+        Step::Token(_) | Step::Vapid | Step::Renew(_) | Step::Push(..) | Step::Done | Step::DoneBut(_) | Step::Fail(_) => {}
     }
 }
 

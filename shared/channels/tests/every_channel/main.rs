@@ -62,6 +62,7 @@ fn context(token: Option<&str>) -> Context {
         fixed: Vec::new(),
         token: token.map(Secret::new),
         vapid: Some(sender()),
+        connection: None,
     }
 }
 

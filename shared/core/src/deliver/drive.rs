@@ -12,8 +12,8 @@ use crate::{
     Reason, Retry, SendError,
     channel::{Channel, Context, Message, Params, Reply, Step},
     mail::Receipt,
-    model::{Account, Job, Outcome, Picture, Registration},
-    ports::{Ports, Sent, TransportError},
+    model::{Account, ConnectionId, Job, Outcome, Picture, Registration},
+    ports::{Ports, Pushed, Sent, TransportError},
     socket::Framed,
     token::{Secret, flights},
     vapid,
@@ -38,12 +38,14 @@ pub(super) struct Try<'a> {
     pub(super) account: Option<&'a Account>,
     /// How many parts have arrived in earlier tries.
     pub(super) done: u32,
+    /// The connection of the client that it goes to, if it keeps one.
+    pub(super) connection: Option<&'a ConnectionId>,
 }
 
 impl Try<'_> {
     /// Makes it.
     pub(super) async fn make(&self, ports: &Ports) -> Tried {
-        let Self { job, channel, params, slots, picture, account, done } = *self;
+        let Self { job, channel, params, slots, picture, account, done, connection } = *self;
         let started = ports.clock.now();
         let cx = Context {
             now: started,
@@ -55,6 +57,7 @@ impl Try<'_> {
             fixed: Vec::new(),
             token: None,
             vapid: None,
+            connection: connection.cloned(),
         };
         let mut called = Called { done, ..Called::default() };
         let sending = async {
@@ -174,6 +177,19 @@ async fn drive(
                     }
                     Err(error) => return Tried::unanswered(error),
                 }
+            }
+            Step::Push(connection, text) => {
+                return match transport.live.push(&connection, &text).await {
+                    Pushed::Sent => Tried::pushed(),
+                    Pushed::Gone => {
+                        if let Err(error) = ports.clients.disconnect(&connection).await {
+                            tracing::warn!(%error, "a connection that is gone was not forgotten; the next push will find it gone");
+                        }
+                        Tried::absent(message.event.accepted_at)
+                    }
+                    Pushed::NotNow(detail) => Tried::busy(ports.clock.now(), detail),
+                    Pushed::Refused(detail) => Tried::failed(SendError::new(Reason::Rejected, Retry::Never, detail)),
+                };
             }
             Step::Done => return Tried::delivered(Receipt::All),
             Step::DoneBut(note) => return Tried { detail: Some(note), ..Tried::delivered(Receipt::All) },

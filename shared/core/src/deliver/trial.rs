@@ -110,7 +110,10 @@ pub async fn trial(ports: &Ports, asked: Asked<'_>, limit: impl Future<Output = 
     };
     let job = job(ports, &asked);
     let slots = None;
-    let try_it = Try { job: &job, channel, params, slots, picture: None, account: Some(account), done: 0 };
+    let is_live = channel.spec().is_live(params);
+    let connection = if is_live { ports.clients.connection(&account.id, name).await? } else { None };
+    let connection = connection.as_ref();
+    let try_it = Try { job: &job, channel, params, slots, picture: None, account: Some(account), done: 0, connection };
     let tried = within(try_it.make(&heard_by_it), limit).await;
     let tried = tried.unwrap_or_else(|| gave_up(ports.clock.now().duration_since(now).as_millis()));
     if let Some(registration) = stored {
@@ -123,7 +126,7 @@ pub async fn trial(ports: &Ports, asked: Asked<'_>, limit: impl Future<Output = 
     let status = tried.status.or_else(|| said.last().and_then(recorder::Exchange::status));
     let mut exchanges: Vec<_> = said.iter().map(|exchange| shown::shown(exchange, &mask)).collect();
     Ok(Trial {
-        delivered: tried.outcome == Outcome::Delivered,
+        delivered: tried.outcome == Outcome::Delivered || tried.pushed,
         reason: tried.reason,
         status,
         detail: tried.detail.map(|detail| mask.text(&detail)),

@@ -1,12 +1,17 @@
 //! What came of one try to send, before it is known what follows. Pure.
 
+use std::time::Duration;
+
 use crate::{
-    Reason, Retry, SendError,
+    Reason, Retry, SendError, Timestamp, clients,
     mail::Receipt,
     model::Outcome,
     ports::{Sent, TransportError},
     transition::Next,
 };
+
+/// How long a client that reads slowly is left alone.
+const BUSY: Duration = Duration::from_secs(3);
 
 /// How one try went.
 pub(super) struct Tried {
@@ -21,6 +26,8 @@ pub(super) struct Tried {
     pub(super) done: u32,
     /// Some have, and the others have to wait for their turn: the attempt goes on then, and is not over.
     pub(super) waits: Option<Next>,
+    /// It was pushed to a client, whose acknowledgement is awaited.
+    pub(super) pushed: bool,
 }
 
 impl Tried {
@@ -32,6 +39,19 @@ impl Tried {
     /// It goes on later. The parts that have left have arrived.
     pub(super) fn waiting(next: Next) -> Self {
         Self { waits: Some(next), ..Self::delivered(Receipt::All) }
+    }
+
+    /// The client that it goes to is not there any more: it waits until the client is back.
+    pub(super) fn absent(accepted_at: Timestamp) -> Self {
+        let next = Next::Wait { at: clients::expires(accepted_at), reason: Reason::NotConnected, reserved: false };
+        let error = SendError::new(Reason::NotConnected, Retry::Later, "the client is not connected");
+        Self { waits: Some(next), ..Self::failed(error) }
+    }
+
+    /// The client has not taken in what it was sent before.
+    pub(super) fn busy(now: Timestamp, detail: String) -> Self {
+        let next = Next::Wait { at: now + BUSY, reason: Reason::Unacknowledged, reserved: false };
+        Self { waits: Some(next), ..Self::failed(SendError::new(Reason::Unacknowledged, Retry::Later, detail)) }
     }
 
     pub(super) fn delivered(receipt: Receipt) -> Self {
@@ -49,7 +69,15 @@ impl Tried {
             duration_ms: 0,
             done: 0,
             waits: None,
+            pushed: false,
         }
+    }
+
+    /// A client was sent it; nobody knows whether it has arrived before the client says so.
+    pub(super) fn pushed() -> Self {
+        let detail = "the client was sent it; its acknowledgement ends the delivery";
+        let tried = Self::failed(SendError::new(Reason::Unacknowledged, Retry::Later, detail));
+        Self { outcome: Outcome::Unknown, pushed: true, ..tried }
     }
 
     /// No answer came.
@@ -74,6 +102,7 @@ impl Tried {
             duration_ms: 0,
             done: 0,
             waits: None,
+            pushed: false,
         }
     }
 }

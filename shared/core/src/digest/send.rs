@@ -15,6 +15,7 @@ use crate::{
     Code, Reason, StoreError,
     accept::{self, NotReached},
     channel::Limit,
+    clients,
     model::{Account, Batch, Contact, Draft, Event, EventId, EventType, Format, Name, Recipient, Schedule, Source},
     plan::{Dropped, Target},
     ports::{Acceptance, Accepted, Kind, Ports, Record},
@@ -56,14 +57,17 @@ pub(super) async fn send(
             for (at, part) in messages.iter().enumerate() {
                 let which = format!("{number}/{shape:?}/{at}");
                 let said = title.as_ref().filter(|_| messages.len() == 1).unwrap_or(&part.title);
-                let event = event(schedule, &letter.content, shape.format, said, &part.message, &which, (at + 1, messages.len()));
+                let mut event =
+                    event(schedule, &letter.content, shape.format, said, &part.message, &which, (at + 1, messages.len()));
                 let mut plan = accept::planned(ports, &targets);
                 plan.dropped.append(&mut missing);
                 let (rule, template_error) = (schedule.rule.clone(), error.clone());
                 plan.decisions.push(Decision { rule, verdict: Verdict::Notify, template_error, count_approximate: false });
                 events += 1;
+                clients::number(ports, &mut event, &plan).await?;
                 let accepted = ports.ledger.accept(Acceptance { key: None, event: event.clone(), plan: plan.clone() }).await?;
                 if let Accepted::New(_) = accepted {
+                    clients::line_up(ports, &event, &plan).await?;
                     report::accepted(&*ports.telemetry, &event, &plan);
                 }
             }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, KeyId};
+use super::{AccountId, KeyId, Mpush};
 use crate::Timestamp;
 
 /// An account's settings.
@@ -21,6 +21,9 @@ pub struct Account {
     pub retention_days: u32,
     /// How fast it may send.
     pub rate: Rate,
+    /// How Mpush's clients and scripts reach it.
+    #[serde(default)]
+    pub mpush: Mpush,
     /// When it was made, where somebody made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
@@ -39,6 +42,7 @@ impl Account {
             default_image_url: None,
             retention_days: 30,
             rate: Rate { per_second: 100, burst: 500 },
+            mpush: Mpush::default(),
             created_at: None,
             deleted_at: None,
         }

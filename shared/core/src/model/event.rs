@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
 
-use super::{AccountId, AttachmentId, ChannelId, EventId, Name, Recipient};
+use super::{AccountId, AttachmentId, ChannelId, EventId, Mid, Name, Origin, Recipient};
 use crate::Timestamp;
 
 /// An accepted event. Never changes after acceptance.
@@ -60,6 +60,12 @@ pub struct Event {
     /// Per-message parameters by channel.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<ChannelId, Map<String, Value>>,
+    /// How it was asked for, if by an Mpush call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// The number under which Mpush clients know it, if it goes to any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mid: Option<Mid>,
     /// What rules say of it to some, in words of their own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub wordings: Vec<Wording>,
@@ -140,6 +146,8 @@ pub struct Draft {
     pub data: Option<Value>,
     /// See [`Event::options`].
     pub options: BTreeMap<ChannelId, Map<String, Value>>,
+    /// See [`Event::origin`].
+    pub origin: Option<Origin>,
 }
 
 impl Draft {
@@ -162,6 +170,7 @@ impl Draft {
             is_final: false,
             data: None,
             options: BTreeMap::new(),
+            origin: None,
         }
     }
 
@@ -186,6 +195,8 @@ impl Draft {
             is_final: self.is_final,
             data: self.data,
             options: self.options,
+            origin: self.origin,
+            mid: None,
             wordings: Vec::new(),
         }
     }

@@ -2,6 +2,7 @@
 
 mod account;
 mod audit;
+mod client;
 mod contact;
 mod delivery;
 mod digest;
@@ -16,6 +17,7 @@ mod rule;
 
 pub use account::{Account, Key, KeyUse, Rate, Scope, is_language_tag};
 pub use audit::{Action, AuditEntry};
+pub use client::{ConnectionId, Method, Mid, Mpush, Origin, SendType};
 pub use contact::Contact;
 pub use delivery::{Attempt, Delivery, Job, Lease, Outcome, State};
 pub use digest::{Because, Closing, Entry, Frozen, Schedule};

@@ -8,6 +8,7 @@ use crate::{
     Reason, Retry,
     channel::{Outgoing, Reply},
     mail::{Mail, Mailed},
+    model::ConnectionId,
     ses::SesMail,
     socket::{Frame, Framed},
 };
@@ -42,6 +43,42 @@ pub trait Ses: Send + Sync {
     async fn send(&self, mail: &SesMail) -> Result<Reply, TransportError>;
 }
 
+/// The way to clients that keep a connection to us.
+#[async_trait]
+pub trait Live: Send + Sync {
+    /// Sends one text; never waits for a client that reads slowly.
+    async fn push(&self, connection: &ConnectionId, text: &str) -> Pushed;
+
+    /// Ends the connection, if it is still there.
+    async fn close(&self, connection: &ConnectionId);
+}
+
+/// What became of a text that was sent to a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pushed {
+    /// It is on its way; whether it arrives, the client's acknowledgement tells.
+    Sent,
+    /// The connection is gone.
+    Gone,
+    /// It was not sent, and the connection may still be there.
+    NotNow(String),
+    /// It will never get through.
+    Refused(String),
+}
+
+/// Nobody is connected here.
+#[derive(Debug, Clone, Copy)]
+pub struct NobodyLive;
+
+#[async_trait]
+impl Live for NobodyLive {
+    async fn push(&self, _connection: &ConnectionId, _text: &str) -> Pushed {
+        Pushed::Gone
+    }
+
+    async fn close(&self, _connection: &ConnectionId) {}
+}
+
 /// Every way out.
 #[derive(Clone)]
 pub struct Transport {
@@ -53,11 +90,19 @@ pub struct Transport {
     pub sockets: Arc<dyn Sockets>,
     /// For mail through Amazon SES. `None`: this program has no way there.
     pub ses: Option<Arc<dyn Ses>>,
+    /// For clients that keep a connection to us.
+    pub live: Arc<dyn Live>,
 }
 
 impl<T: Http + Smtp + Sockets + Ses + 'static> From<Arc<T>> for Transport {
     fn from(all: Arc<T>) -> Self {
-        Self { http: Arc::clone(&all) as _, smtp: Arc::clone(&all) as _, sockets: Arc::clone(&all) as _, ses: Some(all) }
+        Self {
+            http: Arc::clone(&all) as _,
+            smtp: Arc::clone(&all) as _,
+            sockets: Arc::clone(&all) as _,
+            ses: Some(all),
+            live: Arc::new(NobodyLive),
+        }
     }
 }
 

@@ -94,6 +94,11 @@ pub(crate) fn delivery_key(id: DeliveryId) -> [u8; 24] {
     key
 }
 
+/// A delivery's id from its key.
+pub(crate) fn delivery_of_key(key: &[u8]) -> Result<DeliveryId, Fault> {
+    delivery_id(key).ok_or_else(|| Fault::corrupt("a delivery's id"))
+}
+
 fn delivery_id(key: &[u8]) -> Option<DeliveryId> {
     let (event, tail) = key.split_at_checked(16)?;
     let event = EventId(u128::from_be_bytes(event.try_into().ok()?));

@@ -105,7 +105,7 @@ impl House {
     }
 
     async fn settle(&self, job: &Job, next: Next) {
-        let settlement = Settlement { token: 7, attempt: None, done: 0, next, now: self.sim.now() };
+        let settlement = Settlement { token: 7, attempt: None, done: 0, uncounted: false, next, now: self.sim.now() };
         assert!(self.store.settle(job, &settlement).await.unwrap());
     }
 

@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bellhop_core::{
     StoreError, Timestamp,
-    model::{EventId, Job},
+    model::{AccountId, DeliveryId, EventId, Job},
     ports::{Acceptance, Accepted, IdempotencyKey, Ledger, StoredEvent},
     transition::{self, Claim, Claimed, Reopened, Settlement},
 };
@@ -112,6 +112,27 @@ impl Ledger for Worker {
             if self.swap_row(Some(&read), &row).await? {
                 self.send(&job, Duration::ZERO).await?;
                 self.unpark(&job, now + REOPEN_PARKED).await?;
+                return Ok(true);
+            }
+        }
+    }
+
+    async fn confirm(&self, account: &AccountId, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError> {
+        loop {
+            let Some(read) = self.row(account, id) else { return Ok(false) };
+            let Some(row) = transition::confirm(read.clone(), now) else { return Ok(false) };
+            if self.swap_row(Some(&read), &row).await? {
+                return Ok(true);
+            }
+        }
+    }
+
+    async fn hasten(&self, job: &Job, now: Timestamp) -> Result<bool, StoreError> {
+        loop {
+            let Some(read) = self.row(job.account(), job.delivery) else { return Ok(false) };
+            let Some(row) = transition::hasten(read.clone(), now) else { return Ok(false) };
+            if self.swap_row(Some(&read), &row).await? {
+                self.send(&job.at(row.n), Duration::ZERO).await?;
                 return Ok(true);
             }
         }

@@ -4,6 +4,7 @@
 //! [`Effects`], and of every sequence of writes any beginning is finished by the next call. Left to others: durability.
 
 mod audit;
+mod clients;
 mod digests;
 mod directory;
 mod ledger;
@@ -20,6 +21,7 @@ use std::{
 
 use bellhop_core::{
     StoreError, Timestamp,
+    clients::Mids,
     ids::Ids,
     model::{AccountId, Delivery, DeliveryId, Job},
     ports::{Clock, Ports},
@@ -73,9 +75,11 @@ impl Memory {
             audit: Arc::clone(&worker) as _,
             attachments: Arc::clone(&worker) as _,
             tokens: Arc::clone(&worker) as _,
-            vapid: worker,
+            vapid: Arc::clone(&worker) as _,
             contact: Contact::default(),
+            clients: worker,
             flights: Flights::default(),
+            mids: Mids::default(),
             turns: Turns::default(),
             ids: Ids::default(),
             clock,

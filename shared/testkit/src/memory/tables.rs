@@ -1,7 +1,7 @@
 //! The rows, as maps in order: the same seed sees them in the same order.
 
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::Arc,
     time::Duration,
 };
@@ -9,11 +9,11 @@ use std::{
 use bellhop_core::{
     Timestamp,
     model::{
-        Account, AccountId, AuditEntry, AuditId, ChannelId, Delivery, DeliveryId, EventId, Former, Hook, Job, Key, KeyId, Name,
-        Picture, Registration, Schedule,
+        Account, AccountId, AuditEntry, AuditId, ChannelId, ConnectionId, Delivery, DeliveryId, EventId, Former, Hook, Job, Key,
+        KeyId, Mid, Name, Picture, Registration, Schedule,
     },
     pace::Silence,
-    ports::{IdempotencyKey, Kind, Record, StoredEvent},
+    ports::{IdempotencyKey, Kind, Record, Session, StoredEvent},
     token::{Slot, TokenKey},
     vapid::VapidKey,
 };
@@ -44,6 +44,11 @@ pub(super) struct Tables {
     pub(super) attachments: BTreeMap<(AccountId, EventId), Picture>,
     pub(super) tokens: BTreeMap<TokenKey, Slot>,
     pub(super) vapid: Option<VapidKey>,
+    pub(super) client_tokens: BTreeMap<String, AccountId>,
+    pub(super) numbers: BTreeMap<(AccountId, Mid), EventId>,
+    pub(super) lines: BTreeSet<(AccountId, Name, DeliveryId)>,
+    pub(super) connections: BTreeMap<(AccountId, Name), ConnectionId>,
+    pub(super) sessions: BTreeMap<ConnectionId, Session>,
 }
 
 /// Up to when slots of a registration are taken, how long it pauses, and how often in a row it did not answer.

@@ -303,7 +303,7 @@ async fn settled(ports: &Ports, job: &Job, outcome: Outcome, next: Next) {
     let row = claimed(ports, job, 77).await;
     let now = ports.clock.now();
     let n = u32::try_from(row.attempts.len()).expect("few attempts") + 1;
-    let settlement = Settlement { token: 77, attempt: Some(attempt(n, outcome, now)), done: 0, next, now };
+    let settlement = Settlement { token: 77, attempt: Some(attempt(n, outcome, now)), done: 0, uncounted: false, next, now };
     assert!(ports.ledger.settle(job, &settlement).await.expect("the ledger settles"), "the claim holds");
 }
 

@@ -100,7 +100,8 @@ pub async fn a_lost_claim_settles_nothing(ports: &Ports) {
     let before = claimed(ports, &job, 7).await;
     let now = ports.clock.now();
     let next = Next::Final { state: State::Delivered, reason: None };
-    let settlement = Settlement { token: 8, attempt: Some(attempt(1, Outcome::Delivered, now)), done: 0, next, now };
+    let settlement =
+        Settlement { token: 8, attempt: Some(attempt(1, Outcome::Delivered, now)), done: 0, uncounted: false, next, now };
     assert!(!ports.ledger.settle(&job, &settlement).await.expect("the ledger settles"));
     assert_eq!(row(ports, &job).await, Some(before));
 }

@@ -273,6 +273,7 @@ mod tests {
         docs: "",
         limits: Limits { title: None, body: None, part: None, rate: None },
         shows: &[],
+        client: None,
         address: None,
         params: &[
             secret("token", Kind::Text),

@@ -77,6 +77,7 @@ impl Recorder {
             smtp: Arc::clone(self) as _,
             sockets: Arc::clone(self) as _,
             ses: self.out.ses.as_ref().map(|_| Arc::clone(self) as _),
+            live: Arc::clone(&self.out.live),
         }
     }
 

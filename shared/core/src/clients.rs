@@ -1,0 +1,165 @@
+//! Mpush clients: each is known by a name, gets its messages one after the other, and says of each that it has it.
+//!
+//! Promises: a client gets what was accepted for it in that order, and the next one only after it has acknowledged the one
+//! before; what it never acknowledges is recorded as expired. How: each delivery to a client stands in the client's line from
+//! its acceptance on, and only the first of a line is sent ([`crate::deliver`]); whoever takes the first one out brings the
+//! next one's wake-up forward. Left to others: how packets look (the functions and `bellhop_channels`), what a line is kept in
+//! ([`crate::ports::Clients`]).
+
+use std::time::Duration;
+
+use crate::{
+    StoreError, Timestamp,
+    model::{AccountId, ConnectionId, DeliveryId, Event, Mid, Name, State},
+    plan::{Plan, Planned},
+    ports::{Freshness, Ports, Session},
+    view,
+};
+
+/// How long a message is kept for a client that does not acknowledge it.
+pub const AGE: Duration = Duration::from_hours(7 * 24);
+
+/// How many messages wait for one client at most.
+pub const MOST_WAITING: usize = 1_000;
+
+/// How many of a line are looked at to find the first that is not over: more are found by the next look.
+const MOST_OVER: usize = 32;
+
+/// How often another number is tried where the first is taken.
+const MOST_TRIES: u32 = 64;
+
+/// Numbers the event if its plan reaches clients, or if it came by an Mpush call.
+pub(crate) async fn number(ports: &Ports, event: &mut Event, plan: &Plan) -> Result<(), StoreError> {
+    let reaches_clients =
+        |planned: &Planned| ports.channels.get(planned.channel.as_str()).is_some_and(|spec| spec.client.is_some());
+    let is_numbered = event.origin.is_some() || plan.deliveries.iter().any(reaches_clients);
+    if event.mid.is_some() || !is_numbered {
+        return Ok(());
+    }
+    let first = ports.mids.next(event.accepted_at);
+    let mut mid = first;
+    for tries in 0..MOST_TRIES {
+        if ports.clients.number(&event.account, mid, event.id).await? {
+            event.mid = Some(mid);
+            return Ok(());
+        }
+        // others in other processes want the same; the further they scatter, the sooner each has its own
+        let scatter = 1_u64 << (tries + 1).min(16);
+        mid = Mid(first.0 + 1 + u64::try_from(ports.clock.chance() % u128::from(scatter)).unwrap_or(0));
+    }
+    Err(StoreError::Unavailable("no free number for a message was found".to_owned()))
+}
+
+/// Puts what was accepted into the lines of the clients that it goes to. What comes later stands behind it.
+pub(crate) async fn line_up(ports: &Ports, event: &Event, plan: &Plan) -> Result<(), StoreError> {
+    for planned in &plan.deliveries {
+        let Some(spec) = ports.channels.get(planned.channel.as_str()).filter(|spec| spec.client.is_some()) else { continue };
+        let registration = ports.registrations.get(&event.account, &planned.registration, Freshness::Cached).await?;
+        if registration.is_some_and(|registration| spec.is_live(&registration.params)) {
+            ports.clients.enter(&event.account, &planned.registration, planned.id(event.id)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The first of the line that is not over.
+pub(crate) async fn first(ports: &Ports, account: &AccountId, name: &Name) -> Result<Option<DeliveryId>, StoreError> {
+    let now = ports.clock.now();
+    for _ in 0..MOST_OVER {
+        let Some(first) = ports.clients.line(account, name, 1).await?.pop() else { return Ok(None) };
+        let row = ports.deliveries.get(account, &[first]).await?.pop().flatten();
+        let is_over = row.map_or(first.event.time() + AGE < now, |row| row.state.is_final());
+        if !is_over {
+            return Ok(Some(first));
+        }
+        // whoever ended it had no time to take it out
+        ports.clients.leave(account, name, first).await?;
+    }
+    Ok(None)
+}
+
+/// Has the first of the line sent now, if it waits.
+pub async fn wake(ports: &Ports, account: &AccountId, name: &Name) -> Result<(), StoreError> {
+    if let Some(first) = first(ports, account, name).await?
+        && let Some(job) = view::job(ports, account, first).await?
+    {
+        ports.ledger.hasten(&job, ports.clock.now()).await?;
+    }
+    Ok(())
+}
+
+/// Takes a delivery that is over out of its client's line.
+pub(crate) async fn over(ports: &Ports, account: &AccountId, name: &Name, delivery: DeliveryId) -> Result<(), StoreError> {
+    ports.clients.leave(account, name, delivery).await?;
+    wake(ports, account, name).await
+}
+
+/// The client is there: what waits for it is sent. Answers the connection on which it was before.
+pub async fn connected(ports: &Ports, connection: &ConnectionId, session: &Session) -> Result<Option<ConnectionId>, StoreError> {
+    let before = ports.clients.connect(connection, session).await?;
+    wake(ports, &session.account, &session.name).await?;
+    Ok(before.filter(|before| before != connection))
+}
+
+/// The client of that name acknowledges the message of that number. `false`: nothing was waiting for that, an
+/// acknowledgement of what is not the first of its line among it.
+pub async fn acknowledge(ports: &Ports, account: &AccountId, name: &Name, mid: Mid) -> Result<bool, StoreError> {
+    let Some(event) = ports.clients.numbered(account, mid).await? else { return Ok(false) };
+    let delivery = DeliveryId::new(event, name, None);
+    let is_first = first(ports, account, name).await? == Some(delivery);
+    if is_first {
+        confirm(ports, account, delivery).await?;
+        over(ports, account, name, delivery).await?;
+    }
+    Ok(is_first)
+}
+
+/// The client of that name has shown what came to it by Web Push.
+pub async fn acknowledge_push(ports: &Ports, account: &AccountId, name: &Name, mid: Mid) -> Result<bool, StoreError> {
+    let Some(event) = ports.clients.numbered(account, mid).await? else { return Ok(false) };
+    let delivery = DeliveryId::new(event, name, None);
+    let confirmed = confirm(ports, account, delivery).await?;
+    over(ports, account, name, delivery).await?;
+    Ok(confirmed)
+}
+
+async fn confirm(ports: &Ports, account: &AccountId, delivery: DeliveryId) -> Result<bool, StoreError> {
+    let now = ports.clock.now();
+    let confirmed = ports.ledger.confirm(account, delivery, now).await?;
+    if confirmed {
+        tracing::info!(%account, %delivery, state = State::Confirmed.as_str(), "acknowledged");
+    }
+    Ok(confirmed)
+}
+
+/// When a message of that time is no longer kept for a client.
+pub(crate) fn expires(accepted_at: Timestamp) -> Timestamp {
+    accepted_at + AGE
+}
+
+/// Numbers for messages. Clones are one: of one process, no two are the same.
+#[derive(Debug, Clone, Default)]
+pub struct Mids(std::sync::Arc<std::sync::atomic::AtomicU64>);
+
+impl Mids {
+    /// The first number at or after that time which was not given before.
+    fn next(&self, at: Timestamp) -> Mid {
+        use std::sync::atomic::Ordering::Relaxed;
+        let wanted = Mid::at(at).0;
+        let last = self.0.fetch_update(Relaxed, Relaxed, |last| Some(wanted.max(last + 1))).unwrap_or(wanted);
+        Mid(wanted.max(last + 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_of_one_millisecond_have_numbers_of_their_own() {
+        let (mids, at) = (Mids::default(), Timestamp::from_millisecond(1_795_295_657_784).unwrap());
+        let numbers: Vec<_> = (0..3).map(|_| mids.next(at).to_string()).collect();
+        assert_eq!(numbers, ["1795295657784", "1795295657785", "1795295657786"]);
+        assert_eq!(mids.next(Timestamp::from_millisecond(1_795_295_700_000).unwrap()).to_string(), "1795295700000");
+    }
+}

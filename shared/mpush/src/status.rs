@@ -1,0 +1,78 @@
+//! What became of a message, in Mpush's words. Pure.
+
+use bellhop_core::{Reason, model::State, view::DeliveryView};
+use serde_json::{Map, Value};
+
+/// A client's status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// It stands behind another one.
+    Ready,
+    /// It was sent, and not acknowledged yet.
+    Wait,
+    /// It has arrived.
+    Ok,
+    /// It will not.
+    No,
+    /// It is on its way to the push service.
+    WebpushWait,
+    /// The push service has it.
+    WebpushOk,
+    /// The client has shown it.
+    WebpushConfirmed,
+}
+
+impl Status {
+    /// The word, with Mpush's own spelling.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Wait => "wait",
+            Self::Ok => "ok",
+            Self::No => "no",
+            Self::WebpushWait => "webpush-wait",
+            Self::WebpushOk => "webpush-ok",
+            Self::WebpushConfirmed => "webpush-ok-comfirm",
+        }
+    }
+
+    /// Nobody waits for anything better.
+    fn is_settled(self) -> bool {
+        match self {
+            Self::Ok | Self::No | Self::WebpushConfirmed => true,
+            Self::Ready | Self::Wait | Self::WebpushWait | Self::WebpushOk => false,
+        }
+    }
+
+    pub(crate) fn of(view: &DeliveryView) -> Self {
+        let by_push = view.summary.channel.as_str() == "web_push";
+        match view.summary.state {
+            State::Queued | State::Sending | State::Retrying if by_push => Self::WebpushWait,
+            State::Queued if view.reason == Some(Reason::NotConnected) => Self::Wait,
+            State::Queued => Self::Ready,
+            State::Sending | State::Retrying => Self::Wait,
+            State::Delivered if by_push => Self::WebpushOk,
+            State::Confirmed if by_push => Self::WebpushConfirmed,
+            State::Delivered | State::Confirmed => Self::Ok,
+            State::Failed | State::Dropped => Self::No,
+        }
+    }
+}
+
+/// The status of each client.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Statuses(pub(crate) Vec<(String, Status)>);
+
+impl Statuses {
+    pub(crate) fn of(views: &[DeliveryView]) -> Self {
+        Self(views.iter().map(|view| (view.summary.registration.as_str().to_owned(), Status::of(view))).collect())
+    }
+
+    pub(crate) fn are_settled(&self) -> bool {
+        self.0.iter().all(|(_, status)| status.is_settled())
+    }
+
+    pub(crate) fn to_json(&self) -> Map<String, Value> {
+        self.0.iter().map(|(name, status)| (name.clone(), status.as_str().into())).collect()
+    }
+}

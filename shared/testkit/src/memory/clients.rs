@@ -1,0 +1,88 @@
+//! Mpush clients: tokens, numbers, lines, connections.
+
+use async_trait::async_trait;
+use bellhop_core::{
+    StoreError,
+    model::{AccountId, ConnectionId, DeliveryId, EventId, Mid, Name},
+    ports::{Clients, Session},
+};
+
+use super::Worker;
+
+#[async_trait]
+impl Clients for Worker {
+    async fn account_of(&self, token_hash: &str) -> Result<Option<AccountId>, StoreError> {
+        Ok(self.read(|tables| tables.client_tokens.get(token_hash).cloned()))
+    }
+
+    async fn take_token(&self, token_hash: &str, account: &AccountId) -> Result<bool, StoreError> {
+        self.effect("client token", |tables| {
+            tables.client_tokens.entry(token_hash.to_owned()).or_insert_with(|| account.clone()) == account
+        })
+        .await
+    }
+
+    async fn drop_token(&self, token_hash: &str, account: &AccountId) -> Result<(), StoreError> {
+        self.effect("client token gone", |tables| {
+            if tables.client_tokens.get(token_hash) == Some(account) {
+                tables.client_tokens.remove(token_hash);
+            }
+        })
+        .await
+    }
+
+    async fn number(&self, account: &AccountId, mid: Mid, event: EventId) -> Result<bool, StoreError> {
+        self.effect("number", |tables| *tables.numbers.entry((account.clone(), mid)).or_insert(event) == event).await
+    }
+
+    async fn numbered(&self, account: &AccountId, mid: Mid) -> Result<Option<EventId>, StoreError> {
+        Ok(self.read(|tables| tables.numbers.get(&(account.clone(), mid)).copied()))
+    }
+
+    async fn enter(&self, account: &AccountId, name: &Name, delivery: DeliveryId) -> Result<(), StoreError> {
+        self.effect("in line", |tables| {
+            tables.lines.insert((account.clone(), name.clone(), delivery));
+        })
+        .await
+    }
+
+    async fn leave(&self, account: &AccountId, name: &Name, delivery: DeliveryId) -> Result<(), StoreError> {
+        self.effect("out of line", |tables| {
+            tables.lines.remove(&(account.clone(), name.clone(), delivery));
+        })
+        .await
+    }
+
+    async fn line(&self, account: &AccountId, name: &Name, most: usize) -> Result<Vec<DeliveryId>, StoreError> {
+        Ok(self.read(|tables| {
+            let of_client = tables.lines.iter().filter(|(owner, client, _)| owner == account && client == name);
+            of_client.map(|(.., delivery)| *delivery).take(most).collect()
+        }))
+    }
+
+    async fn connect(&self, connection: &ConnectionId, session: &Session) -> Result<Option<ConnectionId>, StoreError> {
+        self.effect("connection", |tables| {
+            tables.sessions.insert(connection.clone(), session.clone());
+            tables.connections.insert((session.account.clone(), session.name.clone()), connection.clone())
+        })
+        .await
+    }
+
+    async fn disconnect(&self, connection: &ConnectionId) -> Result<(), StoreError> {
+        self.effect("connection gone", |tables| {
+            let Some(Session { account, name }) = tables.sessions.remove(connection) else { return };
+            if tables.connections.get(&(account.clone(), name.clone())) == Some(connection) {
+                tables.connections.remove(&(account, name));
+            }
+        })
+        .await
+    }
+
+    async fn connection(&self, account: &AccountId, name: &Name) -> Result<Option<ConnectionId>, StoreError> {
+        Ok(self.read(|tables| tables.connections.get(&(account.clone(), name.clone())).cloned()))
+    }
+
+    async fn session(&self, connection: &ConnectionId) -> Result<Option<Session>, StoreError> {
+        Ok(self.read(|tables| tables.sessions.get(connection).cloned()))
+    }
+}
