@@ -105,7 +105,9 @@ pub async fn accept(
             clients::number(ports, &mut event, &plan).await?;
             let accepted = ports.ledger.accept(Acceptance { key, event: event.clone(), plan: plan.clone() }).await?;
             if let Accepted::New(id) = accepted {
+                let was = event.id;
                 let event = Arc::new(event.adopt(id));
+                clients::adopted(ports, &event, was).await?;
                 clients::line_up(ports, &event, &plan).await?;
                 report::accepted(&*ports.telemetry, &event, &plan);
                 let deliveries = plan.deliveries.iter().map(|planned| view::Summary::queued(planned, id)).collect();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::{
     StoreError, Timestamp,
-    model::{AccountId, ConnectionId, DeliveryId, Event, Mid, Name, State},
+    model::{AccountId, ConnectionId, DeliveryId, Event, EventId, Mid, Name, State},
     plan::{Plan, Planned},
     ports::{Freshness, Ports, Session},
     view,
@@ -39,7 +39,7 @@ pub(crate) async fn number(ports: &Ports, event: &mut Event, plan: &Plan) -> Res
     let first = ports.mids.next(event.accepted_at);
     let mut mid = first;
     for tries in 0..MOST_TRIES {
-        if ports.clients.number(&event.account, mid, event.id).await? {
+        if ports.clients.number(&event.account, mid, event.id, None).await? {
             event.mid = Some(mid);
             return Ok(());
         }
@@ -48,6 +48,14 @@ pub(crate) async fn number(ports: &Ports, event: &mut Event, plan: &Plan) -> Res
         mid = Mid(first.0 + 1 + u64::try_from(ports.clock.chance() % u128::from(scatter)).unwrap_or(0));
     }
     Err(StoreError::Unavailable("no free number for a message was found".to_owned()))
+}
+
+/// The event was kept under an id that an earlier, unfinished try gave it: its number leads there, too.
+pub(crate) async fn adopted(ports: &Ports, event: &Event, was: EventId) -> Result<(), StoreError> {
+    if let Some(mid) = event.mid.filter(|_| event.id != was) {
+        ports.clients.number(&event.account, mid, event.id, Some(was)).await?;
+    }
+    Ok(())
 }
 
 /// Puts what was accepted into the lines of the clients that it goes to. What comes later stands behind it.
@@ -104,14 +112,14 @@ pub async fn connected(ports: &Ports, connection: &ConnectionId, session: &Sessi
 /// The client of that name acknowledges the message of that number. `false`: nothing was waiting for that, an
 /// acknowledgement of what is not the first of its line among it.
 pub async fn acknowledge(ports: &Ports, account: &AccountId, name: &Name, mid: Mid) -> Result<bool, StoreError> {
-    let Some(event) = ports.clients.numbered(account, mid).await? else { return Ok(false) };
-    let delivery = DeliveryId::new(event, name, None);
-    let is_first = first(ports, account, name).await? == Some(delivery);
-    if is_first {
+    let Some(delivery) = first(ports, account, name).await? else { return Ok(false) };
+    let stored = ports.events.get(account, delivery.event).await?;
+    let is_it = stored.is_some_and(|stored| stored.event.mid == Some(mid));
+    if is_it {
         confirm(ports, account, delivery).await?;
         over(ports, account, name, delivery).await?;
     }
-    Ok(is_first)
+    Ok(is_it)
 }
 
 /// The client of that name has shown what came to it by Web Push.

@@ -490,8 +490,9 @@ pub trait Clients: Send + Sync {
     /// Takes it from the account again.
     async fn drop_token(&self, token_hash: &str, account: &AccountId) -> Result<(), StoreError>;
 
-    /// Gives the event this number, for as long as messages are kept for clients at least. `false`: another event has it.
-    async fn number(&self, account: &AccountId, mid: Mid, event: EventId) -> Result<bool, StoreError>;
+    /// Gives the event this number, for as long as messages are kept for clients at least, or passes it on from `was`, an id that
+    /// the event did not get in the end. `false`: another event has it.
+    async fn number(&self, account: &AccountId, mid: Mid, event: EventId, was: Option<EventId>) -> Result<bool, StoreError>;
 
     /// The event of that number.
     async fn numbered(&self, account: &AccountId, mid: Mid) -> Result<Option<EventId>, StoreError>;

@@ -69,14 +69,14 @@ impl Clients for Store {
         .await
     }
 
-    async fn number(&self, account: &AccountId, mid: Mid, event: EventId) -> Result<bool, StoreError> {
+    async fn number(&self, account: &AccountId, mid: Mid, event: EventId, was: Option<EventId>) -> Result<bool, StoreError> {
         let (account, mid) = (account.clone(), number(mid)?);
         self.write(move |tx| {
             let mut put = tx.connection.prepare_cached(
                 "INSERT INTO numbers (account, mid, event) VALUES (?1, ?2, ?3) ON CONFLICT (account, mid) DO UPDATE
-                 SET event = event WHERE event = excluded.event",
+                 SET event = excluded.event WHERE event = excluded.event OR event = ?4",
             )?;
-            Ok(put.execute((account.as_str(), mid, event_key(event)))? > 0)
+            Ok(put.execute((account.as_str(), mid, event_key(event), was.map(event_key)))? > 0)
         })
         .await
     }

@@ -311,8 +311,8 @@ impl Clients for Between<dyn Clients> {
         self.call("clients.drop_token", self.inner.drop_token(token_hash, account)).await
     }
 
-    async fn number(&self, account: &AccountId, mid: Mid, event: EventId) -> Result<bool, StoreError> {
-        self.call("clients.number", self.inner.number(account, mid, event)).await
+    async fn number(&self, account: &AccountId, mid: Mid, event: EventId, was: Option<EventId>) -> Result<bool, StoreError> {
+        self.call("clients.number", self.inner.number(account, mid, event, was)).await
     }
 
     async fn numbered(&self, account: &AccountId, mid: Mid) -> Result<Option<EventId>, StoreError> {

@@ -68,14 +68,20 @@ impl Clients for Store {
         Ok(())
     }
 
-    async fn number(&self, account: &AccountId, mid: Mid, event: EventId) -> Result<bool, StoreError> {
+    async fn number(&self, account: &AccountId, mid: Mid, event: EventId, was: Option<EventId>) -> Result<bool, StoreError> {
         let row = Row::new(keys::number(account, mid))
             .with_text(EVENT, event.to_string())
             .with_number(keys::EXPIRES, self.after(AGE + AGE));
-        Ok(match self.table.put_if(row, &Condition::IS_FREE, self.clock.chance()).await? {
-            Written::Yes => true,
-            Written::No(there) => there.is_some_and(|there| numbered(&there).is_ok_and(|there| there == event)),
-        })
+        let there = match self.table.put_if(row.clone(), &Condition::IS_FREE, self.clock.chance()).await? {
+            Written::Yes => return Ok(true),
+            Written::No(there) => there.map(|there| numbered(&there)).transpose()?,
+        };
+        if there.is_some() && there == was {
+            // nobody else writes it: only the request that made it knows that id
+            self.table.put(row).await?;
+            return Ok(true);
+        }
+        Ok(there == Some(event))
     }
 
     async fn numbered(&self, account: &AccountId, mid: Mid) -> Result<Option<EventId>, StoreError> {

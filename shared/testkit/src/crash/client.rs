@@ -114,13 +114,17 @@ impl<W: World> Play<W> {
         drop(ports);
         self.process.dying.count_from_here(true);
         self.send("1").await?;
+        // no process ends and begins within a millisecond
+        self.process.world.pass(Duration::from_millis(1)).await;
         self.send("2").await?;
         self.work().await;
         self.connect().await;
         self.work().await;
+        self.process.world.pass(Duration::from_millis(1)).await;
         self.send("3").await?;
         // another connection takes over while a message is unacknowledged
         self.connect().await;
+        self.process.world.pass(Duration::from_millis(1)).await;
         self.send("4").await?;
         for _ in 0..MOST {
             self.work().await;

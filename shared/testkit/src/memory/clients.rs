@@ -31,8 +31,15 @@ impl Clients for Worker {
         .await
     }
 
-    async fn number(&self, account: &AccountId, mid: Mid, event: EventId) -> Result<bool, StoreError> {
-        self.effect("number", |tables| *tables.numbers.entry((account.clone(), mid)).or_insert(event) == event).await
+    async fn number(&self, account: &AccountId, mid: Mid, event: EventId, was: Option<EventId>) -> Result<bool, StoreError> {
+        self.effect("number", |tables| {
+            let there = tables.numbers.entry((account.clone(), mid)).or_insert(event);
+            if Some(*there) == was {
+                *there = event;
+            }
+            *there == event
+        })
+        .await
     }
 
     async fn numbered(&self, account: &AccountId, mid: Mid) -> Result<Option<EventId>, StoreError> {

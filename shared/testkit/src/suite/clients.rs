@@ -52,13 +52,17 @@ pub async fn a_token_is_one_accounts_until_it_gives_it_up(ports: &Ports) {
 }
 
 pub async fn a_number_is_one_events(ports: &Ports) {
-    let number = async |mid, ms| ports.clients.number(&account(), Mid(mid), event(ms)).await.expect("events are numbered");
+    let number = async |mid, ms| ports.clients.number(&account(), Mid(mid), event(ms), None).await.expect("events are numbered");
     assert!(number(5, 1).await && number(5, 1).await, "numbering it twice is numbering it once");
     assert!(!number(5, 2).await && number(6, 2).await);
     let numbered = async |mid| ports.clients.numbered(&account(), Mid(mid)).await.expect("numbers are read");
     assert_eq!((numbered(5).await, numbered(6).await, numbered(7).await), (Some(event(1)), Some(event(2)), None));
-    let elsewhere = ports.clients.number(&other(), Mid(5), event(3)).await.expect("events are numbered");
+    let elsewhere = ports.clients.number(&other(), Mid(5), event(3), None).await.expect("events are numbered");
     assert!(elsewhere, "each account counts for itself");
+    let pass_on = async |was| ports.clients.number(&account(), Mid(5), event(9), Some(event(was))).await.expect("it is passed on");
+    assert!(!pass_on(2).await, "it was not that one's");
+    assert!(pass_on(1).await && pass_on(1).await);
+    assert_eq!(numbered(5).await, Some(event(9)));
 }
 
 pub async fn a_line_keeps_the_order_of_ids_whoever_comes_first(ports: &Ports) {
