@@ -44,8 +44,8 @@ fuzz_target!(|bytes: &[u8]| {
         done: 0,
         fixed: Vec::new(),
         token: Some(Secret::new("t0k")),
-        vapid: None,
         connection: None,
+        vapid: None,
     };
     let reply = Reply { status, headers, body: body.to_vec() };
     let _ = channel.token(&context, &reply);

@@ -9,6 +9,7 @@
 
 pub mod cases;
 mod mail;
+mod mpush;
 pub mod operations;
 pub mod powercut;
 mod process;
@@ -24,6 +25,7 @@ use std::{
 };
 
 pub use mail::MailServer;
+pub use mpush::MpushClient;
 pub use process::{Bellhop, Client, command, find_planted};
 pub use providers::{Part, Providers};
 pub use sink::{Answer, Arrival, Sink};

@@ -112,3 +112,28 @@ async fn what_cannot_be_opened_or_is_there_already_changes_nothing() {
     assert_eq!(bellhop.client.get("/v1/registrations/desk").await["version"], before.as_u64().unwrap() + 1);
     bellhop.stop();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_without_secrets_takes_none_away_and_makes_nothing_by_halves() {
+    let (data, folder, sink) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), Sink::start().await);
+    let old = furnished(data.path(), &sink).await;
+    let file = folder.path().join("bare.json");
+    let file = file.to_str().unwrap();
+    told(&run(&["export", file, "--without-secrets"], &old, ""));
+    old.stop();
+    let data = tempfile::tempdir().unwrap();
+    let new = Bellhop::start(data.path());
+
+    let lacking = refusal(&run(&["import", file], &new, ""));
+    assert!(lacking.contains("`desk` (params.url"), "{lacking}");
+    assert_eq!(new.client.get("/v1/contacts").await["items"], json!([]), "nothing was imported");
+
+    let headers = json!({ "X-Secret": HEADER_SECRET });
+    let desk = json!({ "channel": "webhook", "params": { "url": sink.url, "headers": headers }, "groups": ["others"] });
+    new.client.put("/v1/registrations/desk", desk).await;
+    told(&run(&["import", file, "--replace"], &new, ""));
+    assert_eq!(new.client.get("/v1/contacts/alice").await["locale"], "zh-CN");
+    new.client.send(json!({ "to": "group:ops", "body": "by its own secrets" })).await;
+    assert_eq!(sink.until(1).await.remove(0).header("x-secret"), HEADER_SECRET);
+    new.stop();
+}

@@ -1,17 +1,21 @@
 //! Nobody sees or changes what belongs to another account: every operation that `docs/openapi.json` describes is called by a
-//! stranger, with every kind of key that is none, and with keys of every scope but the right one.
+//! stranger, with every kind of key that is none, and with keys of every scope but the right one; of the binary on SQLite, and of
+//! the same routers on DynamoDB.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 #![expect(clippy::print_stdout, reason = "counts, for whoever asks with `--no-capture`")]
 
-use std::path::Path;
+mod worlds;
 
 use acceptance::{
     Bellhop, Client, Sink,
     operations::{Known, Operation, furnish, operations},
 };
+use bellhop_core::Timestamp;
 use rusqlite::Connection;
 use serde_json::{Value, json};
+use tokio::sync::watch;
+use worlds::{on_aws, store_key, webhook};
 
 /// What is the same for everybody.
 const COMMON: [&str; 3] = ["/v1/channels", "/v1/hooks/kinds", "/v1/web-push"];
@@ -37,14 +41,6 @@ async fn key(client: &Client, scopes: &[&str]) -> (String, String) {
     (text("id"), text("key"))
 }
 
-/// Changes what is stored of a key; the server must be down.
-fn alter(data: &Path, key: &str, field: &str, value: &str) {
-    let database = Connection::open(data.join("bellhop.db")).unwrap();
-    let id = key.trim_start_matches("key_");
-    let sql = "UPDATE keys SET body = json_set(body, ?2, ?3), account = CASE ?2 WHEN '$.account' THEN ?3 ELSE account END WHERE id = ?1";
-    assert_eq!(database.execute(sql, (id, format!("$.{field}"), value)).unwrap(), 1);
-}
-
 /// Every answer to a question without a change, by its place.
 async fn snapshot(client: &Client, operations: &[Operation], known: &Known) -> Vec<(String, Value)> {
     let mut told = Vec::new();
@@ -64,15 +60,12 @@ async fn snapshot(client: &Client, operations: &[Operation], known: &Known) -> V
     told
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stranger_sees_and_changes_nothing_by_any_operation() {
-    let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
-    let bellhop = Bellhop::start(data.path());
-    let (id, strange) = key(&bellhop.client, &["send", "read", "manage"]).await;
-    bellhop.stop();
-    alter(data.path(), &id, "account", "other");
-    let bellhop = Bellhop::start(data.path());
-    let (owner, stranger) = (&bellhop.client, bellhop.client.with_key(&strange));
+/// Calls everything with the key of an account that owns nothing.
+async fn a_stranger_calls_everything(owner: &Client) {
+    let sink = Sink::start().await;
+    let (status, made) = owner.call("POST", "/v1/accounts", Some(json!({ "id": "other" }))).await;
+    assert_eq!(status, 201, "{made}");
+    let (id, stranger) = (&made["key"]["id"], owner.with_key(made["key"]["key"].as_str().unwrap()));
     let mut operations: Vec<_> = operations().into_iter().filter(|operation| operation.scope.is_some()).collect();
     let known = furnish(owner, &operations, &sink).await;
     let before = snapshot(owner, &operations, &known).await;
@@ -92,7 +85,7 @@ async fn a_stranger_sees_and_changes_nothing_by_any_operation() {
             "GET" if COMMON.contains(&operation.path.as_str()) => assert_eq!(status, 200, "{case}"),
             // the key that he shows is his
             "GET" if operation.path == "/v1/keys" => {
-                assert_eq!((&answer["items"][0]["id"], &answer["items"][1]), (&json!(id), &Value::Null), "{case}");
+                assert_eq!((&answer["items"][0]["id"], &answer["items"][1]), (id, &Value::Null), "{case}");
             }
             "GET" if !operation.is_about_one() => assert_eq!((status, &answer["items"]), (200, &json!([])), "{case}"),
             // saves, makes and reports something of the stranger's own, for those whom he has
@@ -113,16 +106,13 @@ async fn a_stranger_sees_and_changes_nothing_by_any_operation() {
     assert_eq!(snapshot(owner, &operations, &known).await, before);
     assert!(seen >= 40, "{seen}");
     println!("{seen} operations called by a stranger");
-    bellhop.stop();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_operation_takes_its_scope_and_no_other() {
-    let data = tempfile::tempdir().unwrap();
-    let bellhop = Bellhop::start(data.path());
+/// Calls everything with each scope alone.
+async fn each_scope_calls_everything(owner: &Client) {
     let mut tried = 0;
     for scope in SCOPES {
-        let client = bellhop.client.with_key(&key(&bellhop.client, &[scope]).await.1);
+        let client = owner.with_key(&key(owner, &[scope]).await.1);
         for operation in operations() {
             let Some(needed) = &operation.scope else { continue };
             let at = operation.at(&Known::default());
@@ -139,19 +129,12 @@ async fn every_operation_takes_its_scope_and_no_other() {
     println!("{tried} calls, each operation with each scope alone");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_operation_but_the_open_ones_refuses_whoever_shows_no_valid_key() {
-    let data = tempfile::tempdir().unwrap();
-    let bellhop = Bellhop::start(data.path());
-    let (revoked, expired) = (key(&bellhop.client, &SCOPES).await, key(&bellhop.client, &SCOPES).await);
-    assert_eq!(bellhop.client.call("DELETE", &format!("/v1/keys/{}", revoked.0), None).await.0, 204);
-    bellhop.stop();
-    alter(data.path(), &expired.0, "expires_at", "2020-01-01T00:00:00Z");
-    let bellhop = Bellhop::start(data.path());
-
-    let whole = bellhop.client.key.clone();
-    let another_secret = format!("{}_{}", whole.rsplit_once('_').unwrap().0, "0".repeat(64));
-    let no_keys = ["", "x", "bh_", "bh_nobody_00000000000000000000000000000000", &another_secret, &revoked.1, &expired.1];
+/// Calls everything with keys that are none, one that has expired among them.
+async fn whoever_has_no_valid_key_calls_everything(owner: &Client, expired: &str) {
+    let revoked = key(owner, &SCOPES).await;
+    assert_eq!(owner.call("DELETE", &format!("/v1/keys/{}", revoked.0), None).await.0, 204);
+    let another_secret = format!("{}_{}", owner.key.rsplit_once('_').unwrap().0, "0".repeat(64));
+    let no_keys = ["", "x", "bh_", "bh_nobody_00000000000000000000000000000000", &another_secret, &revoked.1, expired];
     let (mut tried, mut open) = (0, Vec::new());
     for operation in operations() {
         if operation.scope.is_none() {
@@ -160,7 +143,7 @@ async fn every_operation_but_the_open_ones_refuses_whoever_shows_no_valid_key() 
         }
         let at = operation.at(&Known::default());
         for shown in no_keys {
-            let client = bellhop.client.with_key(shown);
+            let client = owner.with_key(shown);
             let (status, answer) =
                 client.try_call(&operation.method, &at, &[], operation.body.as_ref().map(Value::to_string)).await.unwrap();
             let case = format!("{} {at} with `{shown}`: {status} {answer}", operation.method);
@@ -173,6 +156,57 @@ async fn every_operation_but_the_open_ones_refuses_whoever_shows_no_valid_key() 
     allowed.sort();
     assert_eq!(open, allowed, "what takes no key stands in this test, with the reason");
     println!("{tried} calls without a valid key");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_sees_and_changes_nothing_by_any_operation() {
+    let data = tempfile::tempdir().unwrap();
+    let bellhop = Bellhop::start(data.path());
+    a_stranger_calls_everything(&bellhop.client).await;
+    bellhop.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_sees_and_changes_nothing_on_dynamodb_either() {
+    let world = on_aws().await;
+    let (stop, stopped) = watch::channel(false);
+    let sender = tokio::spawn(bellhop_sender::run(world.ports.clone(), webhook(), 8, stopped));
+    a_stranger_calls_everything(&world.client).await;
+    stop.send_replace(true);
+    sender.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_takes_its_scope_and_no_other() {
+    let data = tempfile::tempdir().unwrap();
+    let bellhop = Bellhop::start(data.path());
+    each_scope_calls_everything(&bellhop.client).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_takes_its_scope_and_no_other_on_dynamodb() {
+    each_scope_calls_everything(&on_aws().await.client).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_but_the_open_ones_refuses_whoever_shows_no_valid_key() {
+    let data = tempfile::tempdir().unwrap();
+    let bellhop = Bellhop::start(data.path());
+    let (id, expired) = key(&bellhop.client, &SCOPES).await;
+    bellhop.stop();
+    let database = Connection::open(data.path().join("bellhop.db")).unwrap();
+    let sql = "UPDATE keys SET body = json_set(body, '$.expires_at', '2020-01-01T00:00:00Z') WHERE id = ?1";
+    assert_eq!(database.execute(sql, [id.trim_start_matches("key_")]).unwrap(), 1);
+    let bellhop = Bellhop::start(data.path());
+    whoever_has_no_valid_key_calls_everything(&bellhop.client, &expired).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_but_the_open_ones_refuses_whoever_shows_no_valid_key_on_dynamodb() {
+    const EXPIRED: &str = "bh_expired_0123456789abcdef0123456789abcdef";
+    let world = on_aws().await;
+    store_key(&world.ports, EXPIRED, Some(Timestamp::UNIX_EPOCH)).await;
+    whoever_has_no_valid_key_calls_everything(&world.client, EXPIRED).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -126,13 +126,13 @@ pub struct Serve {
     /// Trust the certificates in this PEM file, too; may be repeated.
     #[arg(long, env = "BELLHOP_EXTRA_CA", value_delimiter = ',', value_name = "FILE")]
     pub extra_ca: Vec<PathBuf>,
-    /// To whom push services turn who have trouble with what is sent, e.g. `mailto:ops@example.com`; Apple wants one.
-    #[arg(long, env = "BELLHOP_CONTACT", value_name = "URL", value_parser = Contact::parse, default_value_t)]
-    pub contact: Contact,
     /// The account that Mpush's clients and scripts reach without a token, once it has one and as far as its settings let
     /// them; `none` = no account.
     #[arg(long, env = "BELLHOP_MPUSH_ACCOUNT", default_value = "main", value_name = "ACCOUNT")]
     pub mpush_account: String,
+    /// To whom push services turn who have trouble with what is sent, e.g. `mailto:ops@example.com`; Apple wants one.
+    #[arg(long, env = "BELLHOP_CONTACT", value_name = "URL", value_parser = Contact::parse, default_value_t)]
+    pub contact: Contact,
     /// What to log, e.g. `info` or `bellhop_core=debug`.
     #[arg(long, env = "BELLHOP_LOG", default_value = "info")]
     pub log: String,

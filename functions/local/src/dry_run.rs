@@ -273,8 +273,8 @@ pub(crate) fn context(now: Timestamp) -> Context {
         done: 0,
         fixed: Vec::new(),
         token: None,
-        vapid: None,
         // a client that keeps a connection is taken to be there
         connection: Some(ConnectionId("dry-run".to_owned())),
+        vapid: None,
     }
 }

@@ -6,7 +6,7 @@
 use axum::{Json, extract::State};
 use bellhop_core::{
     Timestamp,
-    model::{Action, AuditEntry, AuditId, KeyId},
+    model::{AccountId, Action, AuditEntry, AuditId, KeyId},
 };
 use bellhop_http::{
     Api, Refused,
@@ -27,8 +27,19 @@ pub(crate) struct Shown {
 
 /// Keeps that the caller does this now.
 pub(crate) async fn record(api: &Api, caller: &Caller, action: Action, object: Option<String>) -> Result<(), Refused> {
+    record_for(api, &caller.account, caller, action, object).await
+}
+
+/// Keeps that the caller does this now, where that account sees it.
+pub(crate) async fn record_for(
+    api: &Api,
+    account: &AccountId,
+    caller: &Caller,
+    action: Action,
+    object: Option<String>,
+) -> Result<(), Refused> {
     let clock = &api.ports.clock;
-    let account = api.account(&caller.account).await?;
+    let account = api.account(account).await?;
     let entry = AuditEntry::new(&account, caller.key.clone(), action, object, (clock.now(), clock.chance()));
     Ok(api.ports.audit.record(&entry).await?)
 }

@@ -20,6 +20,9 @@ use bellhop_http::{
 };
 use serde::Deserialize;
 
+/// A delivery with so many attempts begins no new round: its row holds all of them, and a row of DynamoDB 400 KB.
+const MOST_ATTEMPTS: usize = 100;
+
 const RETRY: &str = "POST /v1/deliveries/{id}/retry";
 
 #[derive(Deserialize)]
@@ -45,7 +48,11 @@ pub(crate) async fn list(
     let (from, to) = (from.map(|Moment(from)| from), to.map(|Moment(to)| to));
     let filter = view::Filter { state, registration, channel, from, to };
     let page = view::list(&api.ports, &caller.account, &filter, cursor, limit).await?;
-    Ok(Json(Items::new(page.items, page.next.as_ref())))
+    let whole = Items::first(page.items, limit, |last: &DeliveryView| last.summary.id);
+    if whole.next_cursor.is_some() {
+        return Ok(Json(whole)); // it was cut for its length
+    }
+    Ok(Json(Items::new(whole.items, page.next.as_ref())))
 }
 
 pub(crate) async fn one(
@@ -69,6 +76,11 @@ pub(crate) async fn retry(
     let key = payload.idempotency_key(&caller.account, RETRY, now).map(|key| key.key);
     let before = view::delivery(&api.ports, &caller.account, id).await?.ok_or_else(not_found)?;
     let job = view::job(&api.ports, &caller.account, id).await?.ok_or_else(not_found)?;
+    if before.attempts.len() >= MOST_ATTEMPTS {
+        let detail = format!("this delivery was tried {} times, and is not any more; send a new message", before.attempts.len());
+        return Err(Problem::new(Code::Conflict, detail).into());
+    }
+    api.spend(&*api.account(&caller.account).await?, 1)?;
     let state = before.summary.state;
     if state == Stands::Queued || !api.ports.ledger.reopen(&job, key.as_deref(), now).await? {
         let detail = format!("this delivery is not over, it is `{}`; it will be tried without your doing", state.as_str());

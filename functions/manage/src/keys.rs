@@ -40,6 +40,8 @@ const MOST_USES: usize = 1_000;
 #[serde(deny_unknown_fields)]
 struct Body {
     scopes: Vec<Scope>,
+    /// Another one than the caller's: whoever runs the deployment helps those who have lost their keys.
+    account: Option<String>,
     description: Option<String>,
     expires_at: Option<Moment>,
 }
@@ -94,8 +96,9 @@ pub(crate) async fn make(
     let clock = &*api.ports.clock;
     let now = clock.now();
     let body = payload.parse::<Body>()?.check(&caller, now)?;
+    let owner = body.owner(&api, &caller).await?;
     let repeatable = payload.idempotency_key(&caller.account, MAKE, now);
-    let known = api.ports.keys.list(&caller.account).await?;
+    let known = api.ports.keys.list(&owner).await?;
     let id = match &repeatable {
         Some(repeatable) => id_under(repeatable, &known, now),
         None => KeyId::from_chance(clock.chance()),
@@ -106,7 +109,7 @@ pub(crate) async fn make(
     let credential = new_key(id, [clock.chance(), clock.chance()]);
     let key = Key {
         id: credential.id.clone(),
-        account: caller.account.clone(),
+        account: owner,
         hash: credential.hash(),
         scopes: body.scopes,
         description: body.description,
@@ -119,6 +122,9 @@ pub(crate) async fn make(
         return Ok((StatusCode::OK, Json(Shown::new(made, None))));
     }
     audit::record(&api, &caller, Action::KeyMade, Some(key.id.to_string())).await?;
+    if key.account != caller.account {
+        audit::record_for(&api, &key.account, &caller, Action::KeyMade, Some(key.id.to_string())).await?;
+    }
     if api.ports.keys.create(&key).await? {
         return Ok((StatusCode::CREATED, Json(Shown::new(key, Some(credential.expose())))));
     }
@@ -153,7 +159,36 @@ impl Body {
         if self.expires_at.is_some_and(|Moment(end)| end <= now) {
             return Err(Problem::field(Code::InvalidField, "expires_at", "it is over; give a time to come"));
         }
+        if let Some(last) = caller.expires_at
+            && self.expires_at.is_none_or(|Moment(end)| end > last)
+        {
+            let detail = format!("the calling key ends at {last}; nobody gives what outlasts his own, so give a time until then");
+            return Err(Problem::field(Code::Forbidden, "expires_at", detail));
+        }
         Ok(self)
+    }
+
+    /// Whose the key is to be.
+    async fn owner(&self, api: &Api, caller: &Caller) -> Result<AccountId, Refused> {
+        let Some(named) = self.account.as_deref().filter(|named| *named != caller.account.as_str()) else {
+            return Ok(caller.account.clone());
+        };
+        caller.require(Scope::Operate)?;
+        if self.scopes.contains(&Scope::Operate) {
+            let detail = "`operate` is for keys of the operator's own account; leave it out";
+            return Err(Problem::field(Code::Forbidden, "scopes", detail).into());
+        }
+        let found = match AccountId::parse(named) {
+            Ok(id) => api.ports.accounts.get(&id).await?,
+            Err(_) => None,
+        };
+        match found.filter(|account| account.deleted_at.is_none()) {
+            Some(account) => Ok(account.id.clone()),
+            None => {
+                Err(Problem::field(Code::InvalidField, "account", "there is none of that name; `GET /v1/accounts` lists them")
+                    .into())
+            }
+        }
     }
 }
 

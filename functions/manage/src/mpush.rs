@@ -1,5 +1,7 @@
 //! An account's settings for Mpush: how its clients and scripts reach it. The token is kept as a hash, and never shown.
 
+use std::ops::RangeInclusive;
+
 use bellhop_core::{Code, Problem, model::Mpush};
 use bellhop_http::json;
 use serde::Deserialize;
@@ -11,8 +13,11 @@ const SHORTEST: usize = 4;
 /// The longest.
 const LONGEST: usize = 256;
 
-/// The longest that anybody waits, or may be waited for.
-const LONGEST_WAIT_MS: u32 = 60_000;
+/// The longest between two tries, and until a connection has to say who it is.
+const LONGEST_MS: u32 = 60_000;
+
+/// The longest that a request waits: at API Gateway it has less than half a minute.
+const LONGEST_WAIT_MS: u32 = 25_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,21 +67,19 @@ fn changed_by(old: &Mpush, change: Value) -> Result<Mpush, Problem> {
     let settings: Settings = json::read(crate::overlay(as_body(old), change, &[]))?;
     let usual = Mpush::default();
     let token_hash = if token_is_named { token(settings.token, old)? } else { old.token_hash.clone() };
-    let wait = |name: &str, given: Option<u32>, usual: u32, least: u32| {
+    let ms = |name: &str, given: Option<u32>, usual: u32, fitting: RangeInclusive<u32>| {
         let given = given.unwrap_or(usual);
-        let fits = (least..=LONGEST_WAIT_MS).contains(&given);
-        let detail = format!("expected milliseconds from {least} to {LONGEST_WAIT_MS}");
-        if fits { Ok(given) } else { Err(Problem::field(Code::InvalidField, name, detail)) }
+        let detail = format!("expected milliseconds from {} to {}", fitting.start(), fitting.end());
+        if fitting.contains(&given) { Ok(given) } else { Err(Problem::field(Code::InvalidField, name, detail)) }
     };
     Ok(Mpush {
         token_hash,
         http_verify_token: settings.http_verify_token.unwrap_or(usual.http_verify_token),
         ws_verify_token: settings.ws_verify_token.unwrap_or(usual.ws_verify_token),
         cors: settings.cors.unwrap_or(usual.cors),
-        // a request at API Gateway has less than half a minute
-        wait_timeout_ms: wait("wait_timeout_ms", settings.wait_timeout_ms, usual.wait_timeout_ms, 0)?.min(25_000),
-        retry_timeout_ms: wait("retry_timeout_ms", settings.retry_timeout_ms, usual.retry_timeout_ms, 100)?,
-        auth_timeout_ms: wait("auth_timeout_ms", settings.auth_timeout_ms, usual.auth_timeout_ms, 100)?,
+        wait_timeout_ms: ms("wait_timeout_ms", settings.wait_timeout_ms, usual.wait_timeout_ms, 0..=LONGEST_WAIT_MS)?,
+        retry_timeout_ms: ms("retry_timeout_ms", settings.retry_timeout_ms, usual.retry_timeout_ms, 100..=LONGEST_MS)?,
+        auth_timeout_ms: ms("auth_timeout_ms", settings.auth_timeout_ms, usual.auth_timeout_ms, 100..=LONGEST_MS)?,
     })
 }
 
@@ -84,12 +87,16 @@ fn changed_by(old: &Mpush, change: Value) -> Result<Mpush, Problem> {
 fn token(given: Option<Value>, old: &Mpush) -> Result<Option<String>, Problem> {
     match given {
         None => Ok(None),
-        Some(Value::Object(shown)) if shown.contains_key("set") => Ok(old.token_hash.clone()),
-        Some(Value::String(token)) if (SHORTEST..=LONGEST).contains(&token.len()) && !token.chars().any(char::is_control) => {
+        Some(Value::Object(shown)) if shown.len() == 1 && shown.get("set").is_some_and(Value::is_boolean) => {
+            Ok(old.token_hash.clone())
+        }
+        Some(Value::String(token))
+            if (SHORTEST..=LONGEST).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_graphic()) =>
+        {
             Ok(Some(Mpush::hash(&token)))
         }
         Some(_) => {
-            let detail = format!("expected a text of {SHORTEST} to {LONGEST} bytes without control characters");
+            let detail = format!("expected {SHORTEST} to {LONGEST} letters, digits and signs of ASCII, without spaces");
             Err(Problem::field(Code::InvalidField, "token", detail))
         }
     }

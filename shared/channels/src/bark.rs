@@ -39,7 +39,7 @@ pub(crate) static SPEAKER: Once = Once { spec: &SPEC, request, judge };
 
 fn check(params: &Params) -> Result<(), Problem> {
     let problem = |name: &str, detail: &str| Problem::field(Code::InvalidParams, format!("params.{name}"), detail);
-    address::check_url(params, &spec::BASE_URL, [])?;
+    address::check_base(params, &spec::BASE_URL)?;
     if keys(params).is_empty() {
         return Err(problem(spec::DEVICE_KEY.name, "`bark` needs it, or `device_keys`"));
     }

@@ -1,6 +1,6 @@
 //! An Mpush client, by its name: over the connection that it keeps to us, or by a webhook of its own.
 //!
-//! A socket is pushed the packet `MESSAGE`, one at a time: whose turn it is, and when it is pushed again, is the business of
+//! A client that has subscribed to Web Push is told by that while it is not connected. A socket is pushed the packet `MESSAGE`, one at a time: whose turn it is, and when it is pushed again, is the business of
 //! `bellhop_core::deliver`. A webhook gets the same by POST, or by GET the texts with everything else as parameters; any 2xx
 //! is its acknowledgement. <https://github.com/kooritea/mpush#webhook>
 
@@ -21,6 +21,7 @@ use crate::{
     packet::{data, extra, packet},
     param::{PROXY, required},
     verdict,
+    web_push::{self, WebPush},
 };
 pub(crate) use spec::SPEC;
 use spec::{METHOD, TOKEN, URL};
@@ -34,6 +35,7 @@ enum Way {
     Socket,
     Get,
     Post,
+    Push,
 }
 
 impl Way {
@@ -41,6 +43,7 @@ impl Way {
         match params.text(METHOD.name) {
             Some("webhook_get") => Self::Get,
             Some("webhook_post") => Self::Post,
+            Some("web_push") => Self::Push,
             _ => Self::Socket,
         }
     }
@@ -55,17 +58,23 @@ impl Channel for Mpush {
         Some(Duration::from_millis(u64::from(account.mpush.retry_timeout_ms)))
     }
 
+    fn reaches_absent(&self, params: &Params) -> bool {
+        is_subscribed(params)
+    }
+
     fn step(&self, cx: &Context, message: &Message, params: &Params, so_far: &[Reply]) -> Step {
-        if let Some(reply) = so_far.last() {
-            return verdict::by_status(reply, cx.now);
-        }
         match (Way::of(params), &cx.connection) {
+            (Way::Push, _) => WebPush.step(cx, message, params, so_far),
             (Way::Socket, Some(connection)) => Step::Push(connection.clone(), packet(message).to_string()),
+            (Way::Socket, None) if is_subscribed(params) => WebPush.step(cx, message, params, so_far),
             (Way::Socket, None) => {
                 let detail = "the client is not connected; its messages wait for it";
                 Step::Fail(SendError::new(Reason::NotConnected, Retry::Later, detail))
             }
-            (way @ (Way::Get | Way::Post), _) => webhook(way, message, params).map_or_else(Step::Fail, Step::Call),
+            (way @ (Way::Get | Way::Post), _) => match so_far.last() {
+                Some(reply) => verdict::by_status(reply, cx.now),
+                None => webhook(way, message, params).map_or_else(Step::Fail, Step::Call),
+            },
         }
     }
 }
@@ -75,14 +84,23 @@ fn is_live(params: &Params) -> bool {
     Way::of(params) == Way::Socket
 }
 
+/// Whether it has registered for Web Push, and is reached by that while it is not connected.
+fn is_subscribed(params: &Params) -> bool {
+    params.text(web_push::ENDPOINT.name).is_some()
+}
+
 fn check(params: &Params) -> Result<(), Problem> {
     address::check_url(params, &URL, [])?;
     address::check_proxy(params, &PROXY)?;
-    if Way::of(params) != Way::Socket && params.text(URL.name).is_none() {
-        let detail = "a webhook needs the address that it is called at";
-        return Err(Problem::field(Code::InvalidParams, format!("params.{}", URL.name), detail));
+    match Way::of(params) {
+        Way::Get | Way::Post if params.text(URL.name).is_none() => {
+            let detail = "a webhook needs the address that it is called at";
+            Err(Problem::field(Code::InvalidParams, format!("params.{}", URL.name), detail))
+        }
+        Way::Push => web_push::check(params),
+        Way::Socket if is_subscribed(params) => web_push::check(params),
+        Way::Get | Way::Post | Way::Socket => Ok(()),
     }
-    Ok(())
 }
 
 fn webhook(way: Way, message: &Message, params: &Params) -> Result<Outgoing, SendError> {

@@ -2,7 +2,7 @@
 //! <https://github.com/kooritea/mpush#%E6%B6%88%E6%81%AF>
 //!
 //! What came by an Mpush call stands there as it was said; of any other event the title is the text, the message its
-//! description, and a link what a click opens (`extra.scheme`).
+//! description, and a link what a click opens (`extra.scheme`); where there is no title, the message is the text.
 
 use bellhop_core::{
     channel::Message,
@@ -18,11 +18,16 @@ pub(crate) fn data(message: &Message) -> Value {
         None => (SendType::Personal, message.registration, Method::Http, event.source.as_str()),
     };
     let mid = event.mid.map_or_else(|| event.accepted_at.as_millisecond().to_string(), |mid| mid.to_string());
+    let (text, desp) = match (message.title.as_str(), message.body.as_str()) {
+        // what shows one line shows this
+        ("", body) if event.origin.is_none() => (body, ""),
+        said => said,
+    };
     json!({
         "sendType": send_type.as_str(),
         "target": target,
         "from": { "method": method.as_str(), "name": name },
-        "message": { "text": message.title, "desp": message.body, "extra": extra(message) },
+        "message": { "text": text, "desp": desp, "extra": extra(message) },
         "mid": mid,
     })
 }

@@ -58,8 +58,8 @@ pub(crate) fn context() -> Context {
         done: 0,
         fixed: Vec::new(),
         token: Some(Secret::new("t0k")),
-        vapid: Some(sender()),
         connection: None,
+        vapid: Some(sender()),
     }
 }
 

@@ -112,7 +112,7 @@ const SUMMARY: Param = Param {
 pub(crate) static SPEAKER: Once = Once { spec: &SPEC, request: |_, message, params| request(message, params), judge };
 
 fn check(params: &Params) -> Result<(), Problem> {
-    address::check_url(params, &BASE_URL, [])?;
+    address::check_base(params, &BASE_URL)?;
     let key = Key::parse(params.text(SEND_KEY.name).unwrap_or_default());
     key.map(drop).map_err(|detail| Problem::field(Code::InvalidParams, "params.send_key", detail))
 }

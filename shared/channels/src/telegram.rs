@@ -86,7 +86,7 @@ impl Channel for Telegram {
 }
 
 fn check(params: &Params) -> Result<(), Problem> {
-    address::check_url(params, &spec::BASE_URL, [])?;
+    address::check_base(params, &spec::BASE_URL)?;
     address::check_proxy(params, &PROXY)?;
     let detail = "it takes the token as BotFather shows it: digits, a colon, and letters, digits, `_` and `-`";
     let token = token(params.text(spec::BOT_TOKEN.name).unwrap_or_default());

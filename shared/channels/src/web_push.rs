@@ -30,7 +30,7 @@ use crate::{
 };
 use encryption::{Ephemeral, Subscription};
 
-pub(crate) use spec::SPEC;
+pub(crate) use spec::{AUTH, ENDPOINT, P256DH, SPEC};
 
 /// Of a title; no browser shows more, and the text needs the room.
 const TITLE: Limit = Limit { max: 200, unit: Unit::Chars };
@@ -58,7 +58,7 @@ impl Channel for WebPush {
     }
 }
 
-fn check(params: &Params) -> Result<(), Problem> {
+pub(crate) fn check(params: &Params) -> Result<(), Problem> {
     let problem =
         |param: &Param, detail: &str| Err(Problem::field(Code::InvalidParams, format!("params.{}", param.name), detail));
     let endpoint = params.text(spec::ENDPOINT.name).unwrap_or_default().trim();
@@ -140,31 +140,18 @@ fn hashed(text: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(&Sha256::digest(text)[..TOPIC / 4 * 3])
 }
 
-/// What the browser is told, with as much of the text as a push service takes; JSON stays whole. What stands beside the text
-/// goes where it leaves that no room: first the event's data, then the links.
+/// What the browser is told, the packet that Mpush's clients know, with as much of the text as a push service takes; JSON stays
+/// whole. What stands beside the text is left out where it leaves no room for it.
 fn fitting(message: &Message) -> String {
-    let message = Message { title: shorten(&message.title, TITLE), ..message.clone() };
-    if leaves_room(&message) {
-        return cut(&message);
+    let bare;
+    let mut message = Message { title: shorten(&message.title, TITLE), ..message.clone() };
+    if said(&message, "").len() > encryption::MOST / 2 {
+        bare = Event { data: None, ..message.event.clone() };
+        message.event = &bare;
     }
-    let event = Event { data: None, ..message.event.clone() };
-    let without_data = Message { event: &event, ..message };
-    if leaves_room(&without_data) {
-        return cut(&without_data);
-    }
-    cut(&Message { url: None, image_url: None, ..without_data })
+    said(&message, &Joined::body(&message).fit(encryption::MOST, |text| said(&message, text).len()))
 }
 
-/// Half of all is for the text.
-fn leaves_room(message: &Message) -> bool {
-    said(message, "").len() <= encryption::MOST / 2
-}
-
-fn cut(message: &Message) -> String {
-    said(message, &Joined::body(message).fit(encryption::MOST, |text| said(message, text).len()))
-}
-
-/// As Mpush's clients know it.
 fn said(message: &Message, text: &str) -> String {
     packet(&Message { body: text.to_owned(), ..message.clone() }).to_string()
 }

@@ -321,7 +321,7 @@ async fn for_contact(ports: &Ports, account: &AccountId, name: &Name, contact: &
     let found: Vec<_> = serving.into_iter().filter(|registration| registration.is_open()).filter_map(reach).collect();
     if found.is_empty() {
         let detail = format!(
-            "no registration with `\"serves\": \"contacts\"` is for an address that contact `{name}` has; make one, or give the \
+            "no enabled registration with `\"serves\": \"contacts\"` is for an address that contact `{name}` has; make one, or give the \
              contact an address"
         );
         return Err(NotReached::Nobody(Problem::new(Code::NoAddress, detail)));

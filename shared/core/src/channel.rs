@@ -236,10 +236,10 @@ pub struct Context {
     pub fixed: Vec<(String, String)>,
     /// What [`Step::Token`] asked for, once it is there.
     pub token: Option<Secret>,
-    /// What [`Step::Vapid`] asked for, likewise.
-    pub vapid: Option<vapid::Sender>,
     /// The connection of the client that is to get it, where it [keeps one](Spec::client).
     pub connection: Option<ConnectionId>,
+    /// What [`Step::Vapid`] asked for, likewise.
+    pub vapid: Option<vapid::Sender>,
 }
 
 impl Context {
@@ -435,8 +435,8 @@ mod tests {
             done: 0,
             fixed,
             token: None,
-            vapid: None,
             connection: None,
+            vapid: None,
         }
     }
 

@@ -45,9 +45,9 @@ pub struct Ports {
     pub audit: Arc<dyn Audit>,
     pub attachments: Arc<dyn Attachments>,
     pub tokens: Arc<dyn Tokens>,
+    pub clients: Arc<dyn Clients>,
     pub vapid: Arc<dyn Vapid>,
     pub contact: Contact,
-    pub clients: Arc<dyn Clients>,
     pub flights: Flights,
     pub mids: Mids,
     pub turns: Turns,
@@ -477,16 +477,6 @@ pub trait Tokens: Send + Sync {
     async fn changed(&self, key: &TokenKey);
 }
 
-/// The deployment's key of Web Push, the same for ever; its private part is kept as secret as parameters are.
-#[async_trait]
-pub trait Vapid: Send + Sync {
-    /// The public part, if there is a key.
-    async fn public(&self) -> Result<Option<String>, StoreError>;
-
-    /// The key; where there is none, one is made. However many ask at once, in however many processes, all get the same.
-    async fn key(&self) -> Result<VapidKey, StoreError>;
-}
-
 /// Mpush clients: who speaks for an account, who is connected, what waits for whom, and under which numbers.
 #[async_trait]
 pub trait Clients: Send + Sync {
@@ -535,6 +525,16 @@ pub struct Session {
     pub account: AccountId,
     /// Under which name.
     pub name: Name,
+}
+
+/// The deployment's key of Web Push, the same for ever; its private part is kept as secret as parameters are.
+#[async_trait]
+pub trait Vapid: Send + Sync {
+    /// The public part, if there is a key.
+    async fn public(&self) -> Result<Option<String>, StoreError>;
+
+    /// The key; where there is none, one is made. However many ask at once, in however many processes, all get the same.
+    async fn key(&self) -> Result<VapidKey, StoreError>;
 }
 
 /// Time and chance: both come from outside, so that a test can have its own.

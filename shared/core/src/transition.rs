@@ -472,4 +472,50 @@ mod tests {
         assert_eq!((row.state, row.n, row.tries()), (State::Retrying, 2, 0));
         assert_eq!(mine(claim(Some(*row), &job(2), &wish(5), 1)).state, State::Sending);
     }
+
+    #[test]
+    fn an_acknowledgement_ends_what_is_under_way_and_the_worker_records_nothing_more() {
+        let row = mine(claim(None, &job(1), &wish(0), 1));
+        let confirmed = confirm(row, at(1)).unwrap();
+        assert_eq!((confirmed.state, confirmed.attempts.len(), confirmed.lease.clone()), (State::Confirmed, 1, None));
+        let next = Next::Again { at: at(4), reason: Reason::Unacknowledged };
+        let settlement = Settlement { token: 7, attempt: None, done: 0, uncounted: false, next, now: at(2) };
+        assert_eq!(settle(confirmed.clone(), &settlement), None);
+        assert_eq!(confirm(confirmed, at(3)), None);
+    }
+
+    #[test]
+    fn what_the_provider_took_can_be_acknowledged_by_its_receiver() {
+        let row = mine(claim(None, &job(1), &wish(0), 1));
+        let done = Next::Final { state: State::Delivered, reason: None };
+        let delivered = Settlement {
+            token: 7,
+            attempt: Some(attempt(&row, Outcome::Delivered)),
+            done: 0,
+            uncounted: false,
+            next: done,
+            now: at(1),
+        };
+        let row = confirm(settle(row, &delivered).unwrap(), at(2)).unwrap();
+        assert_eq!((row.state, row.attempts.len()), (State::Confirmed, 1));
+    }
+
+    #[test]
+    fn only_what_waits_is_hastened() {
+        let row = hasten(retrying(10), at(3)).unwrap();
+        assert_eq!((row.state, row.n, row.due), (State::Retrying, 3, Some(at(3))));
+        assert_eq!(claim(Some(row.clone()), &job(2), &wish(3), 1), Claimed::Open { n: 3, at: at(3) });
+        assert_eq!(hasten(row, at(3)), None, "it is due");
+        assert_eq!(hasten(mine(claim(None, &job(1), &wish(0), 1)), at(3)), None, "it is under way");
+    }
+
+    #[test]
+    fn an_attempt_that_does_not_count_leaves_the_whole_schedule() {
+        let row = mine(claim(None, &job(1), &wish(0), 1));
+        let next = Next::Again { at: at(3), reason: Reason::ProviderError };
+        let tried =
+            Settlement { token: 7, attempt: Some(attempt(&row, Outcome::Retry)), done: 0, uncounted: true, next, now: at(1) };
+        let row = settle(row, &tried).unwrap();
+        assert_eq!((row.attempts.len(), row.tries(), row.state), (1, 0, State::Retrying));
+    }
 }

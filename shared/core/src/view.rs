@@ -219,11 +219,16 @@ async fn by_event(
     let looked_through = if filter.shows_all() { MOST_EVENTS.min(most + 1) } else { MOST_EVENTS };
     let events = ports.events.list(account, from, above, looked_through).await?;
     let more = events.len() == looked_through;
-    let mut views = Vec::new();
+    let (mut views, mut shown) = (Vec::new(), 0);
     for stored in &events {
         let mut deliveries = of_event(ports, stored).await?;
+        deliveries.retain(|view| before.is_none_or(|cursor| view.summary.id < cursor));
         deliveries.sort_by_key(|view| std::cmp::Reverse(view.summary.id));
-        views.extend(deliveries.into_iter().filter(|view| before.is_none_or(|cursor| view.summary.id < cursor)));
+        shown += deliveries.iter().filter(|view| filter.shows(view)).count();
+        views.extend(deliveries);
+        if shown > most {
+            break; // the page is full, and more than full: it will be cut
+        }
     }
     let mut page = page(views, filter, most, more);
     if page.items.is_empty() && page.next.is_none() && more {

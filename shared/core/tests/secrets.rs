@@ -57,8 +57,8 @@ fn what_holds_a_secret_prints_none_of_it() {
         default_image_url: None,
         fixed: Vec::new(),
         token: Some(secret()),
-        vapid: None,
         connection: None,
+        vapid: None,
     };
     let reply = Reply { status: 200, headers: vec![(text(), text())], body: text().into_bytes() };
     let ses = SesMail {

@@ -75,11 +75,14 @@ impl FromStr for Cidr {
 
 /// What is not the public internet.
 /// <https://www.iana.org/assignments/iana-ipv4-special-registry>
-const DENIED_V4: [Cidr; 15] = [
-    Cidr::v4([0, 0, 0, 0], 8),       // this network
-    Cidr::v4([10, 0, 0, 0], 8),      // private
-    Cidr::v4([100, 64, 0, 0], 10),   // carrier-grade NAT
-    Cidr::v4([127, 0, 0, 0], 8),     // loopback, Lambda's runtime API
+const DENIED_V4: [Cidr; 16] = [
+    Cidr::v4([0, 0, 0, 0], 8),     // this network
+    Cidr::v4([10, 0, 0, 0], 8),    // private
+    Cidr::v4([100, 64, 0, 0], 10), // carrier-grade NAT
+    Cidr::v4([127, 0, 0, 0], 8),   // loopback, Lambda's runtime API
+    // Azure's services for its own machines, at an address that is public by its number alone
+    // <https://learn.microsoft.com/en-us/azure/virtual-network/what-is-ip-address-168-63-129-16>
+    Cidr::v4([168, 63, 129, 16], 32),
     Cidr::v4([169, 254, 0, 0], 16),  // link-local, cloud metadata
     Cidr::v4([172, 16, 0, 0], 12),   // private
     Cidr::v4([192, 0, 0, 0], 24),    // protocol assignments
@@ -95,7 +98,7 @@ const DENIED_V4: [Cidr; 15] = [
 
 /// <https://www.iana.org/assignments/iana-ipv6-special-registry>
 const DENIED_V6: [Cidr; 12] = [
-    Cidr::v6([0, 0, 0], 96), // unspecified, loopback, and IPv4 that was once written so (RFC 4291, 2.5.5.1)
+    Cidr::v6([0, 0, 0], 64), // unspecified, loopback, and IPv4 that was once written so (RFC 4291, 2.5.5.1; RFC 2765, 2.1)
     Cidr::v6([0x64, 0xff9b, 0], 96), // NAT64
     Cidr::v6([0x64, 0xff9b, 1], 48), // NAT64, local use
     Cidr::v6([0x100, 0, 0], 64), // discard
@@ -152,6 +155,7 @@ mod tests {
             "::",
             "::ffff:127.0.0.1",
             "::127.0.0.1",
+            "::ffff:0:127.0.0.1",
             "64:ff9b::127.0.0.1",
             "64:ff9b:1::10.0.0.1",
             "2001:db8::1",
@@ -169,11 +173,12 @@ mod tests {
     fn each_denied_range_ends_where_it_ends() {
         // The last address before, the first and the last within, the first after; `None` = the neighbour is denied too.
         type Row = (Option<&'static str>, &'static str, &'static str, Option<&'static str>);
-        let ranges: [Row; 26] = [
+        let ranges: [Row; 27] = [
             (None, "0.0.0.0", "0.255.255.255", Some("1.0.0.0")),
             (Some("9.255.255.255"), "10.0.0.0", "10.255.255.255", Some("11.0.0.0")),
             (Some("100.63.255.255"), "100.64.0.0", "100.127.255.255", Some("100.128.0.0")),
             (Some("126.255.255.255"), "127.0.0.0", "127.255.255.255", Some("128.0.0.0")),
+            (Some("168.63.129.15"), "168.63.129.16", "168.63.129.16", Some("168.63.129.17")),
             (Some("169.253.255.255"), "169.254.0.0", "169.254.255.255", Some("169.255.0.0")),
             (Some("172.15.255.255"), "172.16.0.0", "172.31.255.255", Some("172.32.0.0")),
             (Some("191.255.255.255"), "192.0.0.0", "192.0.0.255", Some("192.0.1.0")),
@@ -185,7 +190,7 @@ mod tests {
             (Some("203.0.112.255"), "203.0.113.0", "203.0.113.255", Some("203.0.114.0")),
             (Some("223.255.255.255"), "224.0.0.0", "239.255.255.255", None),
             (None, "240.0.0.0", "255.255.255.255", None),
-            (None, "::", "::ffff:ffff", Some("::1:0:0")),
+            (None, "::", "::ffff:ffff:ffff:ffff", Some("0:0:0:1::")),
             (Some("64:ff9a:ffff:ffff:ffff:ffff:ffff:ffff"), "64:ff9b::", "64:ff9b::ffff:ffff", Some("64:ff9b::1:0:0")),
             (
                 Some("64:ff9b:0:ffff:ffff:ffff:ffff:ffff"),

@@ -8,8 +8,8 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use bellhop_core::{
-    Code, Problem, StoreError,
-    model::{AccountId, KeyId, Scope},
+    Code, Problem, StoreError, Timestamp,
+    model::{AccountId, Key, KeyId, Scope},
 };
 use subtle::ConstantTimeEq;
 
@@ -27,6 +27,8 @@ pub struct Caller {
     pub key: KeyId,
     /// What that key may do.
     pub scopes: Vec<Scope>,
+    /// When that key stops working.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Caller {
@@ -83,7 +85,8 @@ pub async fn proven(api: &Api, shown: &Credential) -> Result<Result<Caller, &'st
         return Ok(Err("this key has expired; ask for a new one"));
     }
     api.uses.note(&api.ports, &key).await;
-    Ok(Ok(Caller { account: key.account.clone(), key: key.id.clone(), scopes: key.scopes.clone() }))
+    let Key { id, account, scopes, expires_at, .. } = &*key;
+    Ok(Ok(Caller { account: account.clone(), key: id.clone(), scopes: scopes.clone(), expires_at: *expires_at }))
 }
 
 /// `Authorization` counts before `X-Api-Key`.

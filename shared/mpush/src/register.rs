@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use bellhop_core::{
     channel::Params,
-    model::{Account, ChannelId, Name, Registration},
+    model::{Account, AccountId, ChannelId, Name, Registration},
     ports::Freshness,
 };
 use serde_json::{Map, Value};
 
-use crate::{Mpush, Refusal};
+use crate::{Command, Mpush, Refusal};
 
 /// The channel of clients.
 const CHANNEL: &str = "mpush";
@@ -53,6 +53,42 @@ impl Mpush {
             };
             if ports.registrations.put(&wanted).await? {
                 return Ok(Arc::new(wanted));
+            }
+        }
+        Err(Refusal::info("the registration of this name is being changed; try again"))
+    }
+
+    /// Keeps the client's subscription to Web Push, by which it is told while it is not connected.
+    pub(crate) async fn subscribed(&self, account: &AccountId, name: &Name, packet: &Command) -> Result<(), Refusal> {
+        let ports = &self.api.ports;
+        let key = |name: &str| packet.data.get("keys").and_then(|keys| keys.get(name)).and_then(Value::as_str);
+        let (Some(endpoint), Some(p256dh), Some(auth)) = (packet.text("endpoint"), key("p256dh"), key("auth")) else {
+            return match packet.text("token") {
+                Some(_) => Err(Refusal::info("FCM's tokens are no longer taken: subscribe to Web Push")),
+                // what a page sends besides its subscription
+                None if packet.cmd == "REGISTER_FCM" => Ok(()),
+                None => Err(Refusal::info("endpoint and keys properties are required")),
+            };
+        };
+        for _ in 0..MOST_TRIES {
+            let stored = ports.registrations.get(account, name, Freshness::Fresh).await?;
+            let Some(stored) = stored.filter(|stored| self.is_live(stored)) else {
+                return Err(Refusal::info(format!("there is no client `{name}` any more")));
+            };
+            let mut params = stored.params.expose().clone();
+            for (name, value) in [("endpoint", endpoint), ("p256dh", p256dh), ("auth", auth)] {
+                params.insert(name.to_owned(), value.into());
+            }
+            let spec = ports.channels.require(&stored.channel)?;
+            let params = Params::parse(spec, params)?;
+            (spec.check)(&params)?;
+            if params == stored.params {
+                return Ok(());
+            }
+            let version = stored.version + 1;
+            let wanted = Registration { params, version, updated_at: ports.clock.now(), ..Registration::clone(&stored) };
+            if ports.registrations.put(&wanted).await? {
+                return Ok(());
             }
         }
         Err(Refusal::info("the registration of this name is being changed; try again"))

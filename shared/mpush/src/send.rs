@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use bellhop_core::{
-    Code, Problem,
-    accept::{Wanted, accept},
+    Code, Problem, StoreError,
+    accept::{Answer, Wanted, accept},
     model::{Account, Draft, EventId, Method, Mid, Name, Origin, Recipient, SendType},
+    ports::Freshness,
     view,
 };
 use bellhop_http::wait;
@@ -13,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Command, Mpush, Refusal,
-    status::{Status, Statuses},
+    status::{Status, Statuses, Way, Ways},
 };
 
 /// What is to be sent.
@@ -77,6 +78,7 @@ pub struct Pending {
     mid: Mid,
     event: Option<EventId>,
     known: Statuses,
+    ways: Arc<Ways>,
 }
 
 impl Mpush {
@@ -89,17 +91,43 @@ impl Mpush {
             SendType::Personal => Statuses(vec![(target.clone(), Status::No)]),
             SendType::Group => Statuses::default(),
         };
-        let pending = |mid, event, known| Pending { mpush: self.clone(), account: Arc::clone(&account), mid, event, known };
+        let pending = |mid, event, known, ways| Pending {
+            mpush: self.clone(),
+            account: Arc::clone(&account),
+            mid,
+            event,
+            known,
+            ways: Arc::new(ways),
+        };
         let now = Mid::at(ports.clock.now());
-        let Ok(name) = Name::parse(&call.target) else { return Ok(pending(now, None, nobody())) };
+        let Ok(name) = Name::parse(&call.target) else { return Ok(pending(now, None, nobody(), Ways::new())) };
         match accept(ports, &account.id, call.draft(name), Wanted::Message, None).await {
             Ok(answer) => {
                 let dropped = if answer.deliveries.is_empty() { nobody() } else { Statuses::default() };
-                Ok(pending(answer.mid.unwrap_or(now), Some(answer.event), dropped))
+                let ways = self.ways(&account, &answer).await?;
+                Ok(pending(answer.mid.unwrap_or(now), Some(answer.event), dropped, ways))
             }
-            Err(Problem { code: Code::UnknownRecipient, .. }) => Ok(pending(now, None, nobody())),
+            Err(Problem { code: Code::UnknownRecipient, .. }) => Ok(pending(now, None, nobody(), Ways::new())),
             Err(problem) => Err(problem.into()),
         }
+    }
+
+    /// How those are told to whom it goes.
+    async fn ways(&self, account: &Account, answer: &Answer) -> Result<Ways, StoreError> {
+        let ports = &self.api.ports;
+        let mut ways = Ways::new();
+        for delivery in &answer.deliveries {
+            let Some(spec) = ports.channels.get(delivery.channel.as_str()).filter(|spec| spec.client.is_some()) else { continue };
+            let found = ports.registrations.get(&account.id, &delivery.registration, Freshness::Cached).await?;
+            let Some(registration) = found else { continue };
+            let by_push = spec.id == "web_push" || registration.params.text("method") == Some("web_push");
+            if by_push {
+                ways.insert(delivery.registration.clone(), Way::Push);
+            } else if spec.is_live(&registration.params) {
+                ways.insert(delivery.registration.clone(), Way::Socket);
+            }
+        }
+        Ok(ways)
     }
 }
 
@@ -107,16 +135,17 @@ impl Pending {
     /// The packet MESSAGE_REPLY: as soon as everybody has it or will never have it, at the latest when the account's time is
     /// over.
     pub async fn reply(self) -> Value {
-        let Self { mpush, account, mid, event, known } = self;
+        let Self { mpush, account, mid, event, known, ways } = self;
         let statuses = match event {
             None => known,
             Some(event) => {
                 let look = || {
                     let (ports, account, known) = (Arc::clone(&mpush.api.ports), account.id.clone(), known.clone());
+                    let ways = Arc::clone(&ways);
                     async move {
                         let stored = ports.events.get(&account, event).await.ok()??;
                         let views = view::of_event(&ports, &stored).await.ok()?;
-                        Some(if views.is_empty() { known } else { Statuses::of(&views) })
+                        Some(if views.is_empty() { known } else { Statuses::of(&views, &ways) })
                     }
                 };
                 let limit = Duration::from_millis(u64::from(account.mpush.wait_timeout_ms));

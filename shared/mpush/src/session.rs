@@ -63,6 +63,11 @@ impl Mpush {
                 }
                 Ok(Heard::Nothing)
             }
+            // the clients' pages send a subscription by either
+            "REGISTER_WEBPUSH" | "REGISTER_FCM" => {
+                self.subscribed(account, name, packet).await?;
+                Ok(Heard::Nothing)
+            }
             unknown => Err(Refusal::info(format!("Unknow cmd: {unknown}"))),
         }
     }
@@ -71,14 +76,22 @@ impl Mpush {
         let account = self.account_of_connection(packet.text("token")).await?;
         let (name, group) = named(packet)?;
         self.registered(&account, &name, group.as_ref()).await?;
-        let said = self.welcome(&account, &name, group.as_ref());
+        let said = self.welcome(&account, &name, group.as_ref()).await?;
         Ok(Heard::Joins(said, Session { account: account.id.clone(), name }))
     }
 
-    fn welcome(&self, account: &Account, name: &Name, group: Option<&Name>) -> Value {
+    /// What a client is told that is who it says: with the key of Web Push, under every name that clients know it by.
+    async fn welcome(&self, account: &Account, name: &Name, group: Option<&Name>) -> Result<Value, Refusal> {
+        let ports = &self.api.ports;
         let group = group.map(Name::as_str).unwrap_or_default();
-        let auth = granted(account, name, group, self.api.ports.clock.now());
-        json!({ "cmd": "AUTH", "data": { "code": 200, "auth": auth, "msg": "Successful authentication" } })
+        let auth = granted(account, name, group, ports.clock.now());
+        let mut data = json!({ "code": 200, "auth": auth, "msg": "Successful authentication" });
+        if let Some(key) = ports.vapid.public().await? {
+            for known in ["webpushServerKey", "webpushPublicKey", "fcmServerKey"] {
+                data[known] = key.as_str().into();
+            }
+        }
+        Ok(json!({ "cmd": "AUTH", "data": data }))
     }
 
     /// The client of `session` is on that connection now: what waits for it comes, and the connection on which it was before
@@ -107,7 +120,7 @@ impl Mpush {
                     Ok(account) => account,
                     Err(refusal) => return Ok(Some(refusal.packet())),
                 };
-                Ok(Some(self.welcome(&account, &name, group.as_ref())))
+                Ok(Some(self.welcome(&account, &name, group.as_ref()).await?))
             }
             "MESSAGE" => {
                 let said = self.who(packet).await?;

@@ -1,6 +1,12 @@
 //! What became of a message, in Mpush's words. Pure.
 
-use bellhop_core::{Reason, model::State, view::DeliveryView};
+use std::collections::BTreeMap;
+
+use bellhop_core::{
+    Reason,
+    model::{Name, State},
+    view::DeliveryView,
+};
 use serde_json::{Map, Value};
 
 /// A client's status.
@@ -44,8 +50,7 @@ impl Status {
         }
     }
 
-    pub(crate) fn of(view: &DeliveryView) -> Self {
-        let by_push = view.summary.channel.as_str() == "web_push";
+    pub(crate) fn of(view: &DeliveryView, by_push: bool) -> Self {
         match view.summary.state {
             State::Queued | State::Sending | State::Retrying if by_push => Self::WebpushWait,
             State::Queued if view.reason == Some(Reason::NotConnected) => Self::Wait,
@@ -59,13 +64,36 @@ impl Status {
     }
 }
 
+/// How a client is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Over a connection that it keeps.
+    Socket,
+    /// By its push service.
+    Push,
+}
+
+/// By name; whoever is not in it is called.
+pub(crate) type Ways = BTreeMap<Name, Way>;
+
 /// The status of each client.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Statuses(pub(crate) Vec<(String, Status)>);
 
 impl Statuses {
-    pub(crate) fn of(views: &[DeliveryView]) -> Self {
-        Self(views.iter().map(|view| (view.summary.registration.as_str().to_owned(), Status::of(view))).collect())
+    /// `ways`: how those are told whom a request of ours alone does not reach. Of a client that keeps a connection it is the push
+    /// service that took what the client itself did not acknowledge.
+    pub(crate) fn of(views: &[DeliveryView], ways: &Ways) -> Self {
+        let status = |view: &DeliveryView| {
+            let name = &view.summary.registration;
+            let by_push = match ways.get(name) {
+                Some(Way::Push) => true,
+                Some(Way::Socket) => view.summary.state == State::Delivered,
+                None => false,
+            };
+            (name.as_str().to_owned(), Status::of(view, by_push))
+        };
+        Self(views.iter().map(status).collect())
     }
 
     pub(crate) fn are_settled(&self) -> bool {

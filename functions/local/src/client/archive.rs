@@ -12,7 +12,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use bellhop_channels::SPECS;
 use bellhop_core::{
+    channel::Params,
     model::{AccountId, ChannelId, Name},
     ports::Clock,
 };
@@ -178,6 +180,14 @@ impl Named {
         Ok(Owner::params(&account, &name, &ChannelId::new(self.said["channel"].as_str().unwrap_or_default())))
     }
 
+    /// What a registration lacks to be saved as it stands here, if its channel is known here: the server decides in the end.
+    fn lacks(&self) -> Option<String> {
+        let spec = SPECS.get(self.said["channel"].as_str()?)?;
+        let params = self.said["params"].as_object().cloned().unwrap_or_default();
+        let problem = Params::parse(spec, params).and_then(|params| (spec.check)(&params)).err()?;
+        Some(format!("`{}` ({}: {})", self.name, problem.field.unwrap_or_default(), problem.detail))
+    }
+
     /// It as its `PUT` takes it.
     fn opened(&self, key: Option<&Key>) -> Result<Value> {
         let mut said = self.said.clone();
@@ -222,29 +232,52 @@ impl Import {
             _ => None,
         };
         let server = self.server.open()?;
-        let mut puts = Vec::new();
+        let mut saves = Vec::new();
         for (kind, things) in [(&CONTACTS, &archive.contacts), (&REGISTRATIONS, &archive.registrations), (&RULES, &archive.rules)]
         {
             for thing in things {
-                puts.push((kind.of(&thing.name), thing.opened(key.as_ref())?));
+                saves.push(("PUT", kind.of(&thing.name), thing.opened(key.as_ref())?));
             }
         }
         if !self.replace {
             refuse_known(&server, &archive)?;
         }
-        let progress = ProgressBar::new(puts.len() as u64);
+        if archive.sealing.is_none() {
+            let complete = complete_there(&server, &archive.registrations)?;
+            for (verb, _, _) in saves.iter_mut().filter(|(_, path, _)| complete.contains(path)) {
+                *verb = "PATCH";
+            }
+        }
+        let progress = ProgressBar::new(saves.len() as u64);
         // first of all: times and texts of everything else follow from it
         server.put("/v1/account", &archive.account)?;
         for source in &archive.sources {
             server.put("/v1/sources", source)?;
         }
-        for (path, said) in progress.wrap_iter(puts.iter()) {
+        for (verb, path, said) in progress.wrap_iter(saves.iter()) {
             server
-                .put(path, said)
+                .call(verb, path, Some(said), None)
                 .with_context(|| format!("`{path}` was not saved; mend that, and run the same command again with --replace"))?;
         }
         Ok(Shown::one(archive.counts()))
     }
+}
+
+/// The paths of registrations that the server has with secrets that a file without any is not to take away. Refuses a file with
+/// others that are nothing without theirs.
+fn complete_there(server: &Connection, registrations: &[Named]) -> Result<Vec<String>> {
+    let there = server.all(REGISTRATIONS.path(), usize::MAX)?;
+    let is_there =
+        |one: &&Named| there.iter().any(|known| known["name"] == one.name.as_str() && known["channel"] == one.said["channel"]);
+    let (complete, new): (Vec<_>, Vec<_>) = registrations.iter().partition(is_there);
+    let lacking: Vec<_> = new.into_iter().filter_map(Named::lacks).collect();
+    ensure!(
+        lacking.is_empty(),
+        "the file holds no secrets, and nothing was imported: write into it what is missing, or make these on the server and \
+         import with --replace: {}",
+        lacking.join(", ")
+    );
+    Ok(complete.into_iter().map(|one| REGISTRATIONS.of(&one.name)).collect())
 }
 
 /// Nothing is overwritten that nobody has said is to be.

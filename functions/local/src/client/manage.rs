@@ -187,6 +187,9 @@ enum KeyAction {
         /// send, read, manage, operate.
         #[arg(long, value_delimiter = ',', required = true)]
         scopes: Vec<String>,
+        /// For another account, which has lost its own: takes a key with `operate`.
+        #[arg(long)]
+        account: Option<String>,
         #[arg(long)]
         description: Option<String>,
         /// Such as `2027-01-01T00:00:00Z`.
@@ -366,8 +369,8 @@ impl Keys {
         let server = self.server.open()?;
         match self.action {
             KeyAction::List(page) => KEYS.list(&server, &page),
-            KeyAction::Make { scopes, description, expires_at } => {
-                let key = json!({ "scopes": scopes, "description": description, "expires_at": expires_at });
+            KeyAction::Make { scopes, account, description, expires_at } => {
+                let key = json!({ "scopes": scopes, "account": account, "description": description, "expires_at": expires_at });
                 server.post(KEYS.path, &key, None).map(Shown::one)
             }
             KeyAction::Revoke { id } => server.delete(&KEYS.of(&id)).map(Shown::one),

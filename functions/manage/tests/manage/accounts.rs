@@ -118,7 +118,9 @@ async fn a_key_that_makes_no_sense_is_refused() {
         ("full", json!({"scopes": ["read", "root"]}), (422, "invalid_field", "scopes[1]")),
         ("full", json!({"scopes": ["read"], "expires_at": "2020-01-01T00:00:00Z"}), (422, "invalid_field", "expires_at")),
         ("full", json!({"scopes": ["read"], "expires_at": "soon"}), (422, "invalid_field", "expires_at")),
-        ("full", json!({"scopes": ["read"], "account": "other"}), (422, "unknown_field", "account")),
+        ("full", json!({"scopes": ["read"], "account": "other"}), (422, "invalid_field", "account")),
+        ("full", json!({"scopes": ["read"], "account": "no name"}), (422, "invalid_field", "account")),
+        ("manage", json!({"scopes": ["manage"], "account": "other"}), (403, "forbidden", "")),
         ("manage", json!({"scopes": ["manage", "operate"]}), (403, "forbidden", "scopes")),
     ] {
         assert_eq!(world.call(id, "POST", "/v1/keys", &body).await.refusal(), refusal, "{body}");

@@ -159,3 +159,25 @@ async fn a_delivery_that_is_over_is_tried_again_by_a_persons_wish() {
         assert_eq!(world.call("other", method, path, "").await.refusal(), (404, "not_found", ""));
     }
 }
+
+#[tokio::test]
+async fn a_retry_counts_as_a_message_and_a_delivery_is_tried_a_hundred_times_at_most() {
+    let world = world().await;
+    let accepted = report(&world, json!({"message": "x", "send_to": "phone"})).await;
+    let path = format!("/v1/deliveries/{}", accepted["deliveries"][0]["id"].as_str().unwrap());
+    world.work().await;
+    for _ in 1..100 {
+        assert_eq!(world.call("manage", "POST", &format!("{path}/retry"), "").await.status, 202);
+        world.work().await;
+    }
+    assert_eq!(get(&world, &path).await.body["attempts"].as_array().map(Vec::len), Some(100));
+    assert_eq!(world.call("manage", "POST", &format!("{path}/retry"), "").await.refusal(), (409, "conflict", ""));
+
+    let slow = json!({"rate": {"per_second": 1, "burst": 1}});
+    assert_eq!(world.call("manage", "PUT", "/v1/account", slow).await.status, 200);
+    world.rig.sim.pass(Duration::from_mins(10));
+    let other = report(&world, json!({"message": "y", "send_to": "phone"})).await;
+    world.work().await;
+    let retry = format!("/v1/deliveries/{}/retry", other["deliveries"][0]["id"].as_str().unwrap());
+    assert_eq!(world.call("manage", "POST", &retry, "").await.refusal(), (429, "rate_limited", ""));
+}

@@ -6,7 +6,7 @@ use bellhop_core::{model::KeyUse, ports::Kind};
 use bellhop_testkit::account;
 use serde_json::json;
 
-use crate::{world, world::World};
+use crate::{tenants::with_key, world, world::World};
 
 async fn last_use(world: &World, id: &str) -> Option<String> {
     let listed = world.call("manage", "GET", "/v1/keys", "").await.body;
@@ -76,4 +76,43 @@ async fn an_account_has_so_many_keys_and_no_more() {
         assert_eq!(world.call("full", "POST", "/v1/keys", &body).await.status, 201, "{n}");
     }
     assert_eq!(world.call("full", "POST", "/v1/keys", &body).await.refusal(), (422, "too_many_items", ""));
+}
+
+#[tokio::test]
+async fn nobody_gives_a_key_that_outlasts_his_own() {
+    let world = world().await;
+    let end = (world.rig.ports.clock.now() + Duration::from_hours(1)).to_string();
+    let late = (world.rig.ports.clock.now() + Duration::from_hours(2)).to_string();
+    let made = world.call("full", "POST", "/v1/keys", json!({"scopes": ["manage"], "expires_at": end})).await.body;
+    let passing = made["key"].as_str().unwrap();
+
+    for expires_at in [json!(null), json!(late)] {
+        let body = json!({"scopes": ["manage"], "expires_at": expires_at});
+        assert_eq!(with_key(&world, passing, "POST", "/v1/keys", body).await.refusal(), (403, "forbidden", "expires_at"));
+    }
+    let body = json!({"scopes": ["manage"], "expires_at": end});
+    assert_eq!(with_key(&world, passing, "POST", "/v1/keys", body).await.status, 201);
+}
+
+#[tokio::test]
+async fn an_account_that_has_lost_its_keys_gets_one_from_the_operator_and_sees_it_in_its_audit() {
+    let world = world().await;
+    world.call("operate", "POST", "/v1/accounts", json!({"id": "acme"})).await;
+    world.call("operate", "POST", "/v1/accounts", json!({"id": "gone"})).await;
+    assert_eq!(world.call("operate", "DELETE", "/v1/accounts/gone", "").await.status, 204);
+
+    let body = |account: &str| json!({"scopes": ["read", "manage"], "account": account});
+    let made = world.repeatable("/v1/keys", "k", body("acme")).await;
+    let again = world.repeatable("/v1/keys", "k", body("acme")).await;
+
+    assert_eq!((made.status, again.status, again.body.get("key")), (201, 200, None));
+    let key = made.body["key"].as_str().unwrap();
+    assert_eq!(with_key(&world, key, "GET", "/v1/account", json!(null)).await.body["id"], "acme");
+    let audit = with_key(&world, key, "GET", "/v1/audit", json!(null)).await.body;
+    assert_eq!((&audit["items"][0]["action"], &audit["items"][0]["object"]), (&json!("key_made"), &made.body["id"]));
+    let own = world.call("full", "GET", "/v1/keys?limit=200", "").await.body;
+    assert!(!own.to_string().contains(made.body["id"].as_str().unwrap()), "{own}");
+    assert_eq!(world.call("full", "POST", "/v1/keys", body("gone")).await.refusal(), (422, "invalid_field", "account"));
+    let too_much = json!({"scopes": ["operate"], "account": "acme"});
+    assert_eq!(world.call("full", "POST", "/v1/keys", too_much).await.refusal(), (403, "forbidden", "scopes"));
 }

@@ -12,7 +12,7 @@ use crate::{
     world::{Answer, World},
 };
 
-async fn with_key(world: &World, key: &str, method: &str, path: &str, body: Value) -> Answer {
+pub(crate) async fn with_key(world: &World, key: &str, method: &str, path: &str, body: Value) -> Answer {
     let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
     let request = Request::builder().method(method).uri(path).header("x-api-key", key).body(body).unwrap();
     world.send(request).await

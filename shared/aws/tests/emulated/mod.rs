@@ -134,7 +134,7 @@ pub(crate) fn home(what: &str) -> PathBuf {
 pub(crate) fn start(script: &str, arguments: &[OsString], home: &Path) -> Child {
     let log = fs::File::create(home.join("log")).unwrap();
     Command::new(python())
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulators").join(script))
+        .arg(root().join("shared/aws/tests/emulators").join(script))
         .args(arguments)
         .current_dir(home)
         .env("AWS_ACCESS_KEY_ID", "test")
@@ -149,7 +149,13 @@ pub(crate) fn start(script: &str, arguments: &[OsString], home: &Path) -> Child 
 #[expect(clippy::disallowed_methods, reason = "a test is told by its environment")]
 fn python() -> PathBuf {
     let venv = std::env::var("BELLHOP_VENV").map(PathBuf::from);
-    venv.unwrap_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.venv")).join("bin/python")
+    venv.unwrap_or_else(|_| root().join(".venv")).join("bin/python")
+}
+
+/// Of the workspace: the tests of more than one package are here.
+fn root() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.ancestors().find(|folder| folder.join("Cargo.lock").exists()).unwrap()
 }
 
 /// What is deployed for one test.
@@ -161,6 +167,11 @@ pub(crate) struct Deployment {
 impl Deployment {
     /// Makes everything. Received messages are hidden for so long.
     pub(crate) async fn on(emulator: &Emulator, hidden: Duration) -> Self {
+        Self::of(["probe", "other"].map(ChannelId::new).to_vec(), emulator, hidden).await
+    }
+
+    /// The same with queues for these channels.
+    pub(crate) async fn of(channels: Vec<ChannelId>, emulator: &Emulator, hidden: Duration) -> Self {
         let name = name();
         let made = Plain::new().status("PUT", &format!("{}/{name}", emulator.url)).await;
         assert_eq!(made, Some(200), "the bucket");
@@ -170,7 +181,7 @@ impl Deployment {
             table: String::new(),
             queue_url_prefix: String::new(),
             dead_letter_url_prefix: String::new(),
-            channels: ["probe", "other"].map(ChannelId::new).to_vec(),
+            channels,
             bucket: name,
             kms_key_id: Some(key),
         };

@@ -5,7 +5,10 @@ use bellhop_core::{
     model::Format,
 };
 
-use crate::param::{PROXY, param, text};
+use crate::{
+    param::{PROXY, param, text},
+    web_push,
+};
 
 /// The channel, as forms, schema and docs show it.
 pub(crate) static SPEC: Spec = Spec {
@@ -21,7 +24,7 @@ pub(crate) static SPEC: Spec = Spec {
     shows: &[Format::Markdown, Format::Text, Format::Html],
     client: Some(super::is_live),
     address: None,
-    params: &[METHOD, URL, TOKEN, PROXY],
+    params: &[METHOD, URL, TOKEN, ENDPOINT, P256DH, AUTH, PROXY],
     short: None,
     check: super::check,
 };
@@ -30,12 +33,12 @@ pub(super) const METHOD: Param = Param {
     default: Some("socket"),
     ..param(
         "method",
-        Kind::Choice(&["socket", "webhook_get", "webhook_post"]),
+        Kind::Choice(&["socket", "webhook_get", "webhook_post", "web_push"]),
         text("Method", "方式"),
         text(
             "`socket`: the client connects to Bellhop under this registration's name. `webhook_get`, `webhook_post`: Bellhop calls \
-             the URL.",
-            "`socket`：客户端以此注册的名称连接 Bellhop。`webhook_get`、`webhook_post`：由 Bellhop 调用该地址。",
+             the URL. `web_push`: the browser's push service is told.",
+            "`socket`：客户端以此注册的名称连接 Bellhop。`webhook_get`、`webhook_post`：由 Bellhop 调用该地址。`web_push`：通过浏览器的推送服务。",
         ),
     )
 };
@@ -57,3 +60,8 @@ pub(super) const TOKEN: Param = Param {
         ),
     )
 };
+
+/// Of a subscription to Web Push, by which a client is told that is not connected.
+const ENDPOINT: Param = Param { required: false, ..web_push::ENDPOINT };
+const P256DH: Param = Param { required: false, ..web_push::P256DH };
+const AUTH: Param = Param { required: false, ..web_push::AUTH };

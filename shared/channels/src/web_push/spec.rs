@@ -25,14 +25,14 @@ pub(crate) static SPEC: Spec = Spec {
     },
     // what Mpush's page shows
     shows: &[Format::Markdown, Format::Text],
-    client: Some(|_| false), // told without a connection
+    client: Some(|_| false),
     address: None,
     params: &[ENDPOINT, P256DH, AUTH, TTL, URGENCY, TOPIC, PROXY],
     short: Some(Short::Own(super::from_json)),
     check: super::check,
 };
 
-pub(super) const ENDPOINT: Param = Param {
+pub(crate) const ENDPOINT: Param = Param {
     required: true,
     secret: true, // whoever has it can address the browser
     ..param(
@@ -46,7 +46,7 @@ pub(super) const ENDPOINT: Param = Param {
     )
 };
 
-pub(super) const P256DH: Param = Param {
+pub(crate) const P256DH: Param = Param {
     required: true,
     ..param(
         "p256dh",
@@ -56,7 +56,7 @@ pub(super) const P256DH: Param = Param {
     )
 };
 
-pub(super) const AUTH: Param = Param {
+pub(crate) const AUTH: Param = Param {
     required: true,
     secret: true,
     ..param("auth", Kind::Text, text("Secret", "密钥"), text("`keys.auth` of the subscription.", "订阅的 `keys.auth`。"))

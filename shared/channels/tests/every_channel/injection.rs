@@ -48,7 +48,7 @@ fn check(step: &Step, case: &str) {
             assert!(is_one_line(&frame.url), "{case}: the URL");
             check_headers(&frame.headers, case);
         }
-        Step::Token(_) | Step::Vapid | Step::Renew(_) | Step::Push(..) | Step::Done | Step::DoneBut(_) | Step::Fail(_) => {}
+        Step::Token(_) | Step::Vapid | Step::Push(..) | Step::Renew(_) | Step::Done | Step::DoneBut(_) | Step::Fail(_) => {}
     }
 }
 
@@ -113,4 +113,25 @@ fn a_line_break_in_any_parameter_is_refused_or_makes_no_header() {
         }
     }
     assert!(tried > 1_000, "{tried}");
+}
+
+#[test]
+fn a_servers_address_ends_before_what_a_channel_writes_behind_it() {
+    let mut tried = 0;
+    for channel in channels() {
+        let spec = channel.spec();
+        for base in spec.params.iter().filter(|param| ["base_url", "homeserver", "endpoint"].contains(&param.name)) {
+            let with = |url: &str| {
+                let mut given = example(channel);
+                given.insert(base.name.to_owned(), json!(url));
+                Params::parse(spec, given).and_then(|params| (spec.check)(&params))
+            };
+            assert_eq!(with("https://example.com/relay"), Ok(()), "{}", spec.id);
+            for swallows in ["https://example.com/?x=", "https://example.com/#", "https://user:word@example.com/"] {
+                assert!(with(swallows).is_err(), "{}: {swallows}", spec.id);
+            }
+            tried += 1;
+        }
+    }
+    assert!(tried >= 9, "{tried}");
 }

@@ -61,8 +61,8 @@ fn context(token: Option<&str>) -> Context {
         default_image_url: None,
         fixed: Vec::new(),
         token: token.map(Secret::new),
-        vapid: Some(sender()),
         connection: None,
+        vapid: Some(sender()),
     }
 }
 

@@ -56,8 +56,8 @@ impl Try<'_> {
             done: usize::try_from(done).unwrap_or(usize::MAX),
             fixed: Vec::new(),
             token: None,
-            vapid: None,
             connection: connection.cloned(),
+            vapid: None,
         };
         let mut called = Called { done, ..Called::default() };
         let sending = async {

@@ -43,12 +43,12 @@ pub(super) struct Tables {
     pub(super) audit: BTreeMap<(AccountId, AuditId), AuditEntry>,
     pub(super) attachments: BTreeMap<(AccountId, EventId), Picture>,
     pub(super) tokens: BTreeMap<TokenKey, Slot>,
-    pub(super) vapid: Option<VapidKey>,
     pub(super) client_tokens: BTreeMap<String, AccountId>,
     pub(super) numbers: BTreeMap<(AccountId, Mid), EventId>,
     pub(super) lines: BTreeSet<(AccountId, Name, DeliveryId)>,
     pub(super) connections: BTreeMap<(AccountId, Name), ConnectionId>,
     pub(super) sessions: BTreeMap<ConnectionId, Session>,
+    pub(super) vapid: Option<VapidKey>,
 }
 
 /// Up to when slots of a registration are taken, how long it pauses, and how often in a row it did not answer.

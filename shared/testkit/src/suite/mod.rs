@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod alone;
 pub mod audit;
+pub mod clients;
 pub mod digests;
 pub mod directory;
 pub mod formers;
@@ -81,6 +82,8 @@ macro_rules! port_suite {
                 another_attempt_is_armed_and_does_not_come_early,
                 another_attempt_comes_when_it_is_due,
                 an_old_wake_up_opens_the_one_after_it,
+                what_waits_is_brought_forward_and_what_is_under_way_is_not,
+                what_its_receiver_acknowledges_is_confirmed_once,
                 a_wake_up_that_is_armed_again_outlives_the_acknowledgement_of_the_old_one,
                 a_wake_up_beyond_fifteen_minutes_waits_for_advance,
                 advance_takes_the_earliest_and_no_more_than_asked,
@@ -123,6 +126,13 @@ macro_rules! port_suite {
             rules {
                 thirty_two_failures_at_once_are_counted_exactly,
                 failures_at_once_in_four_processes_are_counted_exactly,
+            }
+            clients {
+                a_token_is_one_accounts_until_it_gives_it_up,
+                a_number_is_one_events,
+                a_line_keeps_the_order_of_ids_whoever_comes_first,
+                a_client_is_on_its_latest_connection,
+                the_end_of_an_old_connection_does_not_end_the_new_one,
             }
             queue {
                 an_empty_queue_gives_nothing,
@@ -336,6 +346,7 @@ mod tests {
         let modules = [
             include_str!("alone.rs"),
             include_str!("audit.rs"),
+            include_str!("clients.rs"),
             include_str!("digests.rs"),
             include_str!("directory.rs"),
             include_str!("formers.rs"),

@@ -208,3 +208,34 @@ pub async fn reopening_what_has_no_row_queues_the_planned_wake_up(ports: &Ports)
     assert!(ports.ledger.reopen(&job.at(4), None, ports.clock.now()).await.expect("the ledger reopens"));
     assert_eq!(the_wake(ports).await.job, job);
 }
+
+pub async fn what_waits_is_brought_forward_and_what_is_under_way_is_not(ports: &Ports) {
+    let hasten = async |job: &Job| ports.ledger.hasten(job, ports.clock.now()).await.expect("the ledger hastens");
+    let job = accepted(ports, &["phone"]).await.remove(0);
+    assert!(!hasten(&job).await, "its first wake-up is on its way");
+    ports.queue.ack(&the_wake(ports).await).await.expect("the queue forgets");
+    claimed(ports, &job, 7).await;
+    assert!(!hasten(&job).await, "somebody works on it");
+    let at = ports.clock.now() + Duration::from_hours(24);
+    let next = Next::Wait { at, reason: Reason::NotConnected, reserved: false };
+    let now = ports.clock.now();
+    let settlement = Settlement { token: 7, attempt: None, done: 0, uncounted: false, next, now };
+    assert!(ports.ledger.settle(&job, &settlement).await.expect("the ledger settles"));
+    nothing_comes(ports).await;
+    assert!(hasten(&job).await);
+    assert_eq!(the_wake(ports).await.job, job.at(3));
+    assert_eq!(claimed(ports, &job.at(3), 8).await.n, 3);
+    assert_eq!(claim(ports, &job.at(2), &wish(ports, 9)).await, Claimed::Over, "the wake-up that was to come is an old copy");
+}
+
+pub async fn what_its_receiver_acknowledges_is_confirmed_once(ports: &Ports) {
+    let at = ports.clock.now() + Duration::from_mins(10);
+    let job = tried_once(ports, Outcome::Unknown, again(at)).await;
+    let confirm =
+        async || ports.ledger.confirm(job.account(), job.delivery, ports.clock.now()).await.expect("the ledger confirms");
+    assert!(confirm().await && !confirm().await);
+    let row = row(ports, &job).await.expect("the row is there");
+    assert_eq!((row.state, row.reason, row.due), (State::Confirmed, None, None));
+    assert_eq!(row.attempts.last().map(|attempt| attempt.outcome), Some(Outcome::Delivered), "what nobody knew is known");
+    assert_eq!(claim(ports, &job.at(2), &wish(ports, 8)).await, Claimed::Over);
+}

@@ -18,7 +18,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             schema("Account"),
         ),
         operation("POST", KEYS, "makeKey", "Make a key")
-            .about("The answer tells it, once. Nobody gives a scope that the calling key lacks.")
+            .about("The answer tells it, once. Nobody gives a scope that the calling key lacks, nor a key that outlasts it. `account` takes the scope `operate`: a key for an account that has lost its own.")
             .scope(Scope::Manage)
             .takes(schema("KeyBody"), json!({ "scopes": ["send"], "description": "the cron job" }))
             .repeatable(true)

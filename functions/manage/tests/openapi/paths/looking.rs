@@ -40,6 +40,6 @@ pub(crate) fn operations() -> Vec<Operation> {
             .takes_nothing()
             .repeatable(false)
             .answers(202, "A new round of attempts begins.", schema("Delivery"))
-            .codes(&[Code::Conflict]),
+            .codes(&[Code::Conflict, Code::RateLimited]),
     ]
 }

@@ -114,21 +114,47 @@ fn registration() -> Value {
     )
 }
 
+/// How Mpush's clients and scripts reach an account.
+fn mpush() -> Value {
+    object(
+        &["token", "http_verify_token", "ws_verify_token", "cors", "wait_timeout_ms", "retry_timeout_ms", "auth_timeout_ms"],
+        [
+            ("token", object(&["set"], [("set", yes_or_no())])),
+            ("http_verify_token", yes_or_no()),
+            ("ws_verify_token", yes_or_no()),
+            ("cors", yes_or_no()),
+            ("wait_timeout_ms", number(0, 25_000)),
+            ("retry_timeout_ms", number(100, 60_000)),
+            ("auth_timeout_ms", number(100, 60_000)),
+        ],
+    )
+}
+
 pub(crate) fn kept() -> Vec<(&'static str, Value)> {
     let rate = object(&["per_second", "burst"], [("per_second", number(0, 4_294_967_295)), ("burst", number(0, 4_294_967_295))]);
+    let mpush = mpush();
     let settings = object(
-        &["time_zone", "locale", "retention_days", "rate"],
+        &["time_zone", "locale", "retention_days", "rate", "mpush"],
         [
             ("time_zone", json!({ "type": "string", "description": "An IANA name such as `Asia/Shanghai`." })),
             ("locale", json!({ "type": "string", "maxLength": 35, "pattern": "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$" })),
             ("default_image_url", link(true)),
             ("retention_days", number(1, 3_650)),
             ("rate", rate),
+            ("mpush", mpush.clone()),
         ],
     );
     let mut change = settings.clone();
     change["required"] = json!([]);
     change = partial(&change);
+    let mut mpush_change = mpush;
+    mpush_change["required"] = json!([]);
+    mpush_change = partial(&mpush_change);
+    mpush_change["properties"]["token"] = json!({ "anyOf": [
+        { "type": ["string", "null"], "minLength": 4, "maxLength": 256, "pattern": "^[!-~]*$" },
+        object(&["set"], [("set", yes_or_no())]),
+    ] });
+    change["properties"]["mpush"] = or_null(&mpush_change);
     change["properties"]["rate"] = json!({
         "type": ["object", "null"],
         "properties": { "per_second": number(0, 4_294_967_295), "burst": number(0, 4_294_967_295) },
@@ -138,6 +164,7 @@ pub(crate) fn kept() -> Vec<(&'static str, Value)> {
         &["scopes"],
         [
             ("scopes", json!({ "type": "array", "items": schema("Scope"), "minItems": 1 })),
+            ("account", or_null(&text())),
             ("description", or_null(&text())),
             ("expires_at", or_null(&time())),
         ],
