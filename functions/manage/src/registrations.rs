@@ -321,12 +321,16 @@ fn mask_secrets(spec: Option<&Spec>, params: &Params) -> Value {
 fn mask(value: &Value) -> Value {
     match value {
         Value::Object(headers) => headers.iter().map(|(name, value)| (name.clone(), mask(value))).collect(),
-        Value::String(text) => match text.chars().count().checked_sub(4) {
-            Some(hidden) if hidden + 4 >= HINTED => {
-                json!({"set": true, "hint": format!("…{}", text.chars().skip(hidden).collect::<String>())})
+        Value::String(text) => {
+            // of a URL or of `Bearer …` the last word is what is secret
+            let word = text.rsplit([' ', '/', '?', '&', '=', ':', '"']).next().unwrap_or_default();
+            match word.chars().count().checked_sub(4) {
+                Some(hidden) if hidden + 4 >= HINTED => {
+                    json!({"set": true, "hint": format!("…{}", word.chars().skip(hidden).collect::<String>())})
+                }
+                Some(_) | None => json!({"set": true}),
             }
-            Some(_) | None => json!({"set": true}),
-        },
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => json!({"set": true}),
     }
 }
@@ -347,6 +351,11 @@ mod tests {
         assert_eq!(mask(&json!("secret--ab12")), json!({"set": true, "hint": "…ab12"}));
         assert_eq!(mask(&json!("密码密码密码密码密码密码")), json!({"set": true, "hint": "…密码密码"}));
         assert_eq!(mask(&json!("")), json!({"set": true}));
+        let short =
+            ["https://hooks.example.com/in/ab12", "https://example.com/?key=abcd1234", "Bearer 12345678", "{\"k\": \"ab12\"}"];
+        for short in short {
+            assert_eq!(mask(&json!(short)), json!({"set": true}), "{short}: what is long here is no secret");
+        }
     }
 
     #[test]
@@ -358,7 +367,7 @@ mod tests {
 
     #[test]
     fn headers_are_hidden_one_by_one() {
-        let headers = json!({"Authorization": "Bearer 123456", "X": "y"});
+        let headers = json!({"Authorization": "Bearer 123456789abc3456", "X": "y"});
         let masked = json!({"Authorization": {"set": true, "hint": "…3456"}, "X": {"set": true}});
         assert_eq!(mask(&headers), masked);
     }

@@ -14,7 +14,7 @@ use bellhop_core::{
     Code, Problem,
     channel::Spec,
     deliver::trial::{self, Asked, Trial},
-    model::{Account, Address, ChannelId, Registration},
+    model::{Account, Address, AddressKind, ChannelId, Registration},
     ports::Freshness,
 };
 use bellhop_http::{
@@ -156,6 +156,28 @@ fn address(spec: &Spec, text: &str) -> Result<Address, Problem> {
     let Some(kind) = spec.address else {
         return Err(invalid(format!("`{}` reaches the one place that its parameters name; leave it out", spec.id)));
     };
-    let value = text.strip_prefix(kind.as_str()).and_then(|rest| rest.strip_prefix(':')).unwrap_or(text);
+    let named = AddressKind::ALL.into_iter().find_map(|kind| Some((kind, text.strip_prefix(kind.as_str())?.strip_prefix(':')?)));
+    let value = match named {
+        Some((named, value)) if named == kind => value,
+        Some(_) => return Err(invalid(format!("`{}` takes addresses of the kind `{}:`", spec.id, kind.as_str()))),
+        None => text,
+    };
     Address::parse(kind, value).map_err(|error| invalid(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use bellhop_testkit::BARE;
+
+    use super::*;
+
+    #[test]
+    fn an_address_of_another_kind_is_refused_and_not_taken_for_a_name() {
+        let spec = Spec { address: Some(AddressKind::Wecom), ..BARE };
+        for good in ["wecom:bob", "bob"] {
+            assert_eq!(address(&spec, good), Ok(Address::parse(AddressKind::Wecom, "bob").unwrap()), "{good}");
+        }
+        let refused = address(&spec, "email:bob@example.org").unwrap_err();
+        assert!(refused.field.as_deref() == Some("to") && refused.detail.contains("`wecom:`"), "{refused:?}");
+    }
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use bellhop_testkit::crash::{
-    Ending, Harm, MemoryWorld, Story, Trial, every_crash_point, every_crash_point_of_a_digest, stories,
+    Ending, Harm, MemoryWorld, Story, Trial, every_crash_point, every_crash_point_of_a_client, every_crash_point_of_a_digest,
+    stories,
 };
 
 const LEASE: Duration = Duration::from_mins(1);
@@ -70,4 +71,21 @@ async fn whoever_dies_at_the_end_of_an_interval_leaves_each_event_in_one_digest(
 #[tokio::test]
 async fn a_store_that_fails_at_the_end_of_an_interval_leaves_each_event_in_one_digest() {
     play_digests(&Ending::ALL, Harm::Fails, 1).await;
+}
+
+async fn play_client(harm: Harm) {
+    let trial = Trial { harm, times: 1, lease: LEASE };
+    let survey = every_crash_point_of_a_client(async || MemoryWorld::new(LONGER_THAN_LEASE), trial).await;
+    let survey = survey.unwrap_or_else(|violation| panic!("{}", violation.0));
+    assert!(survey.points >= 100, "it passes through accept, deliver, connect and acknowledge: {survey:?}");
+}
+
+#[tokio::test]
+async fn whoever_dies_anywhere_a_client_hears_everything_in_order() {
+    play_client(Harm::Dies).await;
+}
+
+#[tokio::test]
+async fn whatever_fails_a_client_hears_everything_in_order() {
+    play_client(Harm::Fails).await;
 }

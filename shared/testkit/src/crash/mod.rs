@@ -6,6 +6,7 @@
 //! and that nothing was sent again but after an outcome that is recorded as unknown ([`judge()`]). Left to others: how a
 //! store is killed ([`World`]).
 
+mod client;
 mod digest;
 mod dying;
 mod judge;
@@ -16,6 +17,7 @@ mod world;
 
 use std::time::Duration;
 
+pub use client::every_crash_point_of_a_client;
 pub use digest::{Ending, every_crash_point_of_a_digest};
 pub(crate) use dying::until_death;
 pub use judge::{Violation, judge};
