@@ -18,7 +18,7 @@ use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
 /// What is deployed here: the default, and a channel whose name has a `_`.
-const CHANNELS: &str = "webhook,custom,email,wecombot";
+const CHANNELS: &str = "webhook,custom,email,wecombot,webpush,mpush";
 
 /// The template with its loops unrolled. `!Sub x` reads `{"Fn::Sub": "x"}`.
 struct Template(Value);
@@ -339,9 +339,26 @@ fn every_statement_on_the_table_names_its_rows() {
     }
 }
 
+/// Whether a statement allows something; some look that up by the sender's channel.
+fn allows(template: &Template, statement: &Value) -> bool {
+    match &statement["Effect"]["Fn::FindInMap"] {
+        Value::Array(call) => {
+            let [mapping, channel] = [0, 1].map(|at| call[at].as_str().unwrap());
+            assert_eq!(call[3], json!({ "DefaultValue": "Deny" }), "{statement}");
+            template.0["Mappings"][mapping][channel]["Effect"] == "Allow"
+        }
+        _ => statement["Effect"] == "Allow",
+    }
+}
+
+/// Whether that sender speaks to browsers: an Mpush client may be told by Web Push.
+fn speaks_to_browsers(channel: &str) -> bool {
+    ["mpush", "webpush"].contains(&channel)
+}
+
 /// The rows that a function may reach with one of these actions.
 fn rows(template: &Template, function: &Deployed, actions: &[&str]) -> BTreeSet<String> {
-    let statements = template.statements(function).into_iter();
+    let statements = template.statements(function).into_iter().filter(|it| allows(template, it));
     let fitting = statements.filter(|it| strings(&it["Action"]).iter().any(|action| actions.contains(&action.as_str())));
     let keys = fitting.map(|it| it["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"].clone());
     keys.filter(Value::is_array).flat_map(|keys| strings(&keys)).collect()
@@ -392,36 +409,25 @@ fn a_sender_reads_its_own_channels_secrets_and_writes_no_registration() {
     for (function, channel) in senders.iter().zip(template.channels()) {
         let id = &template.names()[channel];
         let secrets: Vec<_> = rows(&template, function, &READS).into_iter().filter(|rows| rows.starts_with("secret")).collect();
-        assert_eq!(secrets, [format!("secret/{id}"), format!("secret/{id}/*")]);
+        let also = (channel == "mpush").then(|| "secret/web_push".to_owned());
+        let own = [format!("secret/{id}"), format!("secret/{id}/*")].into_iter().chain(also);
+        assert_eq!(secrets, own.collect::<Vec<_>>());
         let tokens = format!("token/{id}/*");
-        let web_push = key_of_web_push(channel);
-        let written = rows(&template, function, &WRITES);
-        let allowed = ["delivery/*", "due", "due/*", "pace/*", "standing/*", &tokens, &web_push];
-        assert_eq!(written, allowed.map(str::to_owned).into());
+        let written = ["delivery/*", "due", "due/*", "pace/*", "standing/*", &tokens];
+        let of_clients = ["client/*", "connection/*", "line/*", "vapid"].into_iter().filter(|_| speaks_to_browsers(channel));
+        let written = written.into_iter().chain(of_clients).map(str::to_owned);
+        assert_eq!(rows(&template, function, &WRITES), written.collect(), "{channel}");
     }
 }
 
-/// The row of the key of Web Push as a sender's role names it: looked up.
-fn key_of_web_push(channel: &str) -> String {
-    format!("KeyOfWebPush.{channel}.Row.none")
-}
-
 #[test]
-fn the_key_of_web_push_is_read_and_made_by_the_sender_of_its_channel_and_by_manage() {
+fn the_key_of_web_push_is_read_and_made_by_manage_and_by_who_speaks_to_browsers() {
     let template = Template::read();
-    assert_eq!(template.0["Mappings"]["KeyOfWebPush"], json!({ "webpush": { "Row": "vapid" } }));
     for function in template.functions() {
-        let reached = |actions: &[&str]| -> Vec<String> {
-            let all = rows(&template, &function, actions).into_iter();
-            all.filter(|rows| rows.contains("vapid") || rows.contains("WebPush")).collect()
-        };
-        let own = match (function.which, function.name.strip_prefix("Sender")) {
-            (Function::Manage, _) => vec!["vapid".to_owned()],
-            (Function::Sender, Some(channel)) => vec![key_of_web_push(channel)],
-            (Function::Sender | Function::Ingest | Function::Batch, _) => vec![],
-        };
-        assert_eq!((reached(&["dynamodb:GetItem"]), reached(&["dynamodb:PutItem"])), (own.clone(), own), "{}", function.name);
-        assert!(reached(&["dynamodb:UpdateItem", "dynamodb:DeleteItem"]).is_empty(), "{}", function.name);
+        let reaches = |action: &str| rows(&template, &function, &[action]).contains("vapid");
+        let may = function.which == Function::Manage || function.name.strip_prefix("Sender").is_some_and(speaks_to_browsers);
+        assert_eq!((reaches("dynamodb:GetItem"), reaches("dynamodb:PutItem")), (may, may), "{}", function.name);
+        assert!(!reaches("dynamodb:UpdateItem") && !reaches("dynamodb:DeleteItem"), "{}", function.name);
     }
 }
 
@@ -507,11 +513,13 @@ fn a_sender_reaches_the_queues_of_its_own_channel_alone() {
                 let queue = text(&statement["Resource"]);
                 assert!([format!("Queue{channel}.Arn"), format!("DeadLetters{channel}.Arn")].contains(&queue), "{queue}");
             }
-            if strings(&statement["Action"])[0].starts_with("kms:") {
-                let context = &statement["Condition"]["StringEquals"]["kms:EncryptionContext:channel"];
+            if strings(&statement["Action"])[0].starts_with("kms:") && allows(&template, &statement) {
+                let context = statement["Condition"]["StringEquals"]["kms:EncryptionContext:channel"].as_str().unwrap();
+                let is_own = context == template.names()[channel] || context == "web_push" && speaks_to_browsers(channel);
                 assert_eq!(
-                    (strings(&statement["Action"]), context),
-                    (vec!["kms:Decrypt".to_owned()], &json!(template.names()[channel]))
+                    (strings(&statement["Action"]), is_own),
+                    (vec!["kms:Decrypt".to_owned()], true),
+                    "{channel}: {context}"
                 );
             }
         }

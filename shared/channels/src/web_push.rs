@@ -140,18 +140,31 @@ fn hashed(text: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(&Sha256::digest(text)[..TOPIC / 4 * 3])
 }
 
-/// What the browser is told, the packet that Mpush's clients know, with as much of the text as a push service takes; JSON stays
-/// whole. What stands beside the text is left out where it leaves no room for it.
+/// What the browser is told, with as much of the text as a push service takes; JSON stays whole. What stands beside the text
+/// goes where it leaves that no room: first the event's data, then the links.
 fn fitting(message: &Message) -> String {
-    let bare;
-    let mut message = Message { title: shorten(&message.title, TITLE), ..message.clone() };
-    if said(&message, "").len() > encryption::MOST / 2 {
-        bare = Event { data: None, ..message.event.clone() };
-        message.event = &bare;
+    let message = Message { title: shorten(&message.title, TITLE), ..message.clone() };
+    if leaves_room(&message) {
+        return cut(&message);
     }
-    said(&message, &Joined::body(&message).fit(encryption::MOST, |text| said(&message, text).len()))
+    let event = Event { data: None, ..message.event.clone() };
+    let without_data = Message { event: &event, ..message };
+    if leaves_room(&without_data) {
+        return cut(&without_data);
+    }
+    cut(&Message { url: None, image_url: None, ..without_data })
 }
 
+/// Half of all is for the text.
+fn leaves_room(message: &Message) -> bool {
+    said(message, "").len() <= encryption::MOST / 2
+}
+
+fn cut(message: &Message) -> String {
+    said(message, &Joined::body(message).fit(encryption::MOST, |text| said(message, text).len()))
+}
+
+/// As Mpush's clients know it.
 fn said(message: &Message, text: &str) -> String {
     packet(&Message { body: text.to_owned(), ..message.clone() }).to_string()
 }

@@ -25,7 +25,7 @@ pub(crate) static SPEC: Spec = Spec {
     },
     // what Mpush's page shows
     shows: &[Format::Markdown, Format::Text],
-    client: Some(|_| false),
+    client: Some(|_| false), // told without a connection
     address: None,
     params: &[ENDPOINT, P256DH, AUTH, TTL, URGENCY, TOPIC, PROXY],
     short: Some(Short::Own(super::from_json)),

@@ -130,6 +130,25 @@ fn what_has_no_title_is_told_by_its_text() {
     assert_eq!(said["data"]["message"], json!({"text": "b", "desp": "", "extra": {"scheme": "https://e.com"}}));
 }
 
+#[test]
+fn what_stands_beside_the_text_goes_where_it_leaves_no_room() {
+    let told = |mut fields: Value| -> Value {
+        fields["title"] = "t".into();
+        let job = sample::event(&"x".repeat(5_000), fields);
+        serde_json::from_str(&fitting(&sample::message(&job))).unwrap()
+    };
+    let (link, long) = ("https://e.com/", format!("https://e.com/{}", "y".repeat(5_000)));
+    for (fields, extra) in [
+        (json!({"url": link, "data": {"a": 1}}), json!({"a": 1, "scheme": link})),
+        (json!({"url": link, "data": {"a": "z".repeat(5_000)}}), json!({"scheme": link})),
+        (json!({"url": long, "data": {"a": 1}}), json!({})),
+    ] {
+        let said = &told(fields)["data"]["message"];
+        assert_eq!(said["extra"], extra);
+        assert!(said["desp"].as_str().unwrap().len() > 1_900, "{said}");
+    }
+}
+
 proptest! {
     #[test]
     fn whatever_is_said_what_is_sent_fits_and_is_json(title in sample::any_text(), text in sample::any_text(), times in 1_usize..400) {

@@ -105,13 +105,9 @@ async fn drive(
                     Err(error) => return Tried::failed(error),
                 }
             }
-            Step::Vapid => match ports.vapid.key().await {
-                Ok(key) => cx.vapid = Some(vapid::Sender { key, contact: ports.contact.clone() }),
-                Err(error) => {
-                    tracing::error!(account = %message.event.account, %error, "cannot read the key of Web Push");
-                    let detail = "the key of Web Push could not be read; the operator's log says more";
-                    return Tried::failed(SendError::new(Reason::StoreFailed, Retry::Later, detail));
-                }
+            Step::Vapid => match sender(ports).await {
+                Ok(sender) => cx.vapid = Some(sender),
+                Err(error) => return Tried::failed(error),
             },
             Step::Renew(error) => {
                 let again = cx.token.take().filter(|_| refused.is_none());
@@ -178,23 +174,36 @@ async fn drive(
                     Err(error) => return Tried::unanswered(error),
                 }
             }
-            Step::Push(connection, text) => {
-                return match transport.live.push(&connection, &text).await {
-                    Pushed::Sent => Tried::pushed(),
-                    Pushed::Gone => {
-                        if let Err(error) = ports.clients.disconnect(&connection).await {
-                            tracing::warn!(%error, "a connection that is gone was not forgotten; the next push will find it gone");
-                        }
-                        Tried::absent(message.event.accepted_at)
-                    }
-                    Pushed::NotNow(detail) => Tried::busy(ports.clock.now(), detail),
-                    Pushed::Refused(detail) => Tried::failed(SendError::new(Reason::Rejected, Retry::Never, detail)),
-                };
-            }
+            Step::Push(connection, text) => return push(ports, message, &connection, &text).await,
             Step::Done => return Tried::delivered(Receipt::All),
             Step::DoneBut(note) => return Tried { detail: Some(note), ..Tried::delivered(Receipt::All) },
             Step::Fail(error) => return Tried::failed(error),
         }
     }
     Tried::failed(SendError::new(Reason::Bug, Retry::Never, "the channel asks for one call after the other"))
+}
+
+/// As whom this deployment speaks to push services.
+async fn sender(ports: &Ports) -> Result<vapid::Sender, SendError> {
+    let key = ports.vapid.key().await.map_err(|error| {
+        tracing::error!(%error, "cannot read the key of Web Push");
+        let detail = "the key of Web Push could not be read; the operator's log says more";
+        SendError::new(Reason::StoreFailed, Retry::Later, detail)
+    })?;
+    Ok(vapid::Sender { key, contact: ports.contact.clone() })
+}
+
+/// Pushes a text to a client that is there, or was.
+async fn push(ports: &Ports, message: &Message<'_>, connection: &ConnectionId, text: &str) -> Tried {
+    match ports.transport.live.push(connection, text).await {
+        Pushed::Sent => Tried::pushed(),
+        Pushed::Gone => {
+            if let Err(error) = ports.clients.disconnect(connection).await {
+                tracing::warn!(%error, "a connection that is gone was not forgotten; the next push will find it gone");
+            }
+            Tried::absent(message.event.accepted_at)
+        }
+        Pushed::NotNow(detail) => Tried::busy(ports.clock.now(), detail),
+        Pushed::Refused(detail) => Tried::failed(SendError::new(Reason::Rejected, Retry::Never, detail)),
+    }
 }
