@@ -72,34 +72,51 @@ pub(crate) async fn line_up(ports: &Ports, event: &Event, plan: &Plan) -> Result
 
 /// The first of the line that is not over.
 pub(crate) async fn first(ports: &Ports, account: &AccountId, name: &Name) -> Result<Option<DeliveryId>, StoreError> {
-    let now = ports.clock.now();
     for _ in 0..MOST_OVER {
         let Some(first) = ports.clients.line(account, name, 1).await?.pop() else { return Ok(None) };
-        let row = ports.deliveries.get(account, &[first]).await?.pop().flatten();
-        let is_over = row.map_or(first.event.time() + AGE < now, |row| row.state.is_final());
-        if !is_over {
+        if !is_over(ports, account, first).await? {
             return Ok(Some(first));
         }
         // whoever ended it had no time to take it out
-        ports.clients.leave(account, name, first).await?;
+        over(ports, account, name, first).await?;
     }
     Ok(None)
 }
 
-/// Has the first of the line sent now, if it waits.
-pub async fn wake(ports: &Ports, account: &AccountId, name: &Name) -> Result<(), StoreError> {
-    if let Some(first) = first(ports, account, name).await?
-        && let Some(job) = view::job(ports, account, first).await?
-    {
-        ports.ledger.hasten(&job, ports.clock.now()).await?;
-    }
-    Ok(())
+async fn is_over(ports: &Ports, account: &AccountId, delivery: DeliveryId) -> Result<bool, StoreError> {
+    let row = ports.deliveries.get(account, &[delivery]).await?.pop().flatten();
+    Ok(row.map_or(expires(delivery.event.time()) < ports.clock.now(), |row| row.state.is_final()))
 }
 
-/// Takes a delivery that is over out of its client's line.
+/// Has the first of the line sent now, if it waits.
+pub async fn wake(ports: &Ports, account: &AccountId, name: &Name) -> Result<(), StoreError> {
+    match first(ports, account, name).await? {
+        Some(first) => hasten(ports, account, first).await.map(drop),
+        None => Ok(()),
+    }
+}
+
+async fn hasten(ports: &Ports, account: &AccountId, delivery: DeliveryId) -> Result<bool, StoreError> {
+    match view::job(ports, account, delivery).await? {
+        Some(job) => ports.ledger.hasten(&job, ports.clock.now()).await,
+        None => Ok(false),
+    }
+}
+
+/// Takes a delivery that is over out of its client's line. The one behind it is brought forward before: whoever dies in
+/// between leaves one behind that is over, which the next one, or its own last wake-up, takes out.
 pub(crate) async fn over(ports: &Ports, account: &AccountId, name: &Name, delivery: DeliveryId) -> Result<(), StoreError> {
-    ports.clients.leave(account, name, delivery).await?;
-    wake(ports, account, name).await
+    let next = ports.clients.line(account, name, 2).await?.into_iter().find(|waiting| *waiting != delivery);
+    if let Some(next) = next {
+        hasten(ports, account, next).await?;
+    }
+    ports.clients.leave(account, name, delivery).await
+}
+
+/// The same, where an old wake-up of it comes, if it is over and stands there still.
+pub(crate) async fn left_behind(ports: &Ports, account: &AccountId, name: &Name, delivery: DeliveryId) -> Result<(), StoreError> {
+    let stands_first = ports.clients.line(account, name, 1).await?.first() == Some(&delivery);
+    if stands_first && is_over(ports, account, delivery).await? { over(ports, account, name, delivery).await } else { Ok(()) }
 }
 
 /// The client is there: what waits for it is sent. Answers the connection on which it was before.

@@ -94,7 +94,12 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
             return Ok(Disposition::Ack);
         }
         Claimed::Busy { until } => return Ok(Disposition::GiveBack(until_then(now, until))),
-        Claimed::Over => return Ok(Disposition::Ack),
+        Claimed::Over => {
+            if goes_to_clients(ports, job) {
+                clients::left_behind(ports, job.account(), &job.registration, job.delivery).await?;
+            }
+            return Ok(Disposition::Ack);
+        }
         Claimed::GivenUp(row) => {
             report::ended(&*ports.telemetry, job, row.state, row.reason);
             return Ok(Disposition::Ack);
@@ -169,6 +174,10 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
     disposition
 }
 
+fn goes_to_clients(ports: &Ports, job: &Job) -> bool {
+    ports.channels.get(job.channel.as_str()).is_some_and(|spec| spec.client.is_some())
+}
+
 /// What has to follow where a client gets its messages one after the other: what is over makes way for the next, and what waits
 /// for something is brought forward if that has come by now.
 async fn in_line(
@@ -177,9 +186,10 @@ async fn in_line(
     settlement: &Settlement,
     live: Option<(Arc<Registration>, &'static dyn Channel)>,
 ) -> Result<(), StoreError> {
-    let goes_to_clients = ports.channels.get(job.channel.as_str()).is_some_and(|spec| spec.client.is_some());
     match (settlement.next, live) {
-        (Next::Final { .. }, _) if goes_to_clients => clients::over(ports, job.account(), &job.registration, job.delivery).await,
+        (Next::Final { .. }, _) if goes_to_clients(ports, job) => {
+            clients::over(ports, job.account(), &job.registration, job.delivery).await
+        }
         (Next::Wait { reason: Reason::BehindAnother | Reason::NotConnected, .. }, Some((registration, channel))) => {
             live::look_again(ports, channel, job, &registration).await
         }

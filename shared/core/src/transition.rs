@@ -303,13 +303,26 @@ pub fn confirm(mut row: Delivery, now: Timestamp) -> Option<Delivery> {
     Some(Delivery { state: State::Confirmed, reason: None, due: None, slot: None, lease: None, updated_at: now, ..row })
 }
 
-/// What a delivery waited for has come: the row with its next wake-up due at once, or `None` if it waits for nothing.
-pub fn hasten(row: Delivery, now: Timestamp) -> Option<Delivery> {
-    let waits = match row.state {
-        State::Queued | State::Retrying => row.due.is_some_and(|due| due > now),
-        State::Sending | State::Delivered | State::Confirmed | State::Failed | State::Dropped => false,
-    };
-    waits.then(|| Delivery { n: row.n + 1, due: Some(now), slot: None, updated_at: now, ..row })
+/// What comes of it that what a delivery waited for is there.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Hastened {
+    /// The row as it is to stand: its wake-up is to be armed.
+    Now(Box<Delivery>),
+    /// It is due already, and perhaps its wake-up was never armed: that is to be armed again.
+    Due,
+    /// It waits for nothing.
+    No,
+}
+
+/// What a delivery waited for has come.
+pub fn hasten(row: Delivery, now: Timestamp) -> Hastened {
+    match (row.state, row.due) {
+        (State::Queued | State::Retrying, Some(due)) if due > now => {
+            Hastened::Now(Box::new(Delivery { n: row.n + 1, due: Some(now), slot: None, updated_at: now, ..row }))
+        }
+        (State::Queued | State::Retrying, _) => Hastened::Due,
+        (State::Sending | State::Delivered | State::Confirmed | State::Failed | State::Dropped, _) => Hastened::No,
+    }
 }
 
 #[cfg(test)]
@@ -502,11 +515,11 @@ mod tests {
 
     #[test]
     fn only_what_waits_is_hastened() {
-        let row = hasten(retrying(10), at(3)).unwrap();
+        let Hastened::Now(row) = hasten(retrying(10), at(3)) else { panic!("it waits") };
         assert_eq!((row.state, row.n, row.due), (State::Retrying, 3, Some(at(3))));
-        assert_eq!(claim(Some(row.clone()), &job(2), &wish(3), 1), Claimed::Open { n: 3, at: at(3) });
-        assert_eq!(hasten(row, at(3)), None, "it is due");
-        assert_eq!(hasten(mine(claim(None, &job(1), &wish(0), 1)), at(3)), None, "it is under way");
+        assert_eq!(claim(Some(*row.clone()), &job(2), &wish(3), 1), Claimed::Open { n: 3, at: at(3) });
+        assert_eq!(hasten(*row, at(3)), Hastened::Due);
+        assert_eq!(hasten(mine(claim(None, &job(1), &wish(0), 1)), at(3)), Hastened::No, "it is under way");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use bellhop_core::{
     model::{AccountId, DeliveryId, Event, EventId, Job},
     plan::Planned,
     ports::{Acceptance, Accepted, IdempotencyKey, Ledger, StoredEvent},
-    transition::{self, Claim, Claimed, Reopened, Settlement},
+    transition::{self, Claim, Claimed, Hastened, Reopened, Settlement},
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 use sha2::{Digest, Sha256};
@@ -130,8 +130,9 @@ impl Ledger for Store {
     async fn hasten(&self, job: &Job, now: Timestamp) -> Result<bool, StoreError> {
         let job = job.clone();
         self.write(move |tx| {
-            let row = tx.delivery(job.account(), job.delivery)?;
-            let Some(row) = row.and_then(|row| transition::hasten(row, now)) else { return Ok(false) };
+            let Some(row) = tx.delivery(job.account(), job.delivery)? else { return Ok(false) };
+            // what is due has its wake-up: both are written at once here
+            let Hastened::Now(row) = transition::hasten(row, now) else { return Ok(false) };
             tx.put_delivery(&row)?;
             arm(tx, &job, row.n, now, now)?;
             Ok(true)

@@ -19,7 +19,7 @@ use bellhop_core::{
     StoreError, Timestamp,
     model::{AccountId, Delivery, DeliveryId, EventId, Job},
     ports::{Acceptance, Accepted, Events, IdempotencyKey, Ledger, StoredEvent},
-    transition::{self, Claim, Claimed, Reopened, Settlement},
+    transition::{self, Claim, Claimed, Hastened, Reopened, Settlement},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -196,10 +196,17 @@ impl Ledger for Store {
         let mut read = self.read(job).await?;
         loop {
             let Some(before) = &read else { return Ok(false) };
-            let Some(row) = transition::hasten(before.delivery.clone(), now) else { return Ok(false) };
+            let row = match transition::hasten(before.delivery.clone(), now) {
+                Hastened::Now(row) => row,
+                Hastened::Due => {
+                    self.send(&job.at(before.delivery.n), Duration::ZERO).await?;
+                    return Ok(true);
+                }
+                Hastened::No => return Ok(false),
+            };
             match self.swap(Some(before), &row).await? {
                 Ok(_) => {
-                    // whoever dies here leaves a row that its old wake-up, or the next look at the line, finds open
+                    // whoever dies here leaves a row that is due: whoever hastens it again sends this
                     self.send(&job.at(row.n), Duration::ZERO).await?;
                     return Ok(true);
                 }

@@ -92,8 +92,11 @@ impl Live for Heard {
 /// Plays a client's day for every point (or pair of points …) that it passes, each time in a new world.
 pub async fn every_crash_point_of_a_client<W: World>(make: impl AsyncFn() -> W, trial: Trial) -> Result<Survey, Violation> {
     super::every_point(trial, async |at| {
-        let mut play =
-            Play { process: Process::new(make().await, trial.harm, at, Provider::new(&[])), heard: Arc::default(), lease: trial.lease };
+        let mut play = Play {
+            process: Process::new(make().await, trial.harm, at, Provider::new(&[])),
+            heard: Arc::default(),
+            lease: trial.lease,
+        };
         let played = play.play().await;
         let told = play.process.told(played);
         told.map_err(|Violation(what)| Violation(format!("({:?} at {at:?}): {what}", trial.harm)))
@@ -141,7 +144,8 @@ impl<W: World> Play<W> {
                 self.connect().await;
             }
         }
-        Err(Violation(format!("the client waits for ever; it has heard {:?}", self.heard.ear().texts)))
+        let rows = done(self.process.ports().await.deliveries.in_state(&account(), State::Retrying, None, 10).await)?;
+        Err(Violation(format!("the client waits for ever; it has heard {:?}; {rows:?}", self.heard.ear().texts)))
     }
 
     /// Does it in the present process, which speaks to the client.

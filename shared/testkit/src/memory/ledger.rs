@@ -14,7 +14,7 @@ use bellhop_core::{
     StoreError, Timestamp,
     model::{AccountId, DeliveryId, EventId, Job},
     ports::{Acceptance, Accepted, IdempotencyKey, Ledger, StoredEvent},
-    transition::{self, Claim, Claimed, Reopened, Settlement},
+    transition::{self, Claim, Claimed, Hastened, Reopened, Settlement},
 };
 
 use super::Worker;
@@ -130,7 +130,14 @@ impl Ledger for Worker {
     async fn hasten(&self, job: &Job, now: Timestamp) -> Result<bool, StoreError> {
         loop {
             let Some(read) = self.row(job.account(), job.delivery) else { return Ok(false) };
-            let Some(row) = transition::hasten(read.clone(), now) else { return Ok(false) };
+            let row = match transition::hasten(read.clone(), now) {
+                Hastened::Now(row) => row,
+                Hastened::Due => {
+                    self.send(&job.at(read.n), Duration::ZERO).await?;
+                    return Ok(true);
+                }
+                Hastened::No => return Ok(false),
+            };
             if self.swap_row(Some(&read), &row).await? {
                 self.send(&job.at(row.n), Duration::ZERO).await?;
                 return Ok(true);

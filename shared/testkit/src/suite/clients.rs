@@ -59,7 +59,8 @@ pub async fn a_number_is_one_events(ports: &Ports) {
     assert_eq!((numbered(5).await, numbered(6).await, numbered(7).await), (Some(event(1)), Some(event(2)), None));
     let elsewhere = ports.clients.number(&other(), Mid(5), event(3), None).await.expect("events are numbered");
     assert!(elsewhere, "each account counts for itself");
-    let pass_on = async |was| ports.clients.number(&account(), Mid(5), event(9), Some(event(was))).await.expect("it is passed on");
+    let pass_on =
+        async |was| ports.clients.number(&account(), Mid(5), event(9), Some(event(was))).await.expect("it is passed on");
     assert!(!pass_on(2).await, "it was not that one's");
     assert!(pass_on(1).await && pass_on(1).await);
     assert_eq!(numbered(5).await, Some(event(9)));
