@@ -114,6 +114,7 @@ fn command(name: &str, runtime: &str) -> Command {
         (env::SEAL, "key"),
         (env::ADMIN_KEY_HASH, ""),
         (env::ALLOW_PRIVATE, ""),
+        (env::CONTACT, ""),
         (env::LOG, "info"),
     ]);
     command

@@ -4,7 +4,7 @@
 
 use std::{collections::HashSet, path::Path, time::Duration};
 
-use acceptance::{Answer, Bellhop, MpushClient, Sink, eventually};
+use acceptance::{Answer, Bellhop, MpushClient, Sink, command, eventually};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -30,8 +30,13 @@ async fn send(bellhop: &Bellhop, path: &str) -> Value {
     answer["data"]["status"].clone()
 }
 
+#[expect(clippy::disallowed_methods, reason = "a script's client, which is no tenant's")]
+fn client() -> reqwest::Client {
+    reqwest::Client::new()
+}
+
 async fn post(bellhop: &Bellhop, packet: Value) -> (u16, Value) {
-    let request = reqwest::Client::new().post(format!("{}/anything", bellhop.client.url)).json(&packet);
+    let request = client().post(format!("{}/anything", bellhop.client.url)).json(&packet);
     let answer = request.send().await.unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap_or_default())
 }
@@ -42,12 +47,10 @@ async fn webhook(bellhop: &Bellhop, name: &str, method: &str, sink: &Sink) {
     bellhop.client.put(&format!("/v1/registrations/{name}"), body).await;
 }
 
-/// The state of the one delivery of a message's event.
-async fn state(bellhop: &Bellhop, mid: &Value) -> String {
-    let deliveries = bellhop.client.get("/v1/events").await;
-    let events = deliveries["items"].as_array().unwrap().iter();
-    let event = events.filter(|event| event["mid"] == *mid).next().unwrap();
-    event["deliveries"][0]["state"].as_str().unwrap().to_owned()
+/// The states of all deliveries to a client.
+async fn states(bellhop: &Bellhop, name: &str) -> Vec<String> {
+    let deliveries = bellhop.client.get(&format!("/v1/deliveries?registration={name}")).await;
+    deliveries["items"].as_array().unwrap().iter().map(|delivery| delivery["state"].as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,7 +100,7 @@ async fn packets_come_by_post_and_are_refused_in_mpushs_words() {
     assert_eq!(post(&bellhop, wrong).await, (200, json!({"cmd": "AUTH", "data": {"code": 403, "msg": "Token invalid"}})));
     let unknown = json!({"cmd": "MESSAGE_CALLBACK", "data": {"mid": "1"}});
     assert_eq!(post(&bellhop, unknown).await, (200, info("The MESSAGE_CALLBACK cmd must need auth.")));
-    let request = reqwest::Client::new().post(format!("{}/", bellhop.client.url)).header("content-type", "text/plain");
+    let request = client().post(format!("{}/", bellhop.client.url)).header("content-type", "text/plain");
     let answer = request.body("{}").send().await.unwrap();
     assert_eq!(
         (answer.status().as_u16(), answer.json::<Value>().await.unwrap()),
@@ -123,7 +126,7 @@ async fn the_token_opens_its_account_and_without_it_only_what_the_operator_named
     let data = tempfile::tempdir().unwrap();
     let bellhop = start(data.path(), json!({"http_verify_token": true})).await;
     let status = async |path: &str, header: Option<&str>| {
-        let request = reqwest::Client::new().get(format!("{}{path}", bellhop.client.url));
+        let request = client().get(format!("{}{path}", bellhop.client.url));
         let request = header.into_iter().fold(request, |request, value| request.header("authorization", value));
         request.send().await.unwrap().status().as_u16()
     };
@@ -145,7 +148,7 @@ async fn pages_of_other_origins_may_send_where_the_account_says_so() {
     let data = tempfile::tempdir().unwrap();
     let bellhop = start(data.path(), json!({"cors": true})).await;
     let url = format!("{}/x.send", bellhop.client.url);
-    let asked = reqwest::Client::new().request(reqwest::Method::OPTIONS, &url).header("origin", "http://o");
+    let asked = client().request(reqwest::Method::OPTIONS, &url).header("origin", "http://o");
     let asked = asked.header("access-control-request-method", "POST").header("access-control-request-headers", "x-a");
     let answer = asked.send().await.unwrap();
     let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
@@ -153,10 +156,10 @@ async fn pages_of_other_origins_may_send_where_the_account_says_so() {
     assert_eq!(header("access-control-allow-origin").as_deref(), Some("http://o"));
     assert_eq!(header("access-control-allow-methods").as_deref(), Some("POST"));
     assert_eq!(header("access-control-allow-headers").as_deref(), Some("x-a"));
-    let sent = reqwest::Client::new().get(&url).header("origin", "http://o").send().await.unwrap();
+    let sent = client().get(&url).header("origin", "http://o").send().await.unwrap();
     assert_eq!(sent.headers()["access-control-allow-origin"], "http://o");
     bellhop.client.put("/v1/account", json!({ "mpush": { "cors": false } })).await;
-    let asked = reqwest::Client::new().request(reqwest::Method::OPTIONS, &url).header("origin", "http://o");
+    let asked = client().request(reqwest::Method::OPTIONS, &url).header("origin", "http://o");
     assert_eq!(asked.send().await.unwrap().status(), 403);
 }
 
@@ -246,10 +249,7 @@ async fn the_next_message_comes_when_the_one_before_is_acknowledged_and_that_one
         }
     };
     assert_eq!(next["message"]["text"], "2", "another number acknowledges nothing");
-    eventually("both are confirmed", async || {
-        (state(&bellhop, &again["mid"]).await == "confirmed" && state(&bellhop, &next["mid"]).await == "confirmed").then_some(())
-    })
-    .await;
+    eventually("both are confirmed", async || (states(&bellhop, "cA").await == ["confirmed", "confirmed"]).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -352,4 +352,28 @@ async fn any_message_reaches_a_client_and_an_mpush_call_reaches_any_registration
     bellhop.client.put("/v1/registrations/desk", json!({"channel": "webhook", "params": {"url": sink.url}})).await;
     assert_eq!(send(&bellhop, "/desk.send?text=hello&desp=world").await, json!({"desk": "ok"}));
     assert_eq!(sink.until(1).await[0].json()["message"], "world");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mpushs_own_configuration_is_brought_along_and_what_is_left_out_is_said() {
+    let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
+    let bellhop = Bellhop::start(data.path());
+    let config = json!({
+        "token": "t0ken",
+        "http": {"verifyToken": false, "port": 9093, "waitTimeout": 2000, "cors": false},
+        "websocket": {"verifyToken": true, "port": 9094, "authTimeout": 30000, "retryTimeout": 3000, "waitTimeout": 5000},
+        "webhook": {"retryTimeout": 3000, "proxy": {},
+            "clients": [{"name": "wh1", "group": "g", "url": sink.url, "method": "GET"}]},
+        "webpush": {"serverKey": "AAAA", "proxy": {}, "retryTimeout": 5000},
+    });
+    let file = data.path().join("config.json");
+    std::fs::write(&file, config.to_string()).unwrap();
+    let server = ["--url", &bellhop.client.url, "--key", &bellhop.client.key];
+    let output = command(["import-mpush", file.to_str().unwrap()]).args(server).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(said["registrations"], json!(["wh1"]));
+    assert!(said["left_out"][0].as_str().unwrap().contains("server key"), "{said}");
+    assert_eq!(send(&bellhop, "/g.group?text=x").await, json!({"wh1": "ok"}));
+    assert_eq!(sink.until(1).await[0].header("authorization"), "t0ken");
 }

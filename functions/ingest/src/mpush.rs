@@ -34,8 +34,7 @@ pub async fn otherwise(mpush: Mpush, request: Request) -> Response {
     match (request.method().clone(), target) {
         _ if is_ours => nothing_here(),
         (Method::OPTIONS, _) => preflight(&mpush, token(&request), request.headers().clone()).await,
-        (Method::GET, Some((send_type, target))) => send(&mpush, request, send_type, target).await,
-        (Method::POST, Some((send_type, target))) => send(&mpush, request, send_type, target).await,
+        (Method::GET | Method::POST, Some((send_type, target))) => send(&mpush, request, send_type, target).await,
         (Method::POST, None) => packet(&mpush, request).await,
         (_, Some(_)) => StatusCode::METHOD_NOT_ALLOWED.into_response(),
         (_, None) => nothing_here(),
@@ -86,7 +85,7 @@ async fn send(mpush: &Mpush, request: Request, send_type: SendType, target: Stri
         let call = Call { send_type, target, text, desp, extra, method: By::Http, name: String::new() };
         Ok::<_, Refusal>(mpush.send(account, call).await?.reply().await)
     };
-    with_cors(answer.await.map_or_else(|refusal| refused(&refusal), said), cors)
+    with_cors(answer.await.map_or_else(|refusal| refused(&refusal), |packet| said(&packet)), cors)
 }
 
 /// The parameters of the query, then those of a body. Nothing in them is read as JSON but a body that is.
@@ -127,7 +126,7 @@ async fn packet(mpush: &Mpush, request: Request) -> Response {
         mpush.asked(token.as_deref(), &packet).await
     };
     let response = match answer.await {
-        Ok(Some(packet)) => said(packet),
+        Ok(Some(packet)) => said(&packet),
         Ok(None) => as_json(StatusCode::OK, Body::empty()),
         Err(refusal) => refused(&refusal),
     };
@@ -198,14 +197,14 @@ fn with_cors(mut response: Response, origin: Option<HeaderValue>) -> Response {
     response
 }
 
-fn said(packet: Value) -> Response {
+fn said(packet: &Value) -> Response {
     as_json(StatusCode::OK, Body::from(packet.to_string()))
 }
 
 fn refused(refusal: &Refusal) -> Response {
     match refusal {
         Refusal::Info(text) => as_json(StatusCode::INTERNAL_SERVER_ERROR, Body::from(info(text.as_str()).to_string())),
-        Refusal::Auth { .. } => said(refusal.packet()),
+        Refusal::Auth { .. } => said(&refusal.packet()),
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{
     client::{
         archive::{Export, Import},
         manage::{Account, Accounts, Audit, Contacts, DeadLetters, Deliveries, Events, Hooks, Keys, Rules, Sources},
+        mpush::ImportMpush,
         registrations::Registrations,
         send::{Event, Redrive, Send},
     },
@@ -81,6 +82,8 @@ enum Command {
     Export(Export),
     /// Bring an account from a file to a server, of whatever kind.
     Import(Import),
+    /// Bring Mpush's `config.json` to a server: token, time limits, and webhooks as registrations.
+    ImportMpush(ImportMpush),
     /// Copy a data directory, while its server goes on.
     Backup(Backup),
     /// Print a script that completes this command line.
@@ -188,6 +191,7 @@ fn run(command: Command, form: Form) -> Result<ExitCode> {
         Command::Channels => show(Ok(channels()))?,
         Command::Export(export) => show(export.run())?,
         Command::Import(import) => show(import.run())?,
+        Command::ImportMpush(import) => show(import.run())?,
         Command::Backup(backup) => backup.run()?,
         Command::Completions { shell } => {
             let mut script = Vec::new();

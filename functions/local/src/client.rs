@@ -3,6 +3,7 @@
 pub(crate) mod archive;
 mod body;
 pub(crate) mod manage;
+pub(crate) mod mpush;
 pub(crate) mod registrations;
 mod sealed;
 pub(crate) mod send;

@@ -31,6 +31,14 @@ struct Settings {
     auth_timeout_ms: Option<u32>,
 }
 
+/// What is shown of the token.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shown {
+    #[expect(dead_code, reason = "it is read to be recognised, and says nothing new")]
+    set: bool,
+}
+
 /// As it is shown.
 pub(crate) fn shown(mpush: &Mpush) -> Value {
     let mut shown = as_body(mpush);
@@ -87,7 +95,8 @@ fn changed_by(old: &Mpush, change: Value) -> Result<Mpush, Problem> {
 fn token(given: Option<Value>, old: &Mpush) -> Result<Option<String>, Problem> {
     match given {
         None => Ok(None),
-        Some(Value::Object(shown)) if shown.len() == 1 && shown.get("set").is_some_and(Value::is_boolean) => {
+        Some(shown @ Value::Object(_)) => {
+            let _: Shown = json::read(shown).map_err(|problem: Problem| problem.under("token"))?;
             Ok(old.token_hash.clone())
         }
         Some(Value::String(token))

@@ -98,7 +98,7 @@ fn check(params: &Params) -> Result<(), Problem> {
             Err(Problem::field(Code::InvalidParams, format!("params.{}", URL.name), detail))
         }
         Way::Push => web_push::check(params),
-        Way::Socket if is_subscribed(params) => web_push::check(params),
+        _ if is_subscribed(params) => web_push::check(params),
         Way::Get | Way::Post | Way::Socket => Ok(()),
     }
 }

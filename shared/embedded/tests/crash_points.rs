@@ -8,7 +8,10 @@ use bellhop_core::ports::Ports;
 use bellhop_embedded::{Durability, Options, Store};
 use bellhop_testkit::{
     CATALOG, Provider, Silent, Sim,
-    crash::{Ending, Harm, Survey, Trial, World, every_crash_point, every_crash_point_of_a_digest, stories},
+    crash::{
+        Ending, Harm, Survey, Trial, World, every_crash_point, every_crash_point_of_a_client, every_crash_point_of_a_digest,
+        stories,
+    },
     effects::Effects,
 };
 use tempfile::TempDir;
@@ -82,5 +85,15 @@ async fn whoever_dies_or_fails_at_the_end_of_an_interval_leaves_each_event_in_on
             let survey = survey.unwrap_or_else(|violation| panic!("{}", violation.0));
             assert!(survey.points > 10, "{ending:?}: {survey:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn whoever_dies_or_whatever_fails_a_client_hears_everything_in_order() {
+    let make = async || FileWorld { sim: Sim::new(1), store: None, dir: tempfile::tempdir().unwrap() };
+    for harm in [Harm::Dies, Harm::Fails] {
+        let survey = every_crash_point_of_a_client(make, Trial { harm, times: 1, lease: LEASE }).await;
+        let survey = survey.unwrap_or_else(|violation| panic!("{}", violation.0));
+        assert!(survey.points >= 100, "{harm:?}: {survey:?}");
     }
 }

@@ -132,7 +132,7 @@ impl Mpush {
 }
 
 impl Pending {
-    /// The packet MESSAGE_REPLY: as soon as everybody has it or will never have it, at the latest when the account's time is
+    /// The packet `MESSAGE_REPLY`: as soon as everybody has it or will never have it, at the latest when the account's time is
     /// over.
     pub async fn reply(self) -> Value {
         let Self { mpush, account, mid, event, known, ways } = self;

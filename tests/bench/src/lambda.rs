@@ -159,6 +159,7 @@ impl Lambda {
             ("BELLHOP_SEAL", "key"),
             ("BELLHOP_ADMIN_KEY_HASH", ""),
             ("BELLHOP_ALLOW_PRIVATE", ""),
+            ("BELLHOP_CONTACT", ""),
             ("BELLHOP_LOG", "info"),
         ]);
         command.env("SSL_CERT_FILE", trusted);

@@ -57,6 +57,7 @@ const PROVIDERS: &[Provider] = &[
     Provider { channel: "teams", host: "prod-161.westeurope.logic.azure.com", field: "/attachments/0/content", dead: (404, "WorkflowNotFound"), reason: "gone" },
     Provider { channel: "telegram", host: "api.telegram.org", field: "/text", dead: (403, "blocked by the user"), reason: "gone" },
     Provider { channel: "webhook", host: "hooks.example.com", field: "/test", dead: (410, "no"), reason: "gone" },
+    Provider { channel: "mpush", host: "client.example.com", field: "/data/message/desp", dead: (410, ""), reason: "gone" },
     Provider { channel: "wecom_app", host: "qyapi.weixin.qq.com", field: "access_token", dead: (200, "81013"), reason: "rejected" },
     Provider { channel: "wecom_bot", host: "qyapi.weixin.qq.com", field: "/text/content", dead: (200, "93000"), reason: "gone" },
     Provider { channel: "wxpusher", host: "wxpusher.zjiecode.com", field: "/content", dead: (200, "业务异常"), reason: "rejected" },

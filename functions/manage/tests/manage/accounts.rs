@@ -12,11 +12,17 @@ async fn put(world: &World, body: Value) -> crate::world::Answer {
     world.call("manage", "PUT", "/v1/account", body).await
 }
 
+/// What a new account says of Mpush.
+fn mpush() -> Value {
+    json!({"token": {"set": false}, "http_verify_token": false, "ws_verify_token": true, "cors": false,
+        "wait_timeout_ms": 5000, "retry_timeout_ms": 3000, "auth_timeout_ms": 30000})
+}
+
 #[tokio::test]
 async fn an_account_has_settings_before_it_saved_any() {
     let world = world().await;
     let settings = json!({"id": "main", "time_zone": "UTC", "locale": "en", "retention_days": 30,
-        "rate": {"per_second": 100, "burst": 500}});
+        "rate": {"per_second": 100, "burst": 500}, "mpush": mpush()});
     assert_eq!(world.call("manage", "GET", "/v1/account", "").await.body, settings);
 }
 
@@ -33,7 +39,7 @@ async fn settings_that_are_not_named_are_kept_and_null_is_the_usual_one() {
     let second = put(&world, json!({"retention_days": 7, "locale": null, "default_image_url": null})).await;
 
     let settings = json!({"id": "main", "time_zone": "Asia/Shanghai", "locale": "en", "retention_days": 7,
-        "rate": {"per_second": 5, "burst": 500}});
+        "rate": {"per_second": 5, "burst": 500}, "mpush": mpush()});
     assert_eq!((second.status, &second.body), (200, &settings));
     assert_eq!(world.call("manage", "GET", "/v1/account", "").await.body, settings);
     assert_eq!(world.call("other", "GET", "/v1/account", "").await.body["time_zone"], "UTC");
@@ -54,6 +60,9 @@ async fn settings_that_make_no_sense_are_refused_and_nothing_is_saved() {
         (json!({"rate": {"per_second": "x"}}), (422, "invalid_field", "rate.per_second")),
         (json!({"rate": {"per_hour": 1}}), (422, "unknown_field", "rate.per_hour")),
         (json!({"rate": [1, 2]}), (422, "invalid_field", "rate")),
+        (json!({"mpush": {"token": "abc"}}), (422, "invalid_field", "mpush.token")),
+        (json!({"mpush": {"retry_timeout_ms": 1}}), (422, "invalid_field", "mpush.retry_timeout_ms")),
+        (json!({"mpush": {"port": 9093}}), (422, "unknown_field", "mpush.port")),
         (json!({"id": "other"}), (422, "unknown_field", "id")),
     ] {
         assert_eq!(put(&world, body.clone()).await.refusal(), refusal, "{body}");
@@ -141,4 +150,23 @@ async fn the_list_of_keys_is_paged() {
         }
     }
     assert_eq!(seen, ["key_expired", "key_full", "key_manage", "key_operate", "key_read", "key_send"]);
+}
+
+#[tokio::test]
+async fn an_mpush_token_is_one_accounts_and_is_never_shown() {
+    let world = world().await;
+    let set = async |key: &str, token: Value| world.call(key, "PUT", "/v1/account", json!({"mpush": {"token": token}})).await;
+    let first = set("manage", json!("a long t0ken")).await;
+    assert_eq!(first.refusal(), (422, "invalid_field", "mpush.token"), "spaces do not fit into a header");
+    let first = set("manage", json!("a-long-t0ken")).await;
+    assert_eq!((first.status, &first.body["mpush"]["token"]), (200, &json!({"set": true})));
+    assert!(!first.body.to_string().contains("t0ken\""), "{}", first.body);
+    assert_eq!(set("other", json!("a-long-t0ken")).await.refusal(), (422, "invalid_field", "mpush.token"));
+    assert_eq!(
+        set("manage", json!({"set": true})).await.body["mpush"]["token"],
+        json!({"set": true}),
+        "what GET shows changes nothing"
+    );
+    assert_eq!(set("manage", Value::Null).await.body["mpush"]["token"], json!({"set": false}));
+    assert_eq!(set("other", json!("a-long-t0ken")).await.status, 200);
 }

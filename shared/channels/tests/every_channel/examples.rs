@@ -86,12 +86,7 @@ pub(crate) fn example(channel: &dyn Channel) -> Map<String, Value> {
         "slack" => json!({"webhook": "https://hooks.slack.com/services/T1/B1/S3cr3t"}),
         "discord" => json!({"webhook": "https://discord.com/api/webhooks/417/S3cr3t"}),
         "teams" => json!({"webhook": "https://prod-1.logic.azure.com:443/workflows/1/invoke?sp=%2Frun&sig=S3cr3t"}),
-        "mpush" => json!({
-            "method": "webhook_post",
-            "url": "https://hooks.example.com/S3cr3t?key=S3cr3t",
-            "token": "S3cr3t",
-            "proxy": "http://user:S3cr3t@proxy.example.com:8080",
-        }),
+        "mpush" => mpush(),
         "matrix" => {
             json!({"homeserver": "https://matrix.example.org", "access_token": "syt_S3cr3t", "room_id": "!abc:example.org"})
         }
@@ -111,6 +106,19 @@ pub(crate) fn example(channel: &dyn Channel) -> Map<String, Value> {
         id => panic!("write an example registration of `{id}` here, with every secret that it may have"),
     };
     example.as_object().unwrap().clone()
+}
+
+/// A client that is called, with the subscription of one that is not.
+fn mpush() -> Value {
+    json!({
+        "method": "webhook_post",
+        "url": "https://hooks.example.com/S3cr3t?key=S3cr3t",
+        "token": "S3cr3t",
+        "endpoint": "https://push.example.com/S3cr3t",
+        "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+        "auth": "S3cr3tS3cr3tS3cr3tS3cw",
+        "proxy": "http://user:S3cr3t@proxy.example.com:8080",
+    })
 }
 
 /// One with a key that was made for the cases.

@@ -118,7 +118,8 @@ fn a_line_break_in_any_parameter_is_refused_or_makes_no_header() {
 #[test]
 fn a_servers_address_ends_before_what_a_channel_writes_behind_it() {
     let mut tried = 0;
-    for channel in channels() {
+    // a push service's address is whole: nothing is written behind it
+    for channel in channels().filter(|channel| !["mpush", "web_push"].contains(&channel.spec().id)) {
         let spec = channel.spec();
         for base in spec.params.iter().filter(|param| ["base_url", "homeserver", "endpoint"].contains(&param.name)) {
             let with = |url: &str| {

@@ -122,7 +122,7 @@ pub struct Mpush {
 impl Mpush {
     /// What is kept of a token.
     pub fn hash(token: &str) -> String {
-        Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect()
+        Sha256::digest(token).iter().fold(String::new(), |hash, byte| hash + &format!("{byte:02x}"))
     }
 }
 

@@ -97,7 +97,7 @@ pub async fn every_crash_point_of_a_client<W: World>(make: impl AsyncFn() -> W, 
             heard: Arc::default(),
             lease: trial.lease,
         };
-        let played = play.play().await;
+        let played = Box::pin(play.play()).await;
         let told = play.process.told(played);
         told.map_err(|Violation(what)| Violation(format!("({:?} at {at:?}): {what}", trial.harm)))
     })

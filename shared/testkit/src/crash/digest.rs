@@ -48,7 +48,7 @@ pub async fn every_crash_point_of_a_digest<W: World>(
     super::every_point(trial, async |at| {
         let mut play =
             Play { process: Process::new(make().await, trial.harm, at, Provider::new(&[])), ending, reported: Vec::new() };
-        let played = play.play().await;
+        let played = Box::pin(play.play()).await;
         let told = play.process.told(played);
         told.map_err(|Violation(what)| Violation(format!("{ending:?} ({:?} at {at:?}): {what}", trial.harm)))
     })

@@ -104,6 +104,24 @@ fn event() -> Value {
             ("data", json!({ "description": "Whatever else was reported." })),
             ("options", json!({ "type": "object" })),
             ("wordings", list(&schema("Wording"))),
+            (
+                "mid",
+                json!({ "type": "string", "pattern": "^[0-9]+$", "description": "The number by which Mpush clients know it." }),
+            ),
+            ("origin", origin()),
+        ],
+    )
+}
+
+/// How an Mpush call asked for it.
+fn origin() -> Value {
+    object(
+        &["send_type", "target", "method"],
+        [
+            ("send_type", words(["personal", "group"])),
+            ("target", text()),
+            ("method", words(["http", "websocket"])),
+            ("name", text()),
         ],
     )
 }
