@@ -64,7 +64,7 @@ impl Case {
         for (name, value) in &self.notification {
             match name.as_str() {
                 "id" => {}
-                "title" | "body" | "format" | "url" => message[name] = value.clone(),
+                "title" | "body" | "format" | "url" | "data" => message[name] = value.clone(),
                 "image" => message["image_url"] = value.clone(),
                 "image_bytes_b64" => message["screenshot"] = value.clone(),
                 option => drop(options.insert(option.to_owned(), value.clone())),
