@@ -194,6 +194,17 @@ async fn a_connection_says_who_it_is_before_anything_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_welcome_is_told_the_key_of_web_push_under_every_name_that_clients_know() {
+    let data = tempfile::tempdir().unwrap();
+    let bellhop = start(data.path(), json!({})).await;
+    let (_, welcome) = post(&bellhop, json!({"cmd": "AUTH", "data": {"token": "t0ken", "name": "n1"}})).await;
+    let key = bellhop.client.get("/v1/web-push").await["public_key"].clone();
+    for name in ["webpushServerKey", "webpushPublicKey", "fcmServerKey"] {
+        assert_eq!(welcome["data"][name], key, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_does_not_say_who_it_is_is_closed() {
     let data = tempfile::tempdir().unwrap();
     let bellhop = start(data.path(), json!({"auth_timeout_ms": 200})).await;

@@ -121,7 +121,8 @@ impl Mpush {
         let claims = head.split_once('.').and_then(|(_, claims)| BASE64.decode(claims).ok());
         let Some(said) = claims.and_then(|claims| serde_json::from_slice::<Said>(&claims).ok()) else { return Ok(None) };
         let account = self.api.account(&said.account).await?;
-        let expected = account.mpush.token_hash.as_deref().map(|key| sign(head, key));
+        let key = account.mpush.token_hash.as_deref().filter(|_| account.deleted_at.is_none());
+        let expected = key.map(|key| sign(head, key));
         let is_ours = expected.is_some_and(|expected| bool::from(expected.as_bytes().ct_eq(signature.as_bytes())));
         Ok(Some(said).filter(|_| is_ours))
     }

@@ -86,10 +86,13 @@ impl Mpush {
         let group = group.map(Name::as_str).unwrap_or_default();
         let auth = granted(account, name, group, ports.clock.now());
         let mut data = json!({ "code": 200, "auth": auth, "msg": "Successful authentication" });
-        if let Some(key) = ports.vapid.public().await? {
-            for known in ["webpushServerKey", "webpushPublicKey", "fcmServerKey"] {
-                data[known] = key.as_str().into();
-            }
+        let key = match ports.vapid.public().await? {
+            Some(known) => known,
+            // the first who could subscribe
+            None => ports.vapid.key().await?.public,
+        };
+        for known in ["webpushServerKey", "webpushPublicKey", "fcmServerKey"] {
+            data[known] = key.as_str().into();
         }
         Ok(json!({ "cmd": "AUTH", "data": data }))
     }
