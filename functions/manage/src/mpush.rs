@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use bellhop_core::{Code, Problem, model::Mpush};
-use bellhop_http::json;
+use bellhop_http::{json, key::hash_secret};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -102,7 +102,7 @@ fn token(given: Option<Value>, old: &Mpush) -> Result<Option<String>, Problem> {
         Some(Value::String(token))
             if (SHORTEST..=LONGEST).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_graphic()) =>
         {
-            Ok(Some(Mpush::hash(&token)))
+            Ok(Some(hash_secret(&token)))
         }
         Some(_) => {
             let detail = format!("expected {SHORTEST} to {LONGEST} letters, digits and signs of ASCII, without spaces");
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_token_is_kept_as_a_hash_and_taken_away_by_null() {
-        assert_eq!(by(json!({"token": "t0ken"})).unwrap().token_hash, Some(Mpush::hash("t0ken")));
+        assert_eq!(by(json!({"token": "t0ken"})).unwrap().token_hash, Some(hash_secret("t0ken")));
         assert_eq!(by(json!({"token": null})).unwrap().token_hash, None);
         assert_eq!(by(json!({"token": {"set": true}})).unwrap().token_hash.as_deref(), Some("old"));
         assert_eq!(shown(&by(json!({"token": "t0ken"})).unwrap())["token"], json!({"set": true}));

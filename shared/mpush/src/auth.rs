@@ -8,8 +8,9 @@ use std::sync::Arc;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use bellhop_core::{
     StoreError, Timestamp,
-    model::{Account, AccountId, Mpush as Settings, Name},
+    model::{Account, AccountId, Name},
 };
+use bellhop_http::key::hash_secret;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -108,7 +109,7 @@ impl Mpush {
     }
 
     async fn by_token(&self, token: Option<&str>) -> Result<Option<Arc<Account>>, StoreError> {
-        let Some(hash) = token.map(Settings::hash) else { return Ok(None) };
+        let Some(hash) = token.map(hash_secret) else { return Ok(None) };
         let Some(id) = self.api.ports.clients.account_of(&hash).await? else { return Ok(None) };
         let account = self.api.account(&id).await?;
         let has_it = account.mpush.token_hash.as_ref().is_some_and(|kept| bool::from(kept.as_bytes().ct_eq(hash.as_bytes())));

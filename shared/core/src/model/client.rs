@@ -4,7 +4,6 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use sha2::{Digest, Sha256};
 
 use crate::Timestamp;
 
@@ -117,13 +116,6 @@ pub struct Mpush {
     pub retry_timeout_ms: u32,
     /// How long a connection may say nothing of who it is.
     pub auth_timeout_ms: u32,
-}
-
-impl Mpush {
-    /// What is kept of a token.
-    pub fn hash(token: &str) -> String {
-        Sha256::digest(token).iter().fold(String::new(), |hash, byte| hash + &format!("{byte:02x}"))
-    }
 }
 
 impl Default for Mpush {
