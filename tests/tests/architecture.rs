@@ -68,7 +68,9 @@ fn a_crate_imports_only_what_stands_below_it() {
             "bellhop-aws" | "bellhop-embedded" => allowed(&["bellhop-core", "bellhop-seal"]),
             name if shared.contains(&name) => allowed(&["bellhop-core"]),
             "bellhop-mpush" => allowed(&["bellhop-core", "bellhop-http"]),
-            "bellhop-ingest" => allowed(&["bellhop-core", "bellhop-channels", "bellhop-http", "bellhop-lambda", "bellhop-mpush"]),
+            "bellhop-ingest" | "bellhop-socket" => {
+                allowed(&["bellhop-core", "bellhop-channels", "bellhop-http", "bellhop-lambda", "bellhop-mpush"])
+            }
             // what the mains on Lambda share
             "bellhop-lambda" => allowed(&["bellhop-core", "bellhop-aws", "bellhop-channels", "bellhop-egress"]),
             name if functions.contains(&name) => allowed(&["bellhop-core", "bellhop-channels", "bellhop-http", "bellhop-lambda"]),

@@ -124,6 +124,7 @@ impl Template {
                     "Ingest" => Function::Ingest,
                     "Manage" => Function::Manage,
                     "Batch" => Function::Batch,
+                    "Socket" => Function::Socket,
                     sender if sender.starts_with("Sender") => Function::Sender,
                     other => panic!("`{other}` is new: say here what it is"),
                 };
@@ -137,7 +138,9 @@ impl Template {
         let role = text(&function.properties["Role"]["Fn::GetAtt"]);
         let name = role.split('.').next().unwrap();
         let policies = self.resource(name)["Policies"].as_array().unwrap().iter();
-        policies.flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap().clone()).collect()
+        let all = policies.flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap().clone());
+        // what depends on a condition is there if it holds
+        all.map(|statement| if statement["Fn::If"].is_array() { statement["Fn::If"][1].clone() } else { statement }).collect()
     }
 }
 
@@ -240,7 +243,7 @@ fn a_claim_ends_before_its_message_comes_again_and_a_request_before_its_function
 fn no_function_that_answers_http_works_longer_than_the_api_waits() {
     let template = Template::read();
     for function in template.functions() {
-        if matches!(function.which, Function::Ingest | Function::Manage) {
+        if matches!(function.which, Function::Ingest | Function::Manage | Function::Socket) {
             assert!(seconds(&function.properties["Timeout"]) < Duration::from_secs(30), "{}", function.name);
         }
     }
@@ -396,9 +399,48 @@ fn the_paths_of_hooks_lead_to_ingest_which_finds_them_by_their_tokens_alone() {
             Function::Manage => {
                 assert_eq!((read, written), (both(), both()));
             }
-            Function::Batch | Function::Sender => assert!(read.is_empty() && written.is_empty(), "{}", function.name),
+            Function::Batch | Function::Sender | Function::Socket => {
+                assert!(read.is_empty() && written.is_empty(), "{}", function.name);
+            }
         }
     }
+}
+
+#[test]
+fn what_is_at_no_route_may_be_a_request_of_mpush_and_goes_to_ingest() {
+    let template = Template::read();
+    let routes = template.of_type("AWS::ApiGatewayV2::Route").into_iter().map(|(_, route)| &route["Properties"]);
+    let of_http = routes.filter(|route| route["ApiId"] == json!({ "Ref": "Api" }));
+    let to: BTreeMap<_, _> = of_http.map(|route| (text(&route["RouteKey"]), text(&route["Target"]))).collect();
+    let (ingest, manage) = ("integrations/${IngestIntegration}", "integrations/${ManageIntegration}");
+    assert_eq!(to["$default"], ingest);
+    assert_eq!((to["ANY /v1/{rest+}"].as_str(), to["ANY /openapi.json"].as_str()), (manage, manage));
+}
+
+#[test]
+fn mpush_clients_have_a_websocket_api_where_their_channel_is_deployed_and_one_function_hears_all_they_say() {
+    let template = Template::read();
+    let all = template.0["Resources"].as_object().unwrap().iter();
+    let of_clients = all.filter(|(name, _)| {
+        name.starts_with("Socket") || ["ConnectRoute", "PacketRoute", "DisconnectRoute"].contains(&name.as_str())
+    });
+    for (name, resource) in of_clients {
+        assert_eq!(resource["Condition"], "HasClients", "{name}");
+    }
+    for (route, key) in [("ConnectRoute", "$connect"), ("PacketRoute", "$default"), ("DisconnectRoute", "$disconnect")] {
+        let route = template.resource(route);
+        assert_eq!((&route["RouteKey"], text(&route["Target"])), (&json!(key), "integrations/${SocketIntegration}".into()));
+    }
+    let may_push: Vec<_> = template
+        .functions()
+        .into_iter()
+        .filter(|function| {
+            let statements = template.statements(function).into_iter().filter(|it| allows(&template, it));
+            statements.flat_map(|it| strings(&it["Action"])).any(|action| action == "execute-api:ManageConnections")
+        })
+        .map(|function| function.name)
+        .collect();
+    assert_eq!(may_push, ["Manage", "Sendermpush", "Socket"], "web_push clients keep no connection");
 }
 
 #[test]
@@ -421,12 +463,17 @@ fn a_sender_reads_its_own_channels_secrets_and_writes_no_registration() {
 }
 
 #[test]
-fn the_key_of_web_push_is_read_and_made_by_manage_and_by_who_speaks_to_browsers() {
+fn the_key_of_web_push_is_made_by_manage_and_by_who_speaks_to_browsers_and_ingest_tells_its_public_part() {
     let template = Template::read();
     for function in template.functions() {
         let reaches = |action: &str| rows(&template, &function, &[action]).contains("vapid");
-        let may = function.which == Function::Manage || function.name.strip_prefix("Sender").is_some_and(speaks_to_browsers);
-        assert_eq!((reaches("dynamodb:GetItem"), reaches("dynamodb:PutItem")), (may, may), "{}", function.name);
+        let may = match function.which {
+            Function::Manage | Function::Socket => true,
+            Function::Sender => function.name.strip_prefix("Sender").is_some_and(speaks_to_browsers),
+            Function::Ingest | Function::Batch => false,
+        };
+        let tells = may || function.which == Function::Ingest;
+        assert_eq!((reaches("dynamodb:GetItem"), reaches("dynamodb:PutItem")), (tells, may), "{}", function.name);
         assert!(!reaches("dynamodb:UpdateItem") && !reaches("dynamodb:DeleteItem"), "{}", function.name);
     }
 }
@@ -439,11 +486,15 @@ fn former_parameters_are_read_and_the_audit_is_kept_by_manage_alone_which_delete
             let all = rows(&template, &function, actions).into_iter();
             all.filter(|rows| rows.starts_with("former") || rows.starts_with("audit")).collect()
         };
-        let is_manage = function.which == Function::Manage;
-        let both = if is_manage { vec!["audit/*", "former/*"] } else { vec![] };
-        assert_eq!(reached(&READS), both, "{}", function.name);
-        assert_eq!(reached(&["dynamodb:PutItem"]), both, "{}", function.name);
-        assert_eq!(reached(&["dynamodb:DeleteItem"]).contains(&"former/*".to_owned()), is_manage);
+        let (read, kept): (&[&str], &[&str]) = match function.which {
+            Function::Manage => (&["audit/*", "former/*"], &["audit/*", "former/*"]),
+            // a client that subscribes anew changes its own parameters
+            Function::Socket => (&[], &["former/*"]),
+            Function::Ingest | Function::Sender | Function::Batch => (&[], &[]),
+        };
+        assert_eq!(reached(&READS), read, "{}", function.name);
+        assert_eq!(reached(&["dynamodb:PutItem"]), kept, "{}", function.name);
+        assert_eq!(reached(&["dynamodb:DeleteItem"]).contains(&"former/*".to_owned()), kept.contains(&"former/*"));
         assert!(!reached(&["dynamodb:UpdateItem", "dynamodb:DeleteItem"]).contains(&"audit/*".to_owned()));
     }
 }
@@ -457,7 +508,7 @@ fn tokens_of_providers_are_read_and_written_by_the_sender_of_their_channel_and_b
         let own = match function.which {
             Function::Manage => Some("token/*".to_owned()),
             Function::Sender => function.name.strip_prefix("Sender").map(|name| format!("token/{}/*", template.names()[name])),
-            Function::Ingest | Function::Batch => None,
+            Function::Ingest | Function::Batch | Function::Socket => None,
         };
         assert_eq!(tokens, own.into_iter().collect(), "{}", function.name);
     }
@@ -496,7 +547,7 @@ fn without_subnets_there_is_no_vpc_and_with_them_all_that_sends_is_in_it() {
                 assert_eq!(function.properties["VpcConfig"], config, "{}", function.name);
                 assert!(attaches.contains("HasVpc") && attaches.contains("AWSLambdaVPCAccessExecutionRole"), "{attaches}");
             }
-            Function::Ingest | Function::Batch => {
+            Function::Ingest | Function::Batch | Function::Socket => {
                 assert_eq!((function.properties.get("VpcConfig"), attaches.as_str()), (None, "null"), "{}", function.name);
             }
         }
@@ -559,7 +610,7 @@ fn every_alarm_says_where_its_meaning_is_written() {
     for (name, alarm) in template.of_type("AWS::CloudWatch::Alarm") {
         assert!(text(&alarm["Properties"]["AlarmDescription"]).ends_with("see docs/operating.md"), "{name}");
         let mut owners = template.channels();
-        owners.extend(["Ingest", "Manage", "Batch"]);
+        owners.extend(["Ingest", "Manage", "Batch", "Socket"]);
         let kind = owners.into_iter().find_map(|owner| name.strip_suffix(owner)).unwrap_or(name);
         assert!(page.contains(&format!("`{kind}`")), "docs/operating.md lacks `{kind}`");
     }

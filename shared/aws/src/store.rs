@@ -26,6 +26,7 @@ use crate::{
     s3::Bucket,
     seal::Seal,
     ses::SesEgress,
+    signed::Signed,
     sqs::Queues,
 };
 
@@ -56,6 +57,7 @@ pub struct Store {
     pub(crate) queues: Queues,
     pub(crate) outbox: Outbox,
     pub(crate) bucket: Bucket,
+    pub(crate) signed: Signed,
     pub(crate) seal: Option<Seal>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) known: Known,
@@ -92,8 +94,9 @@ pub async fn connect(config: &Config) -> Result<Arc<Store>, Missing> {
 }
 
 impl Store {
-    /// Over clients of that configuration, with that clock; S3's is ours, over `http`.
+    /// Over clients of that configuration, with that clock; those of S3 and API Gateway are ours, over `http`.
     pub fn new(sdk: &SdkConfig, http: SharedHttpConnector, config: &Config, clock: Arc<dyn Clock>) -> Arc<Self> {
+        let signed = Signed::new(sdk, http, Arc::clone(&clock));
         Arc::new(Self {
             table: Table::new(aws_sdk_dynamodb::Client::new(sdk), config.table.clone()),
             queues: Queues {
@@ -103,7 +106,8 @@ impl Store {
                 channels: config.channels.clone(),
             },
             outbox: Outbox::default(),
-            bucket: Bucket::new(sdk, http, &config.bucket, Arc::clone(&clock)),
+            bucket: Bucket::new(sdk, signed.clone(), &config.bucket),
+            signed,
             seal: config.kms_key_id.clone().map(|key_id| Seal::new(aws_sdk_kms::Client::new(sdk), key_id)),
             clock,
             known: Known::default(),

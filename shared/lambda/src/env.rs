@@ -20,6 +20,10 @@ pub const ADMIN_KEY_HASH: &str = "BELLHOP_ADMIN_KEY_HASH";
 pub const ALLOW_PRIVATE: &str = "BELLHOP_ALLOW_PRIVATE";
 /// To whom push services turn: a `mailto:` or `https:` URL; empty for nobody.
 pub const CONTACT: &str = "BELLHOP_CONTACT";
+/// The stage of the WebSocket API, as `https:`; empty where Mpush clients are not deployed.
+pub const SOCKETS: &str = "BELLHOP_SOCKETS";
+/// The account of Mpush clients and scripts that show no token; empty for none.
+pub const MPUSH_ACCOUNT: &str = "BELLHOP_MPUSH_ACCOUNT";
 /// What to log, e.g. `info` or `info,bellhop_core=debug`.
 pub const LOG: &str = "BELLHOP_LOG";
 
@@ -34,21 +38,25 @@ pub enum Function {
     Sender,
     /// Ticks.
     Batch,
+    /// Hears Mpush clients.
+    Socket,
 }
 
-const EVERY: &[Function] = &[Function::Ingest, Function::Manage, Function::Sender, Function::Batch];
+const EVERY: &[Function] = &[Function::Ingest, Function::Manage, Function::Sender, Function::Batch, Function::Socket];
 
 /// Every variable there is, with the functions that read it.
-pub const ALL: [(&str, &[Function]); 10] = [
+pub const ALL: [(&str, &[Function]); 12] = [
     (CHANNELS, EVERY),
     (TABLE, EVERY),
     (QUEUES, EVERY),
     (DEAD_LETTERS, EVERY),
     (BUCKET, EVERY),
-    (SEAL, &[Function::Manage, Function::Sender]),
+    (SEAL, &[Function::Manage, Function::Sender, Function::Socket]),
     (ADMIN_KEY_HASH, &[Function::Ingest, Function::Manage]),
     (ALLOW_PRIVATE, &[Function::Manage, Function::Sender]),
     (CONTACT, &[Function::Manage, Function::Sender]),
+    (SOCKETS, &[Function::Manage, Function::Sender, Function::Socket]),
+    (MPUSH_ACCOUNT, &[Function::Ingest, Function::Socket]),
     (LOG, EVERY),
 ];
 

@@ -8,8 +8,8 @@ use bellhop_aws::{Config, Store, SystemClock, connect};
 use bellhop_channels::SPECS;
 use bellhop_core::{
     channel::{Catalog, Spec},
-    model::ChannelId,
-    ports::{Http, NobodyLive, Ports, Transport},
+    model::{AccountId, ChannelId},
+    ports::{Http, Live, NobodyLive, Ports, Transport},
     vapid::Contact,
 };
 use bellhop_egress::{HttpEgress, Settings, SmtpEgress, SocketEgress};
@@ -24,10 +24,30 @@ use crate::{
     way_out::{Closed, Thawing},
 };
 
-/// The ports of `ingest`, which has no business with secrets.
-pub async fn ingest() -> Result<Ports, Error> {
+/// The ports of `ingest`, which has no business with secrets, and the account of those who show no token to Mpush.
+pub async fn ingest() -> Result<(Ports, Option<AccountId>), Error> {
     let (_, ports) = start(SPECS, Arc::new(Closed), None).await?;
-    Ok(with_admin(ports)?)
+    Ok((with_admin(ports)?, mpush_account()?))
+}
+
+/// The ports of `socket`, which keeps what Mpush clients say of themselves, and likewise.
+pub async fn socket() -> Result<(Ports, Option<AccountId>), Error> {
+    let (store, ports) = start(SPECS, Arc::new(Closed), Some(env::read(env::SEAL)?)).await?;
+    let transport = Transport { live: live(&store)?, ..ports.transport };
+    Ok((Ports { transport, ..ports }, mpush_account()?))
+}
+
+/// Nobody, where none is named.
+fn mpush_account() -> Result<Option<AccountId>> {
+    let named = env::read(env::MPUSH_ACCOUNT)?;
+    let read = || AccountId::parse(&named).context("`BELLHOP_MPUSH_ACCOUNT` is no name of an account; see `MpushAccount`");
+    if named.is_empty() { Ok(None) } else { read().map(Some) }
+}
+
+/// The way to Mpush clients, where they are deployed.
+fn live(store: &Store) -> Result<Arc<dyn Live>> {
+    let stage = env::read(env::SOCKETS)?;
+    Ok(if stage.is_empty() { Arc::new(NobodyLive) } else { Arc::new(store.connections(&stage)) })
 }
 
 /// The ports of `manage`, which sends tests.
@@ -59,7 +79,7 @@ async fn sending() -> Result<(Arc<Store>, Ports), Error> {
     let http = Arc::new(Thawing::new(Arc::new(SystemClock), make)?);
     let transport = Transport { http, smtp, sockets, ses: None, live: Arc::new(NobodyLive) };
     let (store, ports) = start(bellhop_channels::ALL, transport, Some(env::read(env::SEAL)?)).await?;
-    let transport = Transport { ses: Some(store.ses()), ..ports.transport };
+    let transport = Transport { ses: Some(store.ses()), live: live(&store)?, ..ports.transport };
     let contact = contact(&env::read(env::CONTACT)?)?;
     Ok((store, Ports { transport, contact, ..ports }))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bellhop_core::{
     channel::Params,
-    model::{Account, AccountId, ChannelId, Name, Registration},
+    model::{Account, AccountId, ChannelId, Name, Registration, WAY},
     ports::Freshness,
 };
 use serde_json::{Map, Value};
@@ -35,7 +35,7 @@ impl Mpush {
                 None => {
                     let channel = ChannelId::new(CHANNEL);
                     let spec = ports.channels.require(&channel)?;
-                    let params = Params::parse(spec, Map::from_iter([("method".to_owned(), Value::from("socket"))]))?;
+                    let params = Params::parse(spec, Map::from_iter([(WAY.to_owned(), Value::from("socket"))]))?;
                     let fresh = Registration::unsaved(account.id.clone(), name.clone(), channel, params, now);
                     Registration { groups: groups.clone(), ..fresh }
                 }

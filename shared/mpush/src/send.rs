@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bellhop_core::{
     Code, Problem, StoreError,
     accept::{Answer, Wanted, accept},
-    model::{Account, Draft, EventId, Method, Mid, Name, Origin, Recipient, SendType},
+    model::{Account, Draft, EventId, Method, Mid, Name, Origin, Recipient, SendType, WAY},
     ports::Freshness,
     view,
 };
@@ -120,7 +120,7 @@ impl Mpush {
             let Some(spec) = ports.channels.get(delivery.channel.as_str()).filter(|spec| spec.client.is_some()) else { continue };
             let found = ports.registrations.get(&account.id, &delivery.registration, Freshness::Cached).await?;
             let Some(registration) = found else { continue };
-            let by_push = spec.id == "web_push" || registration.params.text("method") == Some("web_push");
+            let by_push = spec.id == "web_push" || registration.params.text(WAY) == Some("web_push");
             if by_push {
                 ways.insert(delivery.registration.clone(), Way::Push);
             } else if spec.is_live(&registration.params) {

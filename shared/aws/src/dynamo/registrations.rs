@@ -2,8 +2,8 @@
 //! directory row, its sealed parameters, and its standing and pace, which are all that a sender may write.
 //!
 //! Promises: a save is one transaction over all rows that belong to it; what is read together belongs to one version.
-//! Where no key is configured, or a channel is not deployed, parameters are not read, and registrations have none: `ingest`
-//! needs none, and a sender those of its own channel.
+//! Where no key is configured, or a channel is not deployed, parameters are not read, and registrations have none but
+//! [`WAY`](bellhop_core::model::WAY): `ingest` needs no other, and a sender those of its own channel.
 
 use std::sync::Arc;
 
@@ -198,7 +198,6 @@ impl Store {
             None => None,
         };
         let sealed = seal.seal(&self.table, &Owner::registration(new), &json(&new.params)?, self.clock.chance()).await?;
-        let directory = Registration { params: Params::default(), disabled: None, ..new.clone() };
         let formers = before.map_or(0, |(_, formers)| *formers);
         let before = before.map(|(before, _)| before);
         let is_unchanged = match before {
@@ -206,7 +205,7 @@ impl Store {
             Some(before) => Condition::new("version = :version", ":version", before.version),
         };
         let count = i128::try_from(formers + usize::from(former.is_some())).unwrap_or(i128::MAX);
-        let directory = Row::new(keys::registration(account, name)).with_body(&directory)?.with_number(VERSION, *version);
+        let directory = Row::new(keys::registration(account, name)).with_body(&new.directory())?.with_number(VERSION, *version);
         let directory = directory.with_number(formers::COUNT, count);
         let sealed = Row::new(keys::secret(channel, account, name)).with_bytes(SEALED, sealed).with_number(VERSION, *version);
         let mut writes = vec![Write::Put(directory, Some(is_unchanged)), Write::Put(sealed, None)];

@@ -2,7 +2,7 @@
 
 use bellhop_core::{
     channel::{Kind, Limits, Param, Spec},
-    model::Format,
+    model::{Format, WAY},
 };
 
 use crate::{
@@ -32,7 +32,7 @@ pub(crate) static SPEC: Spec = Spec {
 pub(super) const METHOD: Param = Param {
     default: Some("socket"),
     ..param(
-        "method",
+        WAY,
         Kind::Choice(&["socket", "webhook_get", "webhook_post", "web_push"]),
         text("Method", "方式"),
         text(

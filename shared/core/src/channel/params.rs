@@ -102,6 +102,12 @@ impl Params {
         merged
     }
 
+    /// That one alone, if it is there.
+    #[must_use]
+    pub fn only(&self, name: &str) -> Self {
+        Self(self.0.get(name).map(|value| (name.to_owned(), value.clone())).into_iter().collect())
+    }
+
     /// A text, if it is there and not blank.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty())

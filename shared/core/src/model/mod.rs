@@ -27,5 +27,5 @@ pub use id::{AttachmentId, AuditId, DeliveryId, EventId, KeyId, ParseIdError};
 pub use language::Language;
 pub use name::{AccountId, ChannelId, Name, NameError};
 pub use recipient::{Address, AddressKind, Recipient, RecipientError};
-pub use registration::{Disabled, FORMERS, Former, Registration, Serves};
+pub use registration::{Disabled, FORMERS, Former, Registration, Serves, WAY};
 pub use rule::{AfterFailures, Audience, Batch, Collect, Every, Matching, MaxLines, Notify, Pattern, Rule, SourceSetting, Tell};

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{AccountId, ChannelId, Name};
 use crate::{Reason, Timestamp, channel::Params, pace::Silence};
 
+/// The parameter by which a channel of clients says how they are told. It is no secret.
+pub const WAY: &str = "method";
+
 /// One named destination.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Registration {
@@ -67,6 +70,12 @@ impl Registration {
             created_at: now,
             updated_at: now,
         }
+    }
+
+    /// What whoever plans has to know of it: of its parameters, which may be secret, no more than how a client is told.
+    #[must_use]
+    pub fn directory(&self) -> Self {
+        Self { params: self.params.only(WAY), disabled: None, ..self.clone() }
     }
 
     /// Whether it answers, as far as is known.
