@@ -3,6 +3,7 @@
 stack.py outputs STACK          prints the stack's outputs as JSON
 stack.py refuse STACK ROLE      denies that role to send any message
 stack.py relent STACK ROLE      takes that back
+stack.py point STACK            tells functions where the emulator has the WebSocket API, whose name AWS alone resolves
 stack.py hurry STACK            lets every parked wake-up be due now
 stack.py poison QUEUE           puts a message that nobody can read into a queue, whose messages come again after a second
 stack.py probe STACK            tries with each role what it may do and what it may not; prints what came of it as JSON
@@ -16,7 +17,11 @@ import boto3
 from botocore.exceptions import ClientError
 
 # Each with another, which is none of its business.
-CHANNELS = [("webhook", "custom"), ("custom", "webhook"), ("aliyun_sms", "webhook")]
+CHANNELS = [("webhook", "custom"), ("custom", "webhook"), ("aliyun_sms", "webhook"), ("mpush", "webhook")]
+
+# Who is told by a connection that it keeps, and by its browser.
+OF_CLIENTS = ["mpush"]
+BROWSERS = ["mpush", "web_push"]
 
 
 def outputs_of(stack):
@@ -27,6 +32,18 @@ def outputs_of(stack):
 def role_of(stack, role):
     found = boto3.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId=role)
     return found["StackResourceDetail"]["PhysicalResourceId"]
+
+
+def point(stack):
+    """As `AWS_ENDPOINT_URL` does for all other services."""
+    functions, api = boto3.client("lambda"), outputs_of(stack)["SocketApiId"]
+    there = f"{functions.meta.endpoint_url}/_aws/execute-api/{api}/live"
+    for page in functions.get_paginator("list_functions").paginate():
+        for function in page["Functions"]:
+            variables = function.get("Environment", {}).get("Variables", {})
+            if variables.get("BELLHOP_SOCKETS"):
+                environment = {"Variables": variables | {"BELLHOP_SOCKETS": there}}
+                functions.update_function_configuration(FunctionName=function["FunctionName"], Environment=environment)
 
 
 def outputs(stack):
@@ -128,6 +145,16 @@ class Role:
         wrapped = table.get_item(Key={"pk": f"secret/{channel}", "sk": "key"})["Item"]["wrapped"].value
         self.call("kms", "decrypt", KeyId=self.known["Seal"], CiphertextBlob=wrapped, EncryptionContext={"channel": channel})
 
+    def push(self):
+        """To one that is gone, which only those are told who may push."""
+        endpoint = f"{boto3.client('lambda').meta.endpoint_url}/_aws/execute-api/{self.known['SocketApiId']}/live"
+        try:
+            client = self.session.client("apigatewaymanagementapi", endpoint_url=endpoint)
+            client.post_to_connection(ConnectionId="probe", Data=b"probe")
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "GoneException":
+                raise
+
     def make_key(self):
         self.call("kms", "generate_data_key", KeyId=self.known["Seal"], KeySpec="AES_256", EncryptionContext={"channel": "x"})
 
@@ -146,8 +173,8 @@ class Role:
 
 def probes(stack):
     """(role, what it tries, whether it may)"""
-    ingest, manage, batch = (Role(stack, name) for name in ("IngestRole", "ManageRole", "BatchRole"))
-    everybody = [ingest, manage, batch]
+    ingest, manage, batch, socket = (Role(stack, f"{name}Role") for name in ("Ingest", "Manage", "Batch", "Socket"))
+    everybody = [ingest, manage, batch, socket]
 
     yield ingest, "read a registration", True, lambda: ingest.get("registration/main")
     yield ingest, "keep an event", True, lambda: ingest.put("event/main/2026-01-01/0")
@@ -166,9 +193,15 @@ def probes(stack):
     yield ingest, "find a hook by its token", True, lambda: ingest.get("hook/0")
     yield ingest, "list an account's hooks", False, lambda: ingest.get("hooks/main")
     yield ingest, "write a hook", False, lambda: ingest.put("hook/probe")
-    yield ingest, "read the key of Web Push", False, lambda: ingest.get("vapid")
+    yield ingest, "tell the key of Web Push", True, lambda: ingest.get("vapid")
+    yield ingest, "read what seals it", False, lambda: ingest.get("secret/web_push", "key")
+    yield ingest, "make the key of Web Push", False, lambda: ingest.put("vapid")
+    yield ingest, "know an account by its Mpush token", True, lambda: ingest.get("mpush/0")
+    yield ingest, "give an Mpush token to an account", False, lambda: ingest.put("mpush/0")
+    yield ingest, "take what is acknowledged out of a line", True, lambda: (ingest.put("line/main/a"), ingest.delete("line/main/a"))
+    yield ingest, "see who is connected", False, lambda: ingest.get("client/main/a")
     yield ingest, "write an API key", False, lambda: ingest.put("key/probe")
-    yield ingest, "record a delivery", False, lambda: ingest.put("delivery/main/evt_0")
+    yield ingest, "record what is acknowledged", True, lambda: ingest.put("delivery/main/evt_0")
     yield ingest, "receive from a queue", False, lambda: ingest.receive(f"{stack}_q_webhook")
     yield ingest, "read a picture", False, ingest.get_object
     yield ingest, "forget a picture", True, ingest.delete_object
@@ -206,6 +239,20 @@ def probes(stack):
     yield batch, "record a delivery", False, lambda: batch.put("delivery/main/evt_0")
     yield batch, "unwrap a channel's key", False, lambda: batch.unwrap("webhook")
 
+    yield socket, "know an account by its Mpush token", True, lambda: socket.get("mpush/0")
+    yield socket, "give an Mpush token to an account", False, lambda: socket.put("mpush/0")
+    yield socket, "register a client", True, lambda: (socket.put("registration/probe"), socket.put("secret/mpush/probe"))
+    yield socket, "know who is connected", True, lambda: (socket.put("client/main/a"), socket.put("connection/a"))
+    yield socket, "look at a line", True, lambda: (socket.put("line/main/a"), socket.delete("line/main/a"))
+    yield socket, "keep an event", True, lambda: socket.put("event/main/2026-01-01/0")
+    yield socket, "make the key of Web Push", True, lambda: socket.get("vapid")
+    yield socket, "read another channel's secrets", False, lambda: socket.get("secret/webhook/main")
+    yield socket, "unwrap another channel's key", False, lambda: socket.unwrap("webhook")
+    yield socket, "read former parameters", False, lambda: socket.get("former/main/desk")
+    yield socket, "read an API key", False, lambda: socket.get("key/probe")
+    yield socket, "receive from a queue", False, lambda: socket.receive(f"{stack}_q_mpush")
+    yield socket, "push to a connection", True, lambda: socket.push()
+
     for own, other in CHANNELS:
         sender = Role(stack, f"SenderRole{own.replace('_', '')}")
         everybody.append(sender)
@@ -222,7 +269,9 @@ def probes(stack):
         yield sender, "send to another channel's queue", False, lambda: sender.send(f"{stack}_q_{other}")
         yield sender, "bury in another channel's dead letters", False, lambda: sender.send(f"{stack}_dead_{other}")
         yield sender, "see that a picture has expired", True, sender.list_objects
-        yield sender, "make the key of Web Push", own == "web_push", lambda: sender.put("vapid")
+        yield sender, "make the key of Web Push", own in BROWSERS, lambda: sender.put("vapid")
+        yield sender, "see who is connected", own in OF_CLIENTS, lambda: sender.get("client/main/a")
+        yield sender, "push to a connection", own in OF_CLIENTS, lambda: sender.push()
         yield sender, "write a registration", False, lambda: sender.put("registration/main")
         yield sender, "write a secret", False, lambda: sender.put(f"secret/{own}/main")
         yield sender, "read former parameters", False, lambda: sender.get("former/main/desk")
@@ -247,5 +296,5 @@ def probe(stack):
     print(json.dumps(found))
 
 
-COMMANDS = {f.__name__: f for f in (outputs, refuse, relent, hurry, poison, probe)}
+COMMANDS = {f.__name__: f for f in (outputs, point, refuse, relent, hurry, poison, probe)}
 COMMANDS[sys.argv[1]](*sys.argv[2:])

@@ -16,6 +16,7 @@ mod process;
 mod providers;
 mod sink;
 mod socket;
+pub mod stories;
 
 use std::{
     fs,

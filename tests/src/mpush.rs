@@ -20,8 +20,9 @@ impl MpushClient {
     /// Connects, and says nothing of who it is.
     #[expect(clippy::disallowed_methods, reason = "a client's own socket, which is no tenant's")]
     pub async fn connect(url: &str) -> Self {
-        let host = url.strip_prefix("http://").unwrap();
-        let (stream, _) = client_async(format!("ws://{host}/ws"), TcpStream::connect(host).await.unwrap()).await.unwrap();
+        let (_, whole) = url.split_once("://").unwrap();
+        let (host, path) = whole.split_once('/').unwrap_or((whole, "ws"));
+        let (stream, _) = client_async(format!("ws://{host}/{path}"), TcpStream::connect(host).await.unwrap()).await.unwrap();
         Self { stream, seen: VecDeque::new() }
     }
 

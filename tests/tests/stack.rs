@@ -11,15 +11,18 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use acceptance::{Answer, BODY_SECRET, Bellhop, Client, HEADER_SECRET, MailServer, Sink, command, commands, eventually};
+use acceptance::{
+    Answer, BODY_SECRET, Bellhop, Client, HEADER_SECRET, MailServer, Sink, command, commands, eventually,
+    stories::{self, Server},
+};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 /// The stack's name, of samconfig.toml.
 const STACK: &str = "bellhop";
 
-/// What is deployed: the default, a channel that gets its answer as JSON, and one whose name has a `_`.
-const CHANNELS: &str = "webhook,custom,email,telegram,aliyunsms";
+/// What is deployed: the default, a channel that gets its answer as JSON, one whose name has a `_`, and Mpush's clients.
+const CHANNELS: &str = "webhook,custom,email,telegram,aliyunsms,mpush";
 
 const KEY: &str = "bh_admin_0123456789abcdef0123456789abcdef";
 /// SHA-256 of its secret, as `bellhop new-key` prints it.
@@ -66,8 +69,9 @@ impl Stack {
         let client = Client::new(stack.endpoint.clone(), String::new());
         within(60, "the emulator listens", async || client.try_call("GET", "/_ministack/health", &[], None).await).await;
         stack.sam(&["build"]); // as the README says; `deploy --guided` asks for the same
-        let parameters = format!("AdminKeyHash={HASH} AllowPrivate=127.0.0.0/8 Channels={CHANNELS}");
+        let parameters = format!("AdminKeyHash={HASH} AllowPrivate=127.0.0.0/8 Channels={CHANNELS} MpushAccount=main");
         stack.sam(&["deploy", "--no-confirm-changeset", "--no-progressbar", "--parameter-overrides", &parameters]);
+        stack.ask(&["point", STACK]);
         stack
     }
 
@@ -96,11 +100,12 @@ impl Stack {
         self.run(python, &[&[script.to_str().unwrap()], arguments].concat())
     }
 
-    /// A client of the deployed API.
-    fn client(&self) -> Client {
+    /// A client of the deployed API, and where Mpush clients connect.
+    fn server(&self) -> Server {
         let outputs: Value = serde_json::from_str(&self.ask(&["outputs", STACK])).unwrap();
-        let api = outputs["ApiId"].as_str().unwrap();
-        Client::new(format!("{}/_aws/execute-api/{api}/$default", self.endpoint), KEY.to_owned())
+        let url = |api: &str, stage: &str| format!("{}/_aws/execute-api/{}/{stage}", self.endpoint, outputs[api].as_str().unwrap());
+        let client = Client::new(url("ApiId", "$default"), KEY.to_owned());
+        Server { client, sockets: url("SocketApiId", "live").replace("http", "ws") }
     }
 }
 
@@ -129,7 +134,8 @@ async fn send(client: &Client, to: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_deployed_stack_does_what_one_machine_does() {
     let stack = Stack::deploy().await;
-    let client = stack.client();
+    let server = stack.server();
+    let client = server.client.clone();
     let sink = Sink::start().await;
     the_readmes_first_message_arrives(&client, &sink).await;
     for name in ["desk", "gone", "later", "refused"] {
@@ -145,6 +151,7 @@ async fn the_deployed_stack_does_what_one_machine_does() {
     a_mail_arrives(&client).await;
     a_channel_that_is_answered_in_json_delivers(&client, &sink).await;
     a_channel_with_an_underscore_has_a_queue_and_a_sender_of_its_own(&client).await;
+    mpushs_clients_and_scripts_see_what_they_see_on_one_machine(&server).await;
     a_refused_message_is_tried_again_and_arrives(&client, &sink).await;
     a_dead_address_is_disabled(&client, &sink).await;
     a_parked_retry_comes_back_by_the_tick(&stack, &client, &sink).await;
@@ -310,6 +317,21 @@ async fn a_channel_with_an_underscore_has_a_queue_and_a_sender_of_its_own(client
     let failed = client.until(&send(client, "sms").await, &["failed"]).await;
     assert_eq!((outcomes(&failed), &failed["reason"]), (vec!["failed"], &json!("invalid_params")));
     assert!(failed["attempts"][0]["detail"].as_str().unwrap().contains("number"), "{failed}");
+}
+
+async fn mpushs_clients_and_scripts_see_what_they_see_on_one_machine(server: &Server) {
+    let mpush = json!({ "token": "t0ken", "wait_timeout_ms": 10_000, "retry_timeout_ms": 2_000 });
+    server.client.put("/v1/account", json!({ "mpush": mpush })).await;
+    within(40, "every function knows the token", async || (server.get("/nobody.send").await.0 == 200).then_some(())).await;
+    stories::a_script_sends_by_name_and_by_group_and_hears_what_became_of_it(server).await;
+    stories::packets_come_by_post_and_are_refused_in_mpushs_words(server).await;
+    stories::a_connection_says_who_it_is_before_anything_else(server).await;
+    stories::clients_send_to_each_other_and_to_groups_with_themselves_in_it(server).await;
+    stories::the_next_message_comes_when_the_one_before_is_acknowledged_and_that_one_comes_again_until_then(server).await;
+    stories::what_waits_for_a_client_comes_in_order_after_its_welcome(server).await;
+    stories::of_two_connections_under_one_name_the_later_gets_what_waits_and_the_earlier_is_closed(server).await;
+    stories::an_acknowledgement_by_request_lets_the_next_message_go(server).await;
+    stories::any_message_reaches_a_client_and_an_mpush_call_reaches_any_registration(server).await;
 }
 
 fn outcomes(delivery: &Value) -> Vec<&str> {

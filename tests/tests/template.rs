@@ -431,7 +431,7 @@ fn mpush_clients_have_a_websocket_api_where_their_channel_is_deployed_and_one_fu
         let route = template.resource(route);
         assert_eq!((&route["RouteKey"], text(&route["Target"])), (&json!(key), "integrations/${SocketIntegration}".into()));
     }
-    let may_push: Vec<_> = template
+    let may_push: BTreeSet<_> = template
         .functions()
         .into_iter()
         .filter(|function| {
@@ -440,7 +440,23 @@ fn mpush_clients_have_a_websocket_api_where_their_channel_is_deployed_and_one_fu
         })
         .map(|function| function.name)
         .collect();
-    assert_eq!(may_push, ["Manage", "Sendermpush", "Socket"], "web_push clients keep no connection");
+    let wanted = ["Manage", "Sendermpush", "Socket"].map(str::to_owned);
+    assert_eq!(may_push, wanted.into(), "clients of Web Push keep no connection");
+}
+
+#[test]
+fn socket_which_anybody_can_reach_reads_and_unseals_what_clients_said_of_themselves_and_nothing_else() {
+    let template = Template::read();
+    let socket = template.functions().into_iter().find(|function| function.which == Function::Socket).unwrap();
+    let secrets = |rows: BTreeSet<String>| -> Vec<String> { rows.into_iter().filter(|rows| rows.starts_with("secret")).collect() };
+    let own = ["secret/mpush", "secret/mpush/*", "secret/web_push"];
+    assert_eq!(secrets(rows(&template, &socket, &READS)), own);
+    assert_eq!(secrets(rows(&template, &socket, &WRITES)), own);
+    let unseals = template.statements(&socket).into_iter().filter(|it| strings(&it["Action"])[0].starts_with("kms:"));
+    let contexts: Vec<_> = unseals.map(|it| it["Condition"]["StringEquals"]["kms:EncryptionContext:channel"].clone()).collect();
+    assert_eq!(contexts, [json!(["mpush", "web_push"])]);
+    let keys = rows(&template, &socket, &WRITES).into_iter().filter(|rows| rows.starts_with("key") || rows.starts_with("account"));
+    assert_eq!(keys.count(), 0, "it makes no keys");
 }
 
 #[test]
