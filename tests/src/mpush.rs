@@ -70,10 +70,24 @@ impl MpushClient {
 
     /// The next message; what else comes before it is heard later.
     pub async fn message(&mut self) -> Value {
+        self.packet("MESSAGE").await
+    }
+
+    /// What became of a message of its own. A message that comes again meanwhile is heard later.
+    pub async fn reply(&mut self) -> Value {
+        self.packet("MESSAGE_REPLY").await
+    }
+
+    /// A word for people, likewise.
+    pub async fn info(&mut self) -> Value {
+        self.packet("INFO").await
+    }
+
+    async fn packet(&mut self, cmd: &str) -> Value {
         let mut others = VecDeque::new();
         loop {
             let packet = self.hear().await;
-            if packet["cmd"] == "MESSAGE" {
+            if packet["cmd"] == cmd {
                 self.seen.extend(others);
                 return packet["data"].clone();
             }

@@ -134,8 +134,19 @@ async fn a_connection_that_does_not_say_who_it_is_is_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_send_to_each_other_and_to_groups_with_themselves_in_it() {
-    told(stories::clients_send_to_each_other_and_to_groups_with_themselves_in_it).await;
+async fn clients_send_to_each_other_and_to_groups() {
+    told(stories::clients_send_to_each_other_and_to_groups).await;
+}
+
+/// The deployed emulator hears one packet of a connection after the other has been answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_may_be_in_the_group_that_it_sends_to() {
+    let data = tempfile::tempdir().unwrap();
+    let bellhop = start(data.path(), json!({})).await;
+    let mut client = MpushClient::join(&bellhop.client.url, "cA", "g1").await;
+    client.say("MESSAGE", json!({"sendType": "group", "target": "g1", "message": {"text": "ws"}})).await;
+    client.take().await;
+    assert_eq!(client.reply().await["status"], json!({"cA": "ok"}));
 }
 
 #[tokio::test(flavor = "multi_thread")]
