@@ -1,10 +1,10 @@
 //! From the minute's tick to `core::tick`.
 //!
 //! On one machine the tick is a timer: once at the start, for what became due while nothing ran, then every minute; and every
-//! second somebody looks for digests ([`digests`]). On AWS it is a schedule, and what it announces comes back as pages
+//! second somebody looks for digests and tasks ([`agenda`]). On AWS it is a schedule, and what it announces comes back as pages
 //! ([`handle_page`]). A tick that fails is told to the operator and made up for by the next: each looks minutes ahead.
 
-pub mod digests;
+pub mod agenda;
 mod pages;
 
 use std::time::Duration;

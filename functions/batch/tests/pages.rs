@@ -7,7 +7,7 @@ use bellhop_core::{
     accept::{Wanted, accept},
     digest::follow::follow,
     model::{Account, Draft, Rule, Source},
-    ports::{Due, Kind, Ports, Record},
+    ports::{Due, Kind, Matter, Ports, Record},
 };
 use bellhop_testkit::{Provider, Rig, account, draft, name, registration};
 
@@ -22,7 +22,7 @@ async fn collecting(ports: &Ports, rule: &str) -> Due {
     let answer = accept(ports, &account(), event, Wanted::Event, None).await.expect("it is accepted");
     assert_eq!(answer.deliveries.len(), 0, "it is collected");
     let due = ports.digests.get(&account(), &name(rule)).await.expect("schedules are read").expect("it is there").due;
-    Due { at: due, account: account(), rule: name(rule) }
+    Due { at: due, account: account(), matter: Matter::Rule(name(rule)) }
 }
 
 async fn save(ports: &Ports, rule: &str, version: u64, body: &str) {
@@ -48,6 +48,6 @@ async fn one_that_fails_keeps_no_other_and_stays_due() {
     assert_eq!(handle_page(ports, &page).await, 0, "they were sent");
 
     // then only the broken one is still due
-    let due = ports.digests.due(page[0].at, None, 20).await.expect("what is due is read");
+    let due = ports.agenda.due(page[0].at, None, 20).await.expect("what is due is read");
     assert_eq!(due, [page[3].clone()]);
 }

@@ -4,11 +4,14 @@ use bellhop_core::{
     Timestamp,
     model::{Account, AccountId, Defaults, Hook, HookKind, Name},
 };
-use bellhop_http::body::{Limit, Payload};
+use bellhop_http::{
+    body::{Limit, Payload},
+    message::MessageBody,
+};
 
 use crate::{
     hooks::{self, Incoming},
-    request::{EventBody, MessageBody},
+    request::EventBody,
 };
 
 fn account() -> Account {

@@ -31,13 +31,15 @@ use bellhop_http::{
     Api, Refused,
     body::{Limit, Payload},
     caller::Sender,
-    json, problem,
+    json,
+    message::MessageBody,
+    problem,
 };
 use futures_util::future::join_all;
 use serde::Serialize;
 use serde_json::Value;
 
-use request::{BulkBody, EventBody, MessageBody};
+use request::{BulkBody, EventBody};
 
 const MESSAGES: &str = "POST /v1/messages";
 const EVENTS: &str = "POST /v1/events";

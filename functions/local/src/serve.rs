@@ -90,7 +90,7 @@ async fn serve(options: cli::Serve) -> Result<()> {
         workers.spawn(bellhop_sender::run(ports.clone(), channel, MOST_IN_CHANNEL, stopped.clone()));
     }
     workers.spawn(bellhop_batch::run(ports.clone(), stopped.clone()));
-    workers.spawn(bellhop_batch::digests::run(ports.clone(), stopped.clone()));
+    workers.spawn(bellhop_batch::agenda::run(ports.clone(), stopped.clone()));
     let api = Api::new(ports);
     let pages = bellhop_ingest::routes(api.clone()).merge(bellhop_manage::routes(api.clone())).merge(operators_pages(
         &store,

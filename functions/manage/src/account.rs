@@ -7,7 +7,7 @@ use axum::{
 use bellhop_core::{
     Code, Problem,
     digest::follow::follow,
-    model::{Account, Action, Name, Rate, Rule, is_language_tag},
+    model::{Account, Action, Name, Quotas, Rate, Rule, Scope, is_language_tag},
     ports::Kind,
 };
 use bellhop_http::{
@@ -34,6 +34,7 @@ struct Settings {
     default_image_url: Option<String>,
     retention_days: Option<u32>,
     rate: Option<Value>,
+    quotas: Option<Value>,
     mpush: Option<Value>,
 }
 
@@ -53,7 +54,11 @@ pub(crate) async fn put(State(api): State<Api>, Manager(caller): Manager, reques
     let change: Map<String, Value> = Payload::read(request, Limit::Plain).await?.parse()?;
     let old = api.account(&caller.account).await?;
     let has_mpush = change.contains_key("mpush");
-    let settings: Settings = json::read(overlay(as_body(&old), change, &["rate"]))?;
+    if change.contains_key("quotas") {
+        // they are the deployment's word, not the account's
+        caller.require(Scope::Operate)?;
+    }
+    let settings: Settings = json::read(overlay(as_body(&old), change, &["rate", "quotas"]))?;
     let account = settings.account(&old, has_mpush)?;
     let (before, now) = (&old.mpush.token_hash, &account.mpush.token_hash);
     if let Some(token) = now.as_ref().filter(|_| now != before)
@@ -84,14 +89,14 @@ async fn move_digests(api: &Api, account: &Account) -> Result<(), Refused> {
 }
 
 fn as_body(old: &Account) -> Map<String, Value> {
-    let Account { id: _, time_zone, locale, default_image_url, retention_days, rate, mpush: _, created_at: _, deleted_at: _ } =
-        old;
+    let Account { time_zone, locale, default_image_url, retention_days, rate, quotas, .. } = old;
     let fields = [
         ("time_zone", json!(time_zone)),
         ("locale", json!(locale)),
         ("default_image_url", json!(default_image_url)),
         ("retention_days", json!(retention_days)),
         ("rate", json!(rate)),
+        ("quotas", json!(quotas)),
     ];
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
@@ -106,6 +111,7 @@ impl Settings {
             default_image_url: self.default_image_url.map(image_link).transpose()?,
             retention_days: self.retention_days.map_or(Ok(usual.retention_days), retention)?,
             rate: self.rate.map_or(Ok(usual.rate), rate)?,
+            quotas: self.quotas.map_or(Ok(usual.quotas), quotas)?,
             mpush: mpush::changed(&old.mpush, mpush)?,
             id: usual.id,
             created_at: old.created_at,
@@ -144,6 +150,10 @@ fn rate(value: Value) -> Result<Rate, Problem> {
     let rate: Rate = json::read(value).map_err(|problem| problem.under("rate"))?;
     let fits = rate.per_second == 0 || rate.burst > 0;
     if fits { Ok(rate) } else { Err(invalid("rate.burst", "expected at least 1; `per_second` 0 switches the limit off")) }
+}
+
+pub(crate) fn quotas(value: Value) -> Result<Quotas, Problem> {
+    json::read(value).map_err(|problem| problem.under("quotas"))
 }
 
 #[cfg(test)]

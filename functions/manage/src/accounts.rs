@@ -1,4 +1,4 @@
-//! Tenants, for whoever runs the deployment: made with a first key, listed, deleted.
+//! Tenants, for whoever runs the deployment: made with a first key, given quotas, listed, deleted.
 //!
 //! Promises: nothing that an account owns is shown here; the name of a deleted account is never given again; the operator's own
 //! account cannot be deleted. Left to others: what becomes of an account's things ([`bellhop_core::ending`]).
@@ -12,7 +12,7 @@ use axum::{
 use bellhop_core::{
     Code, Problem, Timestamp,
     ending::{self, Left},
-    model::{Account, AccountId, Action, Key, KeyId, NameError, Scope},
+    model::{Account, AccountId, Action, Key, KeyId, NameError, Quotas, Scope},
 };
 use bellhop_http::{
     Api, Refused,
@@ -23,10 +23,12 @@ use bellhop_http::{
     path::{Named, not_found},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::{
-    audit,
+    account, audit,
     keys::{self, id_from},
+    overlay,
 };
 
 const MAKE: &str = "POST /v1/accounts";
@@ -48,14 +50,15 @@ pub(crate) struct Shown {
     created_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted_at: Option<Timestamp>,
+    quotas: Quotas,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<keys::Shown>,
 }
 
 impl Shown {
     fn new(account: Account, key: Option<keys::Shown>) -> Self {
-        let Account { id, created_at, deleted_at, .. } = account;
-        Self { id, created_at, deleted_at, key }
+        let Account { id, created_at, deleted_at, quotas, .. } = account;
+        Self { id, created_at, deleted_at, quotas, key }
     }
 }
 
@@ -110,6 +113,34 @@ pub(crate) async fn make(
     }
     let (account, key) = made_before(&api, &key).await?;
     Ok((StatusCode::OK, Json(Shown::new(account, Some(keys::Shown::new(key, None))))))
+}
+
+/// What PATCH takes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    quotas: Map<String, Value>,
+}
+
+/// How much an account may have.
+pub(crate) async fn patch(
+    State(api): State<Api>,
+    Operator(caller): Operator,
+    Named(name): Named,
+    request: Request,
+) -> Result<Json<Shown>, Refused> {
+    let Change { quotas } = Payload::read(request, Limit::Plain).await?.parse()?;
+    let id = AccountId::parse(name.as_str()).map_err(|_| not_found())?;
+    let stored = api.ports.accounts.get(&id).await?.filter(|account| account.deleted_at.is_none());
+    // the operator's own has no row before it saves settings
+    let own = || (id == caller.account).then(|| Account::new(id.clone()).into());
+    let old = stored.or_else(own).ok_or_else(not_found)?;
+    let before = serde_json::to_value(old.quotas).ok().and_then(|before| before.as_object().cloned()).unwrap_or_default();
+    let quotas = account::quotas(overlay(before, quotas, &[]))?;
+    audit::record(&api, &caller, Action::AccountSaved, Some(id.to_string())).await?;
+    let account = Account { quotas, ..Account::clone(&old) };
+    api.ports.accounts.put(&account).await?;
+    Ok(Json(Shown::new(account, None)))
 }
 
 pub(crate) async fn delete(State(api): State<Api>, Operator(caller): Operator, Named(name): Named) -> Result<Response, Refused> {

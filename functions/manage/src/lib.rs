@@ -20,6 +20,7 @@ mod registrations;
 mod reveal;
 mod rules;
 mod sources;
+mod tasks;
 mod trials;
 mod web_push;
 
@@ -60,13 +61,18 @@ pub fn routes(api: Api) -> Router {
         .route("/v1/web-push", get(web_push::get))
         .route("/v1/account", get(account::get).put(account::put))
         .route("/v1/accounts", get(accounts::list).post(accounts::make))
-        .route("/v1/accounts/{id}", delete(accounts::delete))
+        .route("/v1/accounts/{id}", delete(accounts::delete).patch(accounts::patch))
         .route("/v1/keys", get(keys::list).post(keys::make))
         .route("/v1/keys/{id}", delete(keys::revoke))
         .route("/v1/audit", get(audit::list))
         .route("/v1/hooks", get(hooks::list).post(hooks::make))
         .route("/v1/hooks/kinds", get(hooks::kinds))
         .route("/v1/hooks/{name}", get(hooks::one).delete(hooks::delete))
+        .route("/v1/tasks", get(tasks::list).post(tasks::make))
+        .route("/v1/tasks/bulk", post(tasks::bulk))
+        .route("/v1/tasks/{id}", get(tasks::one).patch(tasks::patch).delete(tasks::delete))
+        .route("/v1/tasks/{id}/cancel", post(tasks::cancel))
+        .route("/v1/tasks/{id}/runs", get(tasks::runs))
         .route("/v1/events", get(events::list))
         .route("/v1/events/{id}", get(events::one))
         .route("/v1/deliveries", get(deliveries::list))

@@ -154,7 +154,7 @@ impl<'a> Story<'a> {
         self.sim.set(due - Duration::from_mins(5));
         for _ in 0..ROUNDS {
             let now = self.sim.now();
-            drop(self.ports.digests.announce(now, now + AHEAD).await);
+            drop(self.ports.agenda.announce(now, now + AHEAD).await);
             self.revive();
             // as each page says, and as each that is lost will say again
             if now >= due {
@@ -179,7 +179,7 @@ impl<'a> Story<'a> {
     /// The index says what the schedule says, and nothing else.
     async fn is_due_once(&self) -> bool {
         let at = self.schedule().await;
-        let due = self.ports.digests.due(at, None, 1_000).await.unwrap();
+        let due = self.ports.agenda.due(at, None, 1_000).await.unwrap();
         due.iter().filter(|due| due.account == self.account).map(|due| due.at).eq([at])
     }
 

@@ -19,7 +19,7 @@ use bellhop_core::{
     StoreError, Timestamp,
     model::{Because, Entry, EventId, Frozen, Schedule},
     plan::Collected,
-    ports::{Accepted, Clock, Due, Ports},
+    ports::{Accepted, Clock, Due, Matter, Ports},
     tick::AHEAD,
 };
 use bellhop_testkit::{CATALOG, Provider, Silent, Sim, acceptance, account, event, key, name};
@@ -109,18 +109,19 @@ impl World {
     /// A schedule that is due then.
     async fn due(&self, rule: &str, at: Timestamp) -> Due {
         assert!(self.ports.digests.put(&schedule(rule, at)).await.unwrap());
-        Due { at, account: account(), rule: name(rule) }
+        Due { at, account: account(), matter: Matter::Rule(name(rule)) }
     }
 
     /// Ticks at that time; answers how many were announced.
     async fn tick(&self, at: Timestamp) -> usize {
         self.sim.set(at);
-        self.ports.digests.announce(at, at + AHEAD).await.unwrap()
+        self.ports.agenda.announce(at, at + AHEAD).await.unwrap()
     }
 
     /// Moves a schedule on, as composing does.
     async fn done(&self, due: &Due) {
-        let there = self.ports.digests.get(&due.account, &due.rule).await.unwrap().unwrap();
+        let Matter::Rule(rule) = &due.matter else { panic!("{due:?} is no rule's") };
+        let there = self.ports.digests.get(&due.account, rule).await.unwrap().unwrap();
         let moved = Schedule { due: due.at + Duration::from_hours(24), version: there.version + 1, ..there };
         assert!(self.ports.digests.put(&moved).await.unwrap());
     }
@@ -191,7 +192,7 @@ async fn whoever_saves_what_is_due_soon_announces_it_himself() {
     let world = World::on(Kind::Moto).await;
     let soon = world.due("soon", world.sim.now() + Duration::from_secs(90)).await;
     assert_eq!(world.watching.pages(), [(90, vec![soon.clone()])]);
-    let there = world.ports.digests.get(&account(), &soon.rule).await.unwrap().unwrap();
+    let there = world.ports.digests.get(&account(), &name("soon")).await.unwrap().unwrap();
     let same = Schedule { version: 2, flush: Some(world.sim.now()), ..there };
     assert!(world.ports.digests.put(&same).await.unwrap());
     assert_eq!(world.watching.pages(), [], "it is due when it was");
@@ -229,7 +230,7 @@ async fn a_tick_that_died_half_way_is_made_up_for_by_the_next() {
     // a refused message is sent three times
     for (call, times) in [("SendMessageBatch", 3), ("PutItem", 1)] {
         world.watching.fail(call, 0, times);
-        assert!(world.ports.digests.announce(at, at + AHEAD).await.is_err(), "{call}");
+        assert!(world.ports.agenda.announce(at, at + AHEAD).await.is_err(), "{call}");
     }
     world.watching.pages();
     assert_eq!(world.tick(world.noon - Duration::from_mins(4)).await, 1);
@@ -244,9 +245,9 @@ async fn a_schedule_that_could_not_be_saved_is_due_when_it_was() {
     world.watching.fail("TransactWriteItems", 0, 1);
     assert!(world.ports.digests.put(&later).await.is_err());
     let until = world.noon + Duration::from_hours(1);
-    assert_eq!(world.ports.digests.due(until, None, 10).await.unwrap(), [due]);
+    assert_eq!(world.ports.agenda.due(until, None, 10).await.unwrap(), [due]);
     assert!(world.ports.digests.put(&later).await.unwrap());
-    let due = world.ports.digests.due(until, None, 10).await.unwrap();
+    let due = world.ports.agenda.due(until, None, 10).await.unwrap();
     assert_eq!(due.iter().map(|due| due.at).collect::<Vec<_>>(), [later.due], "and never twice");
 }
 

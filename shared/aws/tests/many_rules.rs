@@ -91,7 +91,7 @@ async fn calls(rules: usize) -> BTreeMap<String, usize> {
     others.for_each_concurrent(AT_ONCE, |number| schedule(&ports, number, due, due + Duration::from_hours(24 * 300))).await;
     counting.take();
 
-    assert_eq!(ports.digests.announce(due, due + Duration::from_mins(6)).await.unwrap(), DUE);
+    assert_eq!(ports.agenda.announce(due, due + Duration::from_mins(6)).await.unwrap(), DUE);
     for number in 0..DUE {
         assert_eq!(compose(&ports, &account(), &rule(number)).await.unwrap(), Composed::Sent(1));
     }

@@ -57,14 +57,25 @@ pub enum Wanted {
     Event,
     /// The same, by a system that cannot know our names: whoever of those it names is not there is told of and refuses nothing.
     Hook,
+    /// To tell those whom a task names, and nobody else, when nobody is there to be refused anything: whoever is not there any
+    /// more is told of.
+    Task,
 }
 
 impl Wanted {
     /// The request's field that names recipients.
     fn field(self) -> &'static str {
         match self {
-            Self::Message => "to",
+            Self::Message | Self::Task => "to",
             Self::Event | Self::Hook => "send_to",
+        }
+    }
+
+    /// Whether whoever is not there refuses everything.
+    fn is_strict(self) -> bool {
+        match self {
+            Self::Message | Self::Event => true,
+            Self::Hook | Self::Task => false,
         }
     }
 }
@@ -77,10 +88,39 @@ pub async fn accept(
     wanted: Wanted,
     key: Option<IdempotencyKey>,
 ) -> Result<Answer, Problem> {
-    check_options(ports.channels, &draft.options)?;
     // before anybody is waited for: those who ask one after the other are kept in that order
-    let now = ports.clock.now();
-    let id = ports.ids.next(now, ports.clock.chance());
+    let id = ports.ids.next(ports.clock.now(), ports.clock.chance());
+    keep(ports, account, draft, wanted, key, id).await
+}
+
+/// Accepts it likewise, under an id of the caller's: once, however often it is called.
+pub(crate) async fn accept_as(
+    ports: &Ports,
+    account: &AccountId,
+    draft: Draft,
+    wanted: Wanted,
+    id: EventId,
+) -> Result<Answer, Problem> {
+    keep(ports, account, draft, wanted, None, id).await
+}
+
+/// Whom `draft` would reach now; refuses what accepting it would refuse.
+pub(crate) async fn reaches(ports: &Ports, account: &AccountId, draft: &Draft, wanted: Wanted) -> Result<Vec<Target>, Problem> {
+    check_options(ports.channels, &draft.options)?;
+    let (targets, _) = resolve(ports, account, draft, wanted).await?;
+    Ok(targets)
+}
+
+async fn keep(
+    ports: &Ports,
+    account: &AccountId,
+    draft: Draft,
+    wanted: Wanted,
+    key: Option<IdempotencyKey>,
+    id: EventId,
+) -> Result<Answer, Problem> {
+    check_options(ports.channels, &draft.options)?;
+    let now = id.time();
     let (targets, missing) = match resolve(ports, account, &draft, wanted).await {
         Ok(found) => found,
         // What was accepted once is answered again, even if it could not be accepted now.
@@ -95,7 +135,7 @@ pub async fn accept(
     }
     let mut event = draft.into_event(id, account.clone(), now);
     let asked = match wanted {
-        Wanted::Message => Asked::New(planned(ports, &targets)),
+        Wanted::Message | Wanted::Task => Asked::New(planned(ports, &targets)),
         Wanted::Event | Wanted::Hook => by_rules(ports, &mut event, targets, key.as_ref()).await?,
     };
     let accepted = match asked {
@@ -217,23 +257,39 @@ async fn resolve(
     }
     let (mut targets, mut missing) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
-    let via = match &draft.via {
-        Some(name) => Some(via(ports, account, name).await?),
-        None => None,
+    let (via, lost) = match &draft.via {
+        Some(name) => match via(ports, account, name).await {
+            Ok(via) => (Some(via), None),
+            Err(NotReached::Nobody(problem)) if !wanted.is_strict() => (None, Some(problem)),
+            Err(NotReached::Nobody(problem)) => return Err(problem),
+            Err(NotReached::Store(error)) => return Err(error.into()),
+        },
+        None => (None, None),
     };
     for (at, recipient) in draft.send_to.iter().enumerate() {
         if !seen.insert(recipient) {
             continue;
         }
         let field = format!("{field}[{at}]");
-        match reached(ports, account, via.as_ref(), recipient).await {
+        let found = match (recipient, &lost) {
+            // the way that they were to be reached by is not there any more
+            (Recipient::Address(_), Some(problem)) => Err(NotReached::Nobody(problem.clone())),
+            _ => reached(ports, account, via.as_ref(), recipient).await,
+        };
+        match found {
             Ok(found) => targets.extend(found),
-            Err(NotReached::Nobody(problem)) if wanted == Wanted::Hook => {
+            Err(NotReached::Nobody(problem)) if !wanted.is_strict() => {
                 let why = why_nobody(problem.code);
                 missing.push(Dropped::Recipient { recipient: recipient.clone(), rule: None, why });
             }
             Err(NotReached::Nobody(problem)) => return Err(Problem { field: problem.field.or(Some(field)), ..problem }),
             Err(NotReached::Store(error)) => return Err(error.into()),
+        }
+        if targets.len() > MOST_TARGETS && wanted == Wanted::Task {
+            for beyond in targets.drain(MOST_TARGETS..) {
+                let registration = beyond.registration.name.clone();
+                missing.push(Dropped::Registration { registration, why: Reason::TooManyRecipients });
+            }
         }
         if targets.len() > MOST_TARGETS {
             let detail = format!("one event reaches {MOST_TARGETS} registrations at most; send several");
@@ -307,10 +363,10 @@ async fn registration(ports: &Ports, account: &AccountId, name: &Name) -> Result
 }
 
 /// The registration that the caller wants raw addresses to go through.
-async fn via(ports: &Ports, account: &AccountId, name: &Name) -> Result<Arc<Registration>, Problem> {
+async fn via(ports: &Ports, account: &AccountId, name: &Name) -> Result<Arc<Registration>, NotReached> {
     let found = registration(ports, account, name).await?;
     let detail = format!("there is no registration `{name}` in this account");
-    found.ok_or_else(|| Problem::field(Code::UnknownRecipient, "via", detail))
+    found.ok_or_else(|| NotReached::Nobody(Problem::field(Code::UnknownRecipient, "via", detail)))
 }
 
 /// Every registration that serves contacts and for which this one has an address.

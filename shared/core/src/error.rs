@@ -98,6 +98,8 @@ words! {
         MethodNotAllowed => "method_not_allowed",
         /// The object is not in a state for that.
         Conflict => "conflict",
+        /// The account has as many of these as it may.
+        QuotaExceeded => "quota_exceeded",
         /// More requests than the account may make.
         RateLimited => "rate_limited",
         /// We cannot keep it now; the same request may be sent again.
@@ -113,7 +115,7 @@ impl Code {
         match self {
             Self::MalformedJson => 400,
             Self::Unauthorized => 401,
-            Self::Forbidden => 403,
+            Self::Forbidden | Self::QuotaExceeded => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::Conflict => 409,
@@ -171,6 +173,7 @@ impl Code {
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::Conflict => "Not possible in this state",
+            Self::QuotaExceeded => "The account has as many as it may",
             Self::RateLimited => "Too many requests",
             Self::Unavailable => "Not available now",
             Self::Internal => "Internal error",

@@ -29,6 +29,7 @@ pub mod rules;
 pub mod ses;
 pub mod short;
 pub mod socket;
+pub mod task;
 pub mod tick;
 pub mod token;
 pub mod transition;

@@ -1,12 +1,13 @@
 //! What the verbs need of the world. Every port has an implementation per runtime and one contract suite in `testkit`.
 
 mod clients;
+mod tasks;
 mod transport;
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
 use crate::{
     StoreError, Timestamp,
@@ -27,6 +28,7 @@ use crate::{
 };
 
 pub use clients::{Clients, Session};
+pub use tasks::{Agenda, Due, Matter, Tasks};
 pub use transport::{Http, Live, NobodyLive, Pushed, Sent, Ses, Smtp, Sockets, Transport, TransportError};
 
 /// Everything, as the mains put it together.
@@ -41,6 +43,8 @@ pub struct Ports {
     pub pace: Arc<dyn Pace>,
     pub records: Arc<dyn Records>,
     pub digests: Arc<dyn Digests>,
+    pub tasks: Arc<dyn Tasks>,
+    pub agenda: Arc<dyn Agenda>,
     pub accounts: Arc<dyn Accounts>,
     pub keys: Arc<dyn Keys>,
     pub hooks: Arc<dyn Hooks>,
@@ -345,7 +349,7 @@ impl Record {
     }
 }
 
-/// What rules have collected, and when somebody has to look at it. [`Ledger::accept`] is who collects: an event that was
+/// What rules have collected, and how far their digests have come; [`Agenda`] has when somebody has to look at it. [`Ledger::accept`] is who collects: an event that was
 /// accepted stands among what each rule of its plan has collected, once, at its time of acceptance or, if it comes so late that
 /// others may have looked there before, behind it.
 #[async_trait]
@@ -367,28 +371,10 @@ pub trait Digests: Send + Sync {
     /// Hands `visit` what stands in the frozen digest, or, if there is none, what stands in no digest yet, in no certain
     /// order; nothing from before `from`.
     async fn collected(&self, schedule: &Schedule, from: Timestamp, visit: Visit<'_>) -> Result<(), StoreError>;
-
-    /// Up to `most` schedules that are due at or before `until`, the earliest first, behind that one.
-    async fn due(&self, until: Timestamp, after: Option<&Due>, most: usize) -> Result<Vec<Due>, StoreError>;
-
-    /// Has whoever composes look at what is due before `until`, each at its time; where somebody asks [`Digests::due`] every
-    /// second, nothing is to be done. Answers how many.
-    async fn announce(&self, now: Timestamp, until: Timestamp) -> Result<usize, StoreError>;
 }
 
 /// Is handed one entry after the other.
 pub type Visit<'v> = &'v mut (dyn FnMut(Entry) + Send);
-
-/// A schedule that has to be looked at.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Due {
-    /// When.
-    pub at: Timestamp,
-    /// Whose.
-    pub account: AccountId,
-    /// Which rule's.
-    pub rule: Name,
-}
 
 /// Tenants.
 #[async_trait]

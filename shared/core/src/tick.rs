@@ -1,12 +1,17 @@
-//! What the minute brings: parked wake-ups and digests that are due go to their queues, each with its exact delay.
+//! What the minute brings: parked wake-ups, digests and tasks that are due go to their queues, each with its exact delay.
 //!
 //! A tick comes anywhere inside its minute and looks six minutes ahead, so that four in a row may fail. Ticks may overlap,
 //! repeat and die half-way: a wake-up that is queued twice is one too many and does nothing ([`crate::transition`]), and a
-//! digest that is looked at twice is sent once ([`crate::digest`]).
+//! digest that or a task that is looked at twice is sent once ([`crate::digest`], [`crate::task`]).
 
 use std::time::Duration;
 
-use crate::{StoreError, Timestamp, ports::Ports};
+use crate::{
+    StoreError, Timestamp,
+    digest::{Composed, compose},
+    ports::{Due, Matter, Ports},
+    task::{Ran, run},
+};
 
 /// How far a tick looks ahead.
 pub const AHEAD: Duration = Duration::from_mins(6);
@@ -21,7 +26,7 @@ pub struct Ticked {
     pub queued: usize,
     /// Idempotency keys that were forgotten.
     pub expired: usize,
-    /// Digests that whoever composes was told of.
+    /// Digests and tasks that whoever works on them was told of.
     pub announced: usize,
 }
 
@@ -35,7 +40,7 @@ pub async fn tick(ports: &Ports, now: Timestamp) -> Result<Ticked, StoreError> {
             break;
         }
     }
-    ticked.announced = ports.digests.announce(now, now + AHEAD).await?;
+    ticked.announced = ports.agenda.announce(now, now + AHEAD).await?;
     loop {
         let expired = ports.ledger.expire(now, PAGE).await?;
         ticked.expired += expired;
@@ -44,4 +49,21 @@ pub async fn tick(ports: &Ports, now: Timestamp) -> Result<Ticked, StoreError> {
         }
     }
     Ok(ticked)
+}
+
+/// What came of looking at something that was due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Looked {
+    /// At a rule's schedule.
+    Digest(Composed),
+    /// At a task.
+    Task(Ran),
+}
+
+/// Looks at something that may be due, and does what is.
+pub async fn look(ports: &Ports, due: &Due) -> Result<Looked, StoreError> {
+    match &due.matter {
+        Matter::Rule(rule) => Ok(Looked::Digest(compose(ports, &due.account, rule).await?)),
+        Matter::Task(id) => Ok(Looked::Task(run(ports, &due.account, *id).await?)),
+    }
 }

@@ -1,4 +1,4 @@
-//! What rules have collected, and when it is due.
+//! What rules have collected.
 //!
 //! A digest is frozen by two numbers: the time up to which it goes, and the last entry there was when it was frozen. It holds
 //! what lies within both and does not lie within those of the digest before. Nothing is written to the entries themselves,
@@ -9,7 +9,7 @@ use bellhop_core::{
     StoreError, Timestamp,
     model::{AccountId, Entry, Event, Name, Schedule},
     plan::Plan,
-    ports::{Digests, Due, Visit},
+    ports::{Digests, Visit},
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -88,35 +88,6 @@ impl Digests for Store {
             }
         }
         Ok(())
-    }
-
-    async fn due(&self, until: Timestamp, after: Option<&Due>, most: usize) -> Result<Vec<Due>, StoreError> {
-        let after = after.cloned();
-        let look = move |connection: &Connection| {
-            let mut find = connection.prepare_cached(
-                "SELECT due, account, rule FROM schedules WHERE due <= ?1 AND (due, account, rule) > (?2, ?3, ?4)
-                 ORDER BY due, account, rule LIMIT ?5",
-            )?;
-            let (at, account, rule) = after
-                .as_ref()
-                .map_or((i64::MIN, "", ""), |after| (millis(after.at), after.account.as_str(), after.rule.as_str()));
-            let mut rows = find.query((millis(until), at, account, rule, limit(most)))?;
-            let mut due = Vec::new();
-            while let Some(row) = rows.next()? {
-                due.push(Due {
-                    at: time(row.get(0)?)?,
-                    account: named(AccountId::parse(&row.get::<_, String>(1)?))?,
-                    rule: named(Name::parse(&row.get::<_, String>(2)?))?,
-                });
-            }
-            Ok(due)
-        };
-        self.readers.read(look).await
-    }
-
-    /// The loop that composes asks every second.
-    async fn announce(&self, _now: Timestamp, _until: Timestamp) -> Result<usize, StoreError> {
-        Ok(0)
     }
 }
 
@@ -201,12 +172,4 @@ fn page(
 
 fn version(schedule: &Schedule) -> Result<i64, Fault> {
     i64::try_from(schedule.version).map_err(|_| Fault::corrupt("a version"))
-}
-
-fn time(at: i64) -> Result<Timestamp, Fault> {
-    Timestamp::from_millisecond(at).map_err(|_| Fault::corrupt("a time"))
-}
-
-fn named<T, E>(name: Result<T, E>) -> Result<T, Fault> {
-    name.map_err(|_| Fault::corrupt("a name"))
 }

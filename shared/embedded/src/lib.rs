@@ -39,6 +39,7 @@ mod schema;
 mod sealing;
 mod store;
 mod sync;
+mod tasks;
 mod tokens;
 mod vapid;
 mod writer;

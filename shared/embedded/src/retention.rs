@@ -1,4 +1,5 @@
-//! What accounts have kept for long enough is forgotten: events with their deliveries and pictures, and what rules collected.
+//! What accounts have kept for long enough is forgotten: events with their deliveries and pictures, what
+//! rules collected, the runs of tasks, and tasks that are over.
 //!
 //! Promise: a little at a time, so that nobody waits for it; a picture goes before its event, so that none stays behind.
 //! Rows live for 30 days at least, which is longer than anything is tried again.
@@ -110,6 +111,16 @@ fn forget(connection: &Connection, old: &Old, most: usize) -> Result<usize, Faul
          (SELECT account, rule, at, seq FROM entries INDEXED BY entries_by_time WHERE account = ?1 AND at < ?2 LIMIT ?3)",
     )?;
     gone += entries.execute((account, old.before, limit(most - gone)))?;
+    let mut runs = connection.prepare_cached(
+        "DELETE FROM runs WHERE (account, task, event) IN
+         (SELECT account, task, event FROM runs INDEXED BY runs_by_time WHERE account = ?1 AND event < ?2 LIMIT ?3)",
+    )?;
+    gone += runs.execute((account, first, limit(most - gone)))?;
+    let mut tasks = connection.prepare_cached(
+        "DELETE FROM tasks WHERE (account, id) IN
+         (SELECT account, id FROM tasks INDEXED BY tasks_by_end WHERE account = ?1 AND over < ?2 LIMIT ?3)",
+    )?;
+    gone += tasks.execute((account, old.before, limit(most - gone)))?;
     if old.is_deleted {
         let mut counters = connection.prepare_cached(
             "DELETE FROM records WHERE (account, kind, name) IN

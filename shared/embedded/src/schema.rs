@@ -266,6 +266,30 @@ pub(crate) const STEPS: &[&str] = &[
         sealed BLOB NOT NULL
     ) STRICT;
 ",
+    "
+    -- what accounts want sent by the clock: when somebody has to look at it, or since when it is over
+    CREATE TABLE tasks (
+        account TEXT NOT NULL,
+        id BLOB NOT NULL,
+        due INTEGER,
+        over INTEGER,
+        made_under TEXT,
+        body TEXT NOT NULL,
+        PRIMARY KEY (account, id)
+    ) WITHOUT ROWID, STRICT;
+    CREATE INDEX tasks_by_due ON tasks (due, account, id) WHERE due IS NOT NULL;
+    CREATE INDEX tasks_open ON tasks (account) WHERE due IS NOT NULL;
+    CREATE INDEX tasks_by_end ON tasks (account, over) WHERE over IS NOT NULL;
+    CREATE INDEX tasks_by_request ON tasks (account, made_under, id) WHERE made_under IS NOT NULL;
+    CREATE TABLE runs (
+        account TEXT NOT NULL,
+        task BLOB NOT NULL,
+        event BLOB NOT NULL,
+        at INTEGER NOT NULL,
+        PRIMARY KEY (account, task, event)
+    ) WITHOUT ROWID, STRICT;
+    CREATE INDEX runs_by_time ON runs (account, event);
+",
 ];
 
 /// The version that this program writes.

@@ -158,6 +158,8 @@ impl Store {
             pace: Arc::clone(self) as _,
             records: Arc::clone(self) as _,
             digests: Arc::clone(self) as _,
+            tasks: Arc::clone(self) as _,
+            agenda: Arc::clone(self) as _,
             accounts: Arc::clone(self) as _,
             keys: Arc::clone(self) as _,
             hooks: Arc::clone(self) as _,

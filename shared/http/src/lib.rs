@@ -10,6 +10,7 @@ pub mod caller;
 pub mod json;
 pub mod key;
 pub mod list;
+pub mod message;
 pub mod path;
 pub mod problem;
 pub mod rate;

@@ -7,10 +7,10 @@ use std::{collections::BTreeMap, time::Duration};
 use bellhop_core::{
     StoreError, Timestamp,
     accept::{Wanted, accept},
-    digest::{compose, follow},
+    digest::follow,
     model::{Account, Draft, Rule, RunResult, Source},
     ports::{Kind, Ports, Record},
-    tick::tick,
+    tick::{look, tick},
 };
 use serde_json::json;
 
@@ -68,7 +68,7 @@ pub async fn play(ports: &Ports, sim: &Sim, days: Days) -> Played {
             sim.pass(Duration::from_mins(1 + dice.below(3 * 24 * 60)));
             was_away = true;
         }
-        for due in ports.digests.due(ports.clock.now(), None, 100).await.expect("the store does not fail") {
+        for due in ports.agenda.due(ports.clock.now(), None, 100).await.expect("the store does not fail") {
             let late = ports.clock.now().duration_since(due.at);
             assert!(was_away || late.unsigned_abs() < days.each, "what was due at {} is late", due.at);
         }
@@ -119,8 +119,8 @@ pub async fn save_rule(ports: &Ports, called: &str, at: &str, every: u64, zone: 
 /// # Panics
 /// If the store fails.
 pub async fn compose_due(ports: &Ports) {
-    for due in ports.digests.due(ports.clock.now(), None, 100).await.expect("the store does not fail") {
-        match compose(ports, &due.account, &due.rule).await {
+    for due in ports.agenda.due(ports.clock.now(), None, 100).await.expect("the store does not fail") {
+        match look(ports, &due).await {
             Ok(_) | Err(StoreError::Unavailable(_)) => {}
             Err(error) => panic!("{error}"),
         }
@@ -173,8 +173,7 @@ pub async fn after_a_stop(ports: &Ports, sim: &Sim) {
     save_rule(ports, "daily", "12:00:00", 86_400, "UTC").await;
     accept(ports, &account(), Draft::new("x"), Wanted::Event, None).await.expect("it is accepted");
 
-    let due: Timestamp =
-        ports.digests.due(ports.clock.now() + Duration::from_hours(24), None, 1).await.expect("it is read")[0].at;
+    let due: Timestamp = ports.agenda.due(ports.clock.now() + Duration::from_hours(24), None, 1).await.expect("it is read")[0].at;
     sim.pass(Duration::from_hours(5 * 24));
     compose_due(ports).await;
 

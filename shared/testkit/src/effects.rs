@@ -10,11 +10,14 @@ use bellhop_core::{
     Reason, StoreError, Timestamp,
     channel::{Outgoing, Reply},
     mail::{Mail, Mailed},
-    model::{AccountId, ChannelId, ConnectionId, DeliveryId, Disabled, EventId, Former, Job, Mid, Name, Registration, Schedule},
+    model::{
+        AccountId, ChannelId, ConnectionId, DeliveryId, Disabled, EventId, Former, Job, Mid, Name, Registration, Run, Schedule,
+        Task, TaskId,
+    },
     pace::{SendRate, Silence},
     ports::{
-        Acceptance, Accepted, Clients, Digests, Due, Freshness, Http, IdempotencyKey, Kind, Ledger, Live, Pace, Ports, Pushed,
-        Queue, Record, Records, Registrations, Sent, Session, Smtp, Transport, TransportError, Visit, Wake,
+        Acceptance, Accepted, Agenda, Clients, Digests, Due, Freshness, Http, IdempotencyKey, Kind, Ledger, Live, Pace, Ports,
+        Pushed, Queue, Record, Records, Registrations, Sent, Session, Smtp, Tasks, Transport, TransportError, Visit, Wake,
     },
     transition::{Claim, Claimed, Settlement},
 };
@@ -53,6 +56,8 @@ pub fn between_points(ports: Ports, effects: &Arc<dyn Effects>) -> Ports {
     let registrations = Between { inner: Arc::clone(&ports.registrations), effects: Arc::clone(effects) };
     let records = Between { inner: Arc::clone(&ports.records), effects: Arc::clone(effects) };
     let digests = Between { inner: Arc::clone(&ports.digests), effects: Arc::clone(effects) };
+    let tasks = Between { inner: Arc::clone(&ports.tasks), effects: Arc::clone(effects) };
+    let agenda = Between { inner: Arc::clone(&ports.agenda), effects: Arc::clone(effects) };
     let pace = Between { inner: Arc::clone(&ports.pace), effects: Arc::clone(effects) };
     let clients = Between { inner: Arc::clone(&ports.clients), effects: Arc::clone(effects) };
     Ports {
@@ -62,6 +67,8 @@ pub fn between_points(ports: Ports, effects: &Arc<dyn Effects>) -> Ports {
         pace: Arc::new(pace),
         records: Arc::new(records),
         digests: Arc::new(digests),
+        tasks: Arc::new(tasks),
+        agenda: Arc::new(agenda),
         clients: Arc::new(clients),
         transport: transport_between_points(&ports.transport, effects),
         ..ports
@@ -287,13 +294,53 @@ impl Digests for Between<dyn Digests> {
     async fn collected(&self, schedule: &Schedule, from: Timestamp, visit: Visit<'_>) -> Result<(), StoreError> {
         self.inner.collected(schedule, from, visit).await
     }
+}
 
+#[async_trait]
+impl Tasks for Between<dyn Tasks> {
+    async fn get(&self, account: &AccountId, id: TaskId) -> Result<Option<Task>, StoreError> {
+        self.inner.get(account, id).await
+    }
+
+    async fn list(
+        &self,
+        account: &AccountId,
+        from: Option<TaskId>,
+        before: Option<TaskId>,
+        most: usize,
+    ) -> Result<Vec<Task>, StoreError> {
+        self.inner.list(account, from, before, most).await
+    }
+
+    async fn put(&self, task: &Task) -> Result<bool, StoreError> {
+        self.call("tasks.put", self.inner.put(task)).await
+    }
+
+    async fn delete(&self, task: &Task) -> Result<bool, StoreError> {
+        self.call("tasks.delete", self.inner.delete(task)).await
+    }
+
+    async fn runs(&self, account: &AccountId, id: TaskId, before: Option<EventId>, most: usize) -> Result<Vec<Run>, StoreError> {
+        self.inner.runs(account, id, before, most).await
+    }
+
+    async fn made_under(&self, account: &AccountId, key: &str, now: Timestamp) -> Result<Option<Task>, StoreError> {
+        self.inner.made_under(account, key, now).await
+    }
+
+    async fn open(&self, account: &AccountId, most: usize) -> Result<usize, StoreError> {
+        self.inner.open(account, most).await
+    }
+}
+
+#[async_trait]
+impl Agenda for Between<dyn Agenda> {
     async fn due(&self, until: Timestamp, after: Option<&Due>, most: usize) -> Result<Vec<Due>, StoreError> {
         self.inner.due(until, after, most).await
     }
 
     async fn announce(&self, now: Timestamp, until: Timestamp) -> Result<usize, StoreError> {
-        self.call("digests.announce", self.inner.announce(now, until)).await
+        self.call("agenda.announce", self.inner.announce(now, until)).await
     }
 }
 

@@ -2,9 +2,8 @@
 //! its `data`. Pure.
 
 use bellhop_core::model::Picture;
+use bellhop_http::message::picture;
 use serde_json::{Map, Value};
-
-use crate::request::picture;
 
 /// What a report says, by name.
 pub(crate) struct Said(Map<String, Value>);

@@ -1,16 +1,22 @@
-//! What is due when: an index of schedules by minute, read strongly, and its way to whoever composes.
+//! What is due when: an index of schedules and tasks by minute, read strongly, and its way to whoever works on it.
 //!
 //! As with parked wake-ups ([`super::due`]), a minute is written before anything that is due in it, and goes when it is empty and
 //! surely over. A tick sends what is due in a minute as pages of [`PAGE`], each with its exact delay; they are announcements, and
-//! the schedule decides at its time. What is due stays here until its schedule moves. Promises: whoever saves a schedule that
+//! the schedule decides at its time. What is due stays here until its schedule moves. Promises: whoever saves a schedule or task that
 //! is due within a tick's reach announces it himself, since the tick may have been there before; a minute that is over and
-//! still has something is announced again, so that no page that was lost stops a rule for ever, less often the longer
+//! still has something is announced again, so that no page that was lost stops one for ever, less often the longer
 //! that lasts; no call works through more than [`MOST_SLICES`], and the next goes on where it ended; a minute that others are
 //! stuck in keeps none waiting, since those that were waited for longest come first.
 
 use std::time::Duration;
 
-use bellhop_core::{StoreError, Timestamp, model::ChannelId, ports::Due, tick::AHEAD};
+use async_trait::async_trait;
+use bellhop_core::{
+    StoreError, Timestamp,
+    model::ChannelId,
+    ports::{Agenda, Due},
+    tick::AHEAD,
+};
 use futures_util::{TryStreamExt, stream::FuturesUnordered};
 
 use super::{
@@ -68,6 +74,17 @@ struct Slice {
     more: bool,
 }
 
+#[async_trait]
+impl Agenda for Store {
+    async fn due(&self, until: Timestamp, after: Option<&Due>, most: usize) -> Result<Vec<Due>, StoreError> {
+        self.due_at(until, after, most).await
+    }
+
+    async fn announce(&self, now: Timestamp, until: Timestamp) -> Result<usize, StoreError> {
+        self.announce_due(now, until).await
+    }
+}
+
 impl Store {
     /// Makes sure that the minute is seen.
     pub(super) async fn name_minute(&self, at: Timestamp) -> Result<(), StoreError> {
@@ -92,12 +109,12 @@ impl Store {
             Err(_) => false,
         };
         if !sent {
-            let Due { account, rule, .. } = due;
-            tracing::error!(%account, %rule, "a digest that is due soon was not announced; it is looked at again minutes later");
+            let Due { account, matter, .. } = due;
+            tracing::error!(%account, %matter, "what is due soon was not announced; it is looked at again minutes later");
         }
     }
 
-    pub(super) async fn due_schedules(&self, until: Timestamp, after: Option<&Due>, most: usize) -> Result<Vec<Due>, StoreError> {
+    async fn due_at(&self, until: Timestamp, after: Option<&Due>, most: usize) -> Result<Vec<Due>, StoreError> {
         let minutes = Range {
             from: after.map(|after| keys::minute(after.at)),
             before: Some(format!("{}~", keys::minute(until))),
@@ -119,7 +136,7 @@ impl Store {
         Ok(due)
     }
 
-    pub(super) async fn announce_due(&self, now: Timestamp, until: Timestamp) -> Result<usize, StoreError> {
+    async fn announce_due(&self, now: Timestamp, until: Timestamp) -> Result<usize, StoreError> {
         let began = self.clock.now();
         let (mut announced, mut slices) = (0, 0);
         for minute in self.minutes(now, until).await? {
@@ -185,7 +202,7 @@ impl Store {
             Some(json(&page).map(|body| parcel(BATCH.to_owned(), body, wait(now, last.at))))
         });
         let refused = self.queues.send(parcels.collect::<Result<_, _>>()?).await;
-        if refused.is_empty() { Ok(()) } else { Err(unfinished("digests were not announced; the next tick tries again")) }
+        if refused.is_empty() { Ok(()) } else { Err(unfinished("what is due was not announced; the next tick tries again")) }
     }
 
     async fn save_minute(&self, minute: &Minute, next: Timestamp, after: Option<&str>) -> Result<(), StoreError> {

@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use bellhop_core::{
     StoreError, Timestamp,
     model::{AccountId, Entry, Name, Schedule},
-    ports::{Digests, Due, Visit},
+    ports::{Digests, Due, Matter, Visit},
 };
 
 use super::{
@@ -102,14 +102,6 @@ impl Digests for Store {
         };
         self.entries(of, from, until, &mut of_digest).await
     }
-
-    async fn due(&self, until: Timestamp, after: Option<&Due>, most: usize) -> Result<Vec<Due>, StoreError> {
-        self.due_schedules(until, after, most).await
-    }
-
-    async fn announce(&self, now: Timestamp, until: Timestamp) -> Result<usize, StoreError> {
-        self.announce_due(now, until).await
-    }
 }
 
 impl Kept {
@@ -159,7 +151,7 @@ fn of(schedule: &Schedule) -> Of<'_> {
 }
 
 fn due(schedule: &Schedule) -> Due {
-    Due { at: schedule.due, account: schedule.account.clone(), rule: schedule.rule.clone() }
+    Due { at: schedule.due, account: schedule.account.clone(), matter: Matter::Rule(schedule.rule.clone()) }
 }
 
 /// Where a new schedule begins: where it says, and behind what a deleted one has lately told.

@@ -17,8 +17,13 @@
 //! | `entries/{account}/{rule}` | `{ms}/evt_…` | an event that the rule has collected, or where it has moved to |
 //! | `schedule/{account}/{rule}` | `schedule` | when the rule's digests are due, and how far they have come |
 //! | `frozen/{account}/{rule}` | `{number}/{token}/{chunk}` | which of the last entries before its end a digest has taken |
-//! | `composing` | `{minute}` | schedules are due in that minute, and when somebody looks there next |
+//! | `composing` | `{minute}` | something is due in that minute, and when somebody looks there next |
 //! | `composing/{minute}/{shard}` | `{ms}/{account}/{rule}` | a schedule that is due; sixteen shards a minute |
+//! | `composing/{minute}/{shard}` | `{ms}/{account}/task/tsk_…` | a task that is due, likewise |
+//! | `task/{account}` | `tsk_…` | a task |
+//! | `open/{account}` | `tsk_…` | it waits for a run |
+//! | `run/{account}/tsk_…` | `evt_…` | a run of it |
+//! | `made/{account}/{hash}` | `task` | which task was made under the idempotency key of that hash |
 //! | `registration/{account}` | `{name}` | a registration without its parameters |
 //! | `standing/{account}` | `{name}` | what a provider's answer said of it; all that a sender may write of it |
 //! | `pace/{account}` | `{name}` | up to when its slots are taken, and how long it pauses; likewise |
@@ -54,8 +59,9 @@ use bellhop_core::{
     Timestamp,
     model::{
         AccountId, AuditId, ChannelId, ConnectionId, DeliveryId, EventId, FORMERS, Hook, Key as ApiKey, KeyId, Mid, Name, State,
+        TaskId,
     },
-    ports::{Due, IdempotencyKey, Kind},
+    ports::{Due, IdempotencyKey, Kind, Matter},
     token::TokenKey,
 };
 
@@ -221,17 +227,59 @@ pub(crate) fn composing(due: &Due) -> Key {
 }
 
 fn composing_of(due: &Due) -> String {
-    format!("{}/{}", due.account.as_str(), due.rule.as_str())
+    let account = due.account.as_str();
+    match &due.matter {
+        Matter::Rule(rule) => format!("{account}/{}", rule.as_str()),
+        // names have no `/`
+        Matter::Task(id) => format!("{account}/{TASK}{id}"),
+    }
 }
 
 /// What is due, by the sort key of its row.
 pub(crate) fn composing_at(sk: &str) -> Option<Due> {
     let mut parts = sk.splitn(3, '/');
-    Some(Due {
-        at: Timestamp::from_millisecond(parts.next()?.parse().ok()?).ok()?,
-        account: AccountId::parse(parts.next()?).ok()?,
-        rule: Name::parse(parts.next()?).ok()?,
-    })
+    let at = Timestamp::from_millisecond(parts.next()?.parse().ok()?).ok()?;
+    let account = AccountId::parse(parts.next()?).ok()?;
+    let matter = parts.next()?;
+    let matter = match matter.strip_prefix(TASK) {
+        Some(id) => Matter::Task(id.parse().ok()?),
+        None => Matter::Rule(Name::parse(matter).ok()?),
+    };
+    Some(Due { at, account, matter })
+}
+
+/// What stands before a task among what is due.
+const TASK: &str = "task/";
+
+/// The partition of an account's tasks.
+pub(crate) fn tasks(account: &AccountId) -> String {
+    format!("task/{}", account.as_str())
+}
+
+pub(crate) fn task(account: &AccountId, id: TaskId) -> Key {
+    key(tasks(account), id.to_string())
+}
+
+/// The partition of those that wait for a run.
+pub(crate) fn open_tasks(account: &AccountId) -> String {
+    format!("open/{}", account.as_str())
+}
+
+pub(crate) fn open_task(account: &AccountId, id: TaskId) -> Key {
+    key(open_tasks(account), id.to_string())
+}
+
+/// The partition of a task's runs.
+pub(crate) fn runs(account: &AccountId, id: TaskId) -> String {
+    format!("run/{}/{id}", account.as_str())
+}
+
+pub(crate) fn run(account: &AccountId, id: TaskId, event: EventId) -> Key {
+    key(runs(account, id), event.to_string())
+}
+
+pub(crate) fn made_under(account: &AccountId, hash: &str) -> Key {
+    key(format!("made/{}/{hash}", account.as_str()), "task")
 }
 
 /// The time and the event of an entry, by the sort key of its row.
@@ -406,11 +454,17 @@ mod tests {
     #[test]
     fn what_is_due_is_read_from_its_key() {
         let account = AccountId::parse("值班").unwrap();
-        let due = Due { at: at(1_800_000_000_000), account, rule: Name::parse("daily").unwrap() };
-        let key = composing(&due);
-        assert_eq!(key.sk, "001800000000000/值班/daily");
-        assert!(key.pk.starts_with("composing/2027-01-15T08:00/"), "{}", key.pk);
-        assert_eq!(composing_at(&key.sk), Some(due));
+        let rule = Name::parse("daily").unwrap();
+        for (matter, text) in [
+            (Matter::Rule(rule), "001800000000000/值班/daily"),
+            (Matter::Task(TaskId(7)), "001800000000000/值班/task/tsk_00000000000000000000000007"),
+        ] {
+            let due = Due { at: at(1_800_000_000_000), account: account.clone(), matter };
+            let key = composing(&due);
+            assert_eq!(key.sk, text);
+            assert!(key.pk.starts_with("composing/2027-01-15T08:00/"), "{}", key.pk);
+            assert_eq!(composing_at(&key.sk), Some(due));
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod records;
 mod registrations;
 mod seen;
 pub(crate) mod table;
+mod tasks;
 mod tenants;
 mod tokens;
 mod vapid;

@@ -5,7 +5,7 @@
 
 use jiff::{
     Span, Timestamp,
-    civil::{Date, DateTime},
+    civil::{Date, DateTime, Time},
     tz::TimeZone,
 };
 
@@ -25,6 +25,11 @@ impl Times {
         // every stored rule has its anchor; without one, any fixed day will do
         let anchor = batch.anchor.unwrap_or(Date::constant(2000, 1, 1));
         Self { zone: batch.zone(of_account), first: anchor.to_datetime(batch.at), every: batch.every }
+    }
+
+    /// Every day at that local time.
+    pub fn daily(at: Time, zone: TimeZone) -> Self {
+        Self { zone, first: Date::constant(2000, 1, 1).to_datetime(at), every: Every::default() }
     }
 
     /// Where they are read.

@@ -21,6 +21,9 @@ pub struct Account {
     pub retention_days: u32,
     /// How fast it may send.
     pub rate: Rate,
+    /// How much of what costs room or work it may have; whoever runs the deployment says.
+    #[serde(default)]
+    pub quotas: Quotas,
     /// How Mpush's clients and scripts reach it.
     #[serde(default)]
     pub mpush: Mpush,
@@ -42,6 +45,7 @@ impl Account {
             default_image_url: None,
             retention_days: 30,
             rate: Rate { per_second: 100, burst: 500 },
+            quotas: Quotas::default(),
             mpush: Mpush::default(),
             created_at: None,
             deleted_at: None,
@@ -71,6 +75,22 @@ pub struct Rate {
     pub per_second: u32,
     /// Size of the bucket.
     pub burst: u32,
+}
+
+/// How much an account may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quotas {
+    /// Tasks that wait for a run.
+    pub tasks: u32,
+    /// Registrations on any one channel.
+    pub registrations_per_channel: u32,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self { tasks: 1_000, registrations_per_channel: 1_000 }
+    }
 }
 
 /// What a key may do.

@@ -111,42 +111,58 @@ impl Event {
     }
 }
 
-/// What a caller reports; becomes an [`Event`] when it is accepted.
-#[derive(Debug, Clone, PartialEq)]
+/// What a caller reports; becomes an [`Event`] when it is accepted. Kept as it is by a task, but for a
+/// picture.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Draft {
     /// See [`Event::source`].
     pub source: Source,
     /// See [`Event::event_type`].
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub event_type: Option<EventType>,
     /// See [`Event::trigger`].
+    #[serde(default)]
     pub trigger: Trigger,
     /// See [`Event::result`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<RunResult>,
     /// See [`Event::title`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// See [`Event::message`].
     pub message: String,
     /// See [`Event::format`].
+    #[serde(default)]
     pub format: Format,
     /// See [`Event::url`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// See [`Event::image_url`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_url: Option<String>,
     /// The picture's bytes, already decoded.
+    #[serde(skip)]
     pub screenshot: Option<Picture>,
     /// See [`Event::occurred_at`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub occurred_at: Option<Timestamp>,
     /// See [`Event::send_to`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub send_to: Vec<Recipient>,
     /// The registration that raw addresses go through, instead of the channel's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<Name>,
     /// See [`Event::is_final`].
+    #[serde(default, rename = "final", skip_serializing_if = "std::ops::Not::not")]
     pub is_final: bool,
     /// See [`Event::data`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Value>,
     /// See [`Event::options`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<ChannelId, Map<String, Value>>,
     /// See [`Event::origin`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
 }
 

@@ -156,6 +156,45 @@ impl FromStr for AuditId {
     }
 }
 
+/// `tsk_…`: names a task. 48 bits of milliseconds, 80 bits of chance: sorts by when it was made.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskId(pub u128);
+
+impl TaskId {
+    /// The id of a task that is made at `at`; `chance` supplies the low 80 bits.
+    pub fn new(at: Timestamp, chance: u128) -> Self {
+        Self(EventId::new(at, chance).0)
+    }
+
+    /// When it was made.
+    pub fn time(self) -> Timestamp {
+        EventId(self.0).time()
+    }
+
+    /// The id of the event of its run for the time `at`, which begins at `now`.
+    pub fn run(self, at: Timestamp, now: Timestamp) -> EventId {
+        let digest = Sha256::digest(format!("{self}/{}", at.as_millisecond()));
+        let mut first = [0; 16];
+        first.copy_from_slice(&digest[..16]);
+        EventId::new(now, u128::from_be_bytes(first))
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("tsk_")?;
+        digits(f, self.0, EVENT_DIGITS)
+    }
+}
+
+impl FromStr for TaskId {
+    type Err = ParseIdError;
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        const PREFIX: &str = "tsk_";
+        text.strip_prefix(PREFIX).and_then(|rest| number(rest, EVENT_DIGITS)).map(Self).ok_or(ParseIdError(PREFIX))
+    }
+}
+
 /// `key_…`: names an API key without being able to use it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(String);
@@ -234,7 +273,7 @@ macro_rules! as_text {
         }
     )*};
 }
-as_text!(EventId, DeliveryId, AttachmentId, AuditId, KeyId);
+as_text!(EventId, DeliveryId, AttachmentId, AuditId, TaskId, KeyId);
 
 #[cfg(test)]
 mod tests {
@@ -248,6 +287,7 @@ mod tests {
             let event = EventId(event);
             prop_assert_eq!(event.to_string().parse(), Ok(event));
             prop_assert_eq!(AuditId(event.0).to_string().parse(), Ok(AuditId(event.0)));
+            prop_assert_eq!(TaskId(event.0).to_string().parse(), Ok(TaskId(event.0)));
             let delivery = DeliveryId { event, tail };
             prop_assert_eq!(delivery.to_string().parse(), Ok(delivery));
         }

@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use bellhop_core::{
     Code, Problem, StoreError,
     accept::{Wanted, accept},
-    digest::{compose, follow},
+    digest::follow,
     model::{Account, Draft, Rule, RunResult},
     ports::{Kind, Ports, Record},
+    tick::look,
 };
 
 use futures_util::future::join;
@@ -173,8 +174,8 @@ impl<W: World> Play<W> {
 }
 
 async fn compose_due(ports: &Ports) -> Result<(), StoreError> {
-    for due in ports.digests.due(ports.clock.now(), None, 10).await? {
-        compose(ports, &due.account, &due.rule).await?;
+    for due in ports.agenda.due(ports.clock.now(), None, 10).await? {
+        look(ports, &due).await?;
     }
     Ok(())
 }

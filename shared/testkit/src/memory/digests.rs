@@ -1,11 +1,11 @@
-//! What rules have collected, and when it is due.
+//! What rules have collected.
 
 use async_trait::async_trait;
 use bellhop_core::{
     StoreError, Timestamp,
     model::{AccountId, Entry, Name, Schedule},
     plan::Plan,
-    ports::{Digests, Due, Visit},
+    ports::{Digests, Visit},
 };
 
 use super::Worker;
@@ -91,21 +91,5 @@ impl Digests for Worker {
         });
         found.into_iter().for_each(visit);
         Ok(())
-    }
-
-    async fn due(&self, until: Timestamp, after: Option<&Due>, most: usize) -> Result<Vec<Due>, StoreError> {
-        let mut due: Vec<Due> = self.read(|tables| {
-            let due =
-                |schedule: &Schedule| Due { at: schedule.due, account: schedule.account.clone(), rule: schedule.rule.clone() };
-            tables.schedules.values().filter(|schedule| schedule.due <= until).map(due).collect()
-        });
-        due.sort();
-        due.retain(|due| after.is_none_or(|after| due > after));
-        due.truncate(most);
-        Ok(due)
-    }
-
-    async fn announce(&self, _now: Timestamp, _until: Timestamp) -> Result<usize, StoreError> {
-        Ok(0)
     }
 }

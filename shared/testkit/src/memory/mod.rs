@@ -11,6 +11,7 @@ mod ledger;
 mod queue;
 mod readers;
 mod tables;
+mod tasks;
 mod tokens;
 mod vapid;
 
@@ -69,6 +70,8 @@ impl Memory {
             pace: Arc::clone(&worker) as _,
             records: Arc::clone(&worker) as _,
             digests: Arc::clone(&worker) as _,
+            tasks: Arc::clone(&worker) as _,
+            agenda: Arc::clone(&worker) as _,
             accounts: Arc::clone(&worker) as _,
             keys: Arc::clone(&worker) as _,
             hooks: Arc::clone(&worker) as _,

@@ -10,7 +10,7 @@ use bellhop_core::{
     Timestamp,
     model::{
         Account, AccountId, AuditEntry, AuditId, ChannelId, ConnectionId, Delivery, DeliveryId, EventId, Former, Hook, Job, Key,
-        KeyId, Mid, Name, Picture, Registration, Schedule,
+        KeyId, Mid, Name, Picture, Registration, Run, Schedule, Task, TaskId,
     },
     pace::Silence,
     ports::{IdempotencyKey, Kind, Record, Session, StoredEvent},
@@ -37,6 +37,8 @@ pub(super) struct Tables {
     pub(super) records: BTreeMap<(AccountId, Kind, String), Record>,
     pub(super) schedules: BTreeMap<(AccountId, Name), Schedule>,
     pub(super) entries: BTreeMap<(AccountId, Name, EventId), Collected>,
+    pub(super) tasks: BTreeMap<(AccountId, TaskId), Task>,
+    pub(super) runs: BTreeMap<(AccountId, TaskId, EventId), Run>,
     pub(super) accounts: BTreeMap<AccountId, Arc<Account>>,
     pub(super) keys: BTreeMap<KeyId, Arc<Key>>,
     pub(super) hooks: BTreeMap<(AccountId, Name), Arc<Hook>>,
@@ -70,6 +72,11 @@ pub(super) struct Used {
     pub(super) event: EventId,
     pub(super) body_hash: String,
     pub(super) expires_at: Timestamp,
+}
+
+/// When a task was over that is not due any more.
+fn over(task: &Task) -> Timestamp {
+    task.latest().map_or(task.updated_at, |run| task.updated_at.max(run.event.time()))
 }
 
 impl Tables {
@@ -124,6 +131,8 @@ impl Tables {
             self.deliveries.retain(|(owner, id), _| kept(is_old(owner, id.event.time())));
             self.events.retain(|(owner, id), _| kept(is_old(owner, id.time())));
             self.entries.retain(|(owner, ..), collected| kept(is_old(owner, collected.entry.at)));
+            self.runs.retain(|(owner, _, event), _| kept(is_old(owner, event.time())));
+            self.tasks.retain(|(owner, _), task| kept(task.due().is_none() && is_old(owner, over(task))));
             self.attachments.retain(|(owner, id), _| !is_old(owner, id.time()));
         }
         most - left

@@ -8,7 +8,7 @@ use bellhop_core::{
     Timestamp,
     model::{AccountId, Because, Entry, EventId, Frozen, Schedule},
     plan::Collected,
-    ports::{Acceptance, Due, Ports},
+    ports::{Acceptance, Due, Matter, Ports},
 };
 
 use super::{
@@ -42,7 +42,7 @@ async fn put(ports: &Ports, schedule: &Schedule) -> bool {
     ports.digests.put(schedule).await.expect("schedules are saved")
 }
 
-async fn made(ports: &Ports) -> Schedule {
+pub(super) async fn made(ports: &Ports) -> Schedule {
     let schedule = schedule(RULE, 1, ports.clock.now() + Duration::from_mins(1));
     assert!(put(ports, &schedule).await);
     schedule
@@ -157,12 +157,16 @@ pub async fn of_two_who_freeze_at_once_one_gets_there_and_nothing_stands_twice(p
 
 pub async fn schedules_are_due_the_earliest_first_page_by_page(ports: &Ports) {
     let now = ports.clock.now();
-    let due_at = |rule: &str, seconds| Due { at: now + Duration::from_secs(seconds), account: account(), rule: name(rule) };
+    let due_at = |rule: &str, seconds| Due {
+        at: now + Duration::from_secs(seconds),
+        account: account(),
+        matter: Matter::Rule(name(rule)),
+    };
     for (rule, seconds) in [("b", 2), ("a", 2), ("c", 1), ("later", 3)] {
         assert!(put(ports, &schedule(rule, 1, now + Duration::from_secs(seconds))).await);
     }
     let until = now + Duration::from_secs(2);
-    let page = async |after: Option<Due>| ports.digests.due(until, after.as_ref(), 2).await.expect("what is due is read");
+    let page = async |after: Option<Due>| ports.agenda.due(until, after.as_ref(), 2).await.expect("what is due is read");
     assert_eq!(page(None).await, [due_at("c", 1), due_at("a", 2)]);
     assert_eq!(page(Some(due_at("a", 2))).await, [due_at("b", 2)]);
     assert_eq!(page(Some(due_at("b", 2))).await, []);
@@ -176,7 +180,7 @@ pub async fn a_deleted_schedule_is_not_due_and_can_be_made_anew(ports: &Ports) {
     assert!(!ports.digests.delete(&stale).await.expect("schedules are deleted"), "somebody else saved in between");
     assert!(ports.digests.delete(&saved).await.expect("schedules are deleted"));
     assert_eq!(get(ports, RULE).await, None);
-    assert_eq!(ports.digests.due(saved.due, None, 10).await.expect("what is due is read"), []);
+    assert_eq!(ports.agenda.due(saved.due, None, 10).await.expect("what is due is read"), []);
     assert!(put(ports, &saved).await);
 }
 

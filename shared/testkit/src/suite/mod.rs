@@ -19,6 +19,7 @@ pub mod queue;
 pub mod readers;
 pub mod records;
 pub mod rules;
+pub mod tasks;
 pub mod tokens;
 pub mod vapid;
 
@@ -122,6 +123,18 @@ macro_rules! port_suite {
                 a_rule_that_is_made_anew_tells_nothing_again,
                 what_is_older_than_asked_for_is_not_read,
                 many_entries_are_read_whole,
+            }
+            tasks {
+                a_task_is_read_as_it_was_saved_by_its_own_account_alone,
+                a_task_is_saved_over_the_version_before_alone,
+                of_two_who_begin_a_run_at_once_one_gets_there,
+                tasks_are_listed_newest_first_within_their_bounds,
+                a_task_is_due_when_it_says_until_it_says_otherwise,
+                tasks_and_schedules_are_due_together_the_earliest_first_page_by_page,
+                the_runs_of_a_task_are_listed_newest_first,
+                a_deleted_task_is_neither_there_nor_due,
+                under_one_key_one_task_is_made,
+                those_that_wait_for_a_run_are_counted,
             }
             rules {
                 thirty_two_failures_at_once_are_counted_exactly,
@@ -358,6 +371,7 @@ mod tests {
             include_str!("readers.rs"),
             include_str!("records.rs"),
             include_str!("rules.rs"),
+            include_str!("tasks.rs"),
             include_str!("tokens.rs"),
         ];
         let cases = modules.iter().flat_map(|module| module.lines()).filter_map(|line| line.strip_prefix("pub async fn "));

@@ -1,0 +1,144 @@
+//! A task as it is asked for: a message, and when it is sent. Pure: whatever is wrong with the words is found here.
+
+use std::num::NonZeroU32;
+
+use bellhop_core::{
+    Code, Problem, Timestamp,
+    model::{Account, CatchUp, Cron, CronError, Draft, Minute, Source, Start, Task, TaskName, When, Zone},
+    task::Wish,
+};
+use bellhop_http::{json, message::MessageBody};
+use jiff::civil::Time;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::split;
+
+/// The fields that a message has not.
+const OWN: [&str; 6] = ["name", "source", "params", "schedule", "max_runs", "catch_up"];
+
+/// Those that a message has and a task has not: nobody waits for it, and pictures are fetched by their URL.
+const NOT_OURS: [&str; 2] = ["screenshot", "wait_seconds"];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Own {
+    name: TaskName,
+    source: Option<Source>,
+    params: Option<Map<String, Value>>,
+    schedule: ScheduleBody,
+    max_runs: Option<u32>,
+    catch_up: Option<CatchUp>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Now,
+    At,
+    Hourly,
+    Daily,
+    Cron,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScheduleBody {
+    kind: Kind,
+    at: Option<Timestamp>,
+    minute: Option<u64>,
+    time: Option<Time>,
+    cron: Option<String>,
+    time_zone: Option<String>,
+    start: Option<Start>,
+}
+
+/// What a body asks for, in an account whose time zone counts where it names none.
+pub(super) fn wish(value: Value, account: &Account) -> Result<Wish, Problem> {
+    let (own, message) = split(value, &OWN)?;
+    let Own { name, source, params, schedule, max_runs, catch_up } = json::read(own)?;
+    if let Some(field) = NOT_OURS.into_iter().find(|field| message.get(field).is_some()) {
+        return Err(Problem::field(Code::UnknownField, field, "a task has no such field; use `image_url`, and ask for its runs"));
+    }
+    let (message, _) = json::read::<MessageBody>(message)?.draft()?;
+    let max_runs = max_runs.map(|most| {
+        NonZeroU32::new(most).ok_or_else(|| invalid("max_runs", "expected 1 or more; leave it out for a task without an end"))
+    });
+    Ok(Wish {
+        name,
+        message: Draft { source: source.unwrap_or_default(), ..message },
+        params,
+        schedule: schedule.when(account).map_err(|problem| problem.under("schedule"))?,
+        max_runs: max_runs.transpose()?,
+        catch_up: catch_up.unwrap_or_default(),
+    })
+}
+
+impl ScheduleBody {
+    fn when(self, account: &Account) -> Result<When, Problem> {
+        let given = [
+            ("at", self.at.is_some()),
+            ("minute", self.minute.is_some()),
+            ("time", self.time.is_some()),
+            ("cron", self.cron.is_some()),
+            ("time_zone", self.time_zone.is_some()),
+            ("start", self.start.is_some()),
+        ];
+        let (needed, taken): (_, &[&str]) = match self.kind {
+            Kind::Now => (None, &[]),
+            Kind::At => (Some("at"), &["at"]),
+            Kind::Hourly => (Some("minute"), &["minute", "time_zone", "start"]),
+            Kind::Daily => (Some("time"), &["time", "time_zone", "start"]),
+            Kind::Cron => (Some("cron"), &["cron", "time_zone", "start"]),
+        };
+        if let Some((field, _)) = given.iter().find(|(field, is_given)| *is_given && !taken.contains(field)) {
+            return Err(invalid(field, "a schedule of this kind has no such field; leave it out"));
+        }
+        let missing = || Problem::field(Code::MissingField, needed.unwrap_or("kind"), "a schedule of this kind needs it");
+        let start = self.start.unwrap_or_default();
+        let name = self.time_zone.as_deref().unwrap_or(&account.time_zone);
+        let time_zone = Zone::parse(name).ok_or_else(|| invalid("time_zone", "expected an IANA name such as `Asia/Shanghai`"))?;
+        Ok(match self.kind {
+            Kind::Now => When::Now,
+            Kind::At => When::At { at: self.at.ok_or_else(missing)? },
+            Kind::Hourly => {
+                let minute = Minute::new(self.minute.ok_or_else(missing)?);
+                When::Hourly { minute: minute.ok_or_else(|| invalid("minute", "expected 0 to 59"))?, time_zone, start }
+            }
+            Kind::Daily => When::Daily { time: self.time.ok_or_else(missing)?, time_zone, start },
+            Kind::Cron => {
+                let cron: Result<Cron, CronError> = self.cron.ok_or_else(missing)?.parse();
+                When::Cron { cron: cron.map_err(|error| invalid("cron", error.to_string()))?, time_zone, start }
+            }
+        })
+    }
+}
+
+fn invalid(field: &str, detail: impl Into<String>) -> Problem {
+    Problem::field(Code::InvalidField, field, detail)
+}
+
+/// The body that would ask for this task.
+pub(super) fn as_body(task: &Task) -> Map<String, Value> {
+    let Draft { source, title, message, format, url, image_url, send_to, via, data, options, .. } = &task.message;
+    // what runs once need not say how often
+    let max_runs = task.max_runs.filter(|_| task.schedule.repeats());
+    let fields = [
+        ("name", json!(task.name)),
+        ("source", json!(source)),
+        ("to", json!(send_to)),
+        ("via", json!(via)),
+        ("title", json!(title)),
+        ("body", json!(message)),
+        ("format", json!(format)),
+        ("url", json!(url)),
+        ("image_url", json!(image_url)),
+        ("data", json!(data)),
+        ("options", if options.is_empty() { Value::Null } else { json!(options) }),
+        ("params", json!(task.params)),
+        ("schedule", json!(task.schedule)),
+        ("max_runs", json!(max_runs)),
+        ("catch_up", json!(task.catch_up)),
+    ];
+    fields.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.to_owned(), value)).collect()
+}
