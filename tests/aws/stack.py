@@ -155,8 +155,9 @@ class Role:
             if error.response["Error"]["Code"] != "GoneException":
                 raise
 
-    def make_key(self):
-        self.call("kms", "generate_data_key", KeyId=self.known["Seal"], KeySpec="AES_256", EncryptionContext={"channel": "x"})
+    def make_key(self, channel="x"):
+        context = {"channel": channel}
+        self.call("kms", "generate_data_key", KeyId=self.known["Seal"], KeySpec="AES_256", EncryptionContext=context)
 
     def put_object(self):
         self.call("s3", "put_object", Bucket=self.known["Bucket"], Key="attachments/main/probe", Body=b"")
@@ -245,7 +246,9 @@ def probes(stack):
     yield socket, "know who is connected", True, lambda: (socket.put("client/main/a"), socket.put("connection/a"))
     yield socket, "look at a line", True, lambda: (socket.put("line/main/a"), socket.delete("line/main/a"))
     yield socket, "keep an event", True, lambda: socket.put("event/main/2026-01-01/0")
-    yield socket, "make the key of Web Push", True, lambda: socket.get("vapid")
+    yield socket, "keep the key of Web Push", True, lambda: (socket.get("vapid"), socket.get("secret/web_push", "key"))
+    yield socket, "seal it", True, lambda: socket.make_key("web_push")
+    yield socket, "make another channel's key", False, lambda: socket.make_key("webhook")
     yield socket, "read another channel's secrets", False, lambda: socket.get("secret/webhook/main")
     yield socket, "unwrap another channel's key", False, lambda: socket.unwrap("webhook")
     yield socket, "read former parameters", False, lambda: socket.get("former/main/desk")
@@ -257,7 +260,8 @@ def probes(stack):
         sender = Role(stack, f"SenderRole{own.replace('_', '')}")
         everybody.append(sender)
         yield sender, "read its own secrets", True, lambda: sender.both("registration/main", f"secret/{own}/main")
-        yield sender, "read an event and its long text", True, lambda: sender.both("event/main/2026-01-01/0", "text/main/evt_0")
+        yield sender, "read an event", True, lambda: sender.both("event/main/2026-01-01/0", "event/main/2026-01-01/1")
+        yield sender, "read its long plan and text", True, lambda: sender.both("plan/main/evt_0", "text/main/evt_0")
         yield sender, "unwrap its own key", True, lambda: sender.unwrap(own)
         yield sender, "record a delivery", True, lambda: sender.put("delivery/main/evt_0")
         yield sender, "say that an address is dead", True, lambda: sender.put("standing/probe")

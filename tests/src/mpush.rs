@@ -83,7 +83,8 @@ impl MpushClient {
         self.packet("INFO").await
     }
 
-    async fn packet(&mut self, cmd: &str) -> Value {
+    /// What the next packet of that kind says; what else comes before it is heard later.
+    pub async fn packet(&mut self, cmd: &str) -> Value {
         let mut others = VecDeque::new();
         loop {
             let packet = self.hear().await;

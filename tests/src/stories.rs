@@ -158,7 +158,9 @@ pub async fn a_connection_says_who_it_is_before_anything_else(server: &Server) {
     let used = json!({"cmd": "AUTH", "data": {"code": 403, "msg": "The name [wh4] is already used"}});
     assert_eq!(client.hear().await, used);
     client.say("AUTH", json!({"token": "t0ken", "name": "early", "group": "birds"})).await;
-    assert_eq!(client.hear().await["data"]["code"], 200);
+    let welcome = client.hear().await;
+    assert_eq!(welcome["data"]["code"], 200);
+    assert!(welcome["data"]["webpushServerKey"].is_string(), "it can subscribe");
     client.say("PING", json!({})).await;
     assert_eq!(client.hear().await, json!({"cmd": "PONG", "data": ""}));
     client.say("NOPE", json!({})).await;
@@ -261,4 +263,10 @@ pub async fn any_message_reaches_a_client_and_an_mpush_call_reaches_any_registra
     server.client.put("/v1/registrations/no-client", json!({"channel": "webhook", "params": {"url": sink.url}})).await;
     assert_eq!(server.send("/no-client.send?text=hello&desp=world").await, json!({"no-client": "ok"}));
     assert_eq!(sink.until(1).await[0].json()["message"], "world");
+    let over = json!({"sendType": "personal", "target": "no-client", "message": {"desp": "over a connection"}});
+    client.say("MESSAGE", over).await;
+    assert_eq!(client.reply().await["status"], json!({"no-client": "ok"}));
+    client.say("AUTH", json!({"token": "t0ken", "name": "no-client"})).await;
+    let used = json!({"code": 403, "msg": "The name [no-client] is already used"});
+    assert_eq!(client.packet("AUTH").await, used, "its name is something else's");
 }

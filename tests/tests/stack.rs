@@ -103,7 +103,8 @@ impl Stack {
     /// A client of the deployed API, and where Mpush clients connect.
     fn server(&self) -> Server {
         let outputs: Value = serde_json::from_str(&self.ask(&["outputs", STACK])).unwrap();
-        let url = |api: &str, stage: &str| format!("{}/_aws/execute-api/{}/{stage}", self.endpoint, outputs[api].as_str().unwrap());
+        let url =
+            |api: &str, stage: &str| format!("{}/_aws/execute-api/{}/{stage}", self.endpoint, outputs[api].as_str().unwrap());
         let client = Client::new(url("ApiId", "$default"), KEY.to_owned());
         Server { client, sockets: url("SocketApiId", "live").replace("http", "ws") }
     }

@@ -24,13 +24,13 @@ use url::form_urlencoded;
 const TOKEN: &str = "token";
 
 /// What begins so is this platform's own, and never Mpush's.
-const OURS: [&str; 2] = ["/v1/", "/in/"];
+const OURS: [&str; 2] = ["/v1", "/in"];
 
 /// Answers a request that is at no route of ours.
 pub async fn otherwise(mpush: Mpush, request: Request) -> Response {
     let path = request.uri().path();
     let target = target(path);
-    let is_ours = OURS.iter().any(|ours| path.starts_with(ours));
+    let is_ours = OURS.iter().any(|ours| path.strip_prefix(ours).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
     match (request.method().clone(), target) {
         _ if is_ours => nothing_here(),
         (Method::OPTIONS, _) => preflight(&mpush, token(&request), request.headers().clone()).await,

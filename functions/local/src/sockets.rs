@@ -17,6 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bellhop_core::{
+    clients::LONGEST,
     model::ConnectionId,
     ports::{Live, Pushed},
 };
@@ -48,10 +49,6 @@ const WRITE: Duration = Duration::from_secs(30);
 
 /// How long nothing may be heard of a client: half-way, it is asked whether it is there.
 const SILENCE: Duration = Duration::from_mins(2);
-
-/// The longest text that is read, as at API Gateway.
-/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>
-const LONGEST: usize = 128 * 1024;
 
 /// How long a connection may say nothing of who it is, where no account says that.
 const AUTH: Duration = Duration::from_secs(30);
@@ -208,14 +205,17 @@ async fn listen(
             Heard::Nothing => true,
             Heard::Say(packet) => say(packet).await,
             Heard::Joins(packet, joins) => {
-                // what waits for the client comes after this answer
-                let said = say(packet).await;
-                let joined = mpush.join(id, &joins).await;
-                if let Err(error) = &joined {
+                let joined = async {
+                    mpush.meet(id, &joins).await?;
+                    // what waits for the client comes after this answer
+                    let said = say(packet).await;
+                    mpush.join(id, &joins).await.map(|()| said)
+                };
+                let joined = joined.await.inspect_err(|error| {
                     tracing::error!(%error, "a client could not be connected; it will come again");
-                }
+                });
                 session = Some(joins);
-                said && joined.is_ok()
+                joined.unwrap_or(false)
             }
             Heard::Sent(pending) => {
                 let out = out.clone();

@@ -5,8 +5,9 @@
 //! is API Gateway's own rule (ten minutes, and two hours at most).
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-route-keys-connect-disconnect.html>
 
-use bellhop_core::{model::ConnectionId, ports::Pushed};
+use bellhop_core::{StoreError, model::ConnectionId, ports::Pushed};
 use bellhop_mpush::{Heard, Mpush};
+use serde_json::Value;
 
 /// What happened to a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,38 +20,44 @@ pub enum Happened {
     Closed,
 }
 
-/// Does what follows.
-pub async fn handle(mpush: &Mpush, connection: &ConnectionId, happened: Happened) {
+/// Does what follows. Whoever asked has been answered, or let go, even where the store failed.
+pub async fn handle(mpush: &Mpush, connection: &ConnectionId, happened: Happened) -> Result<(), StoreError> {
     match happened {
-        Happened::Opened => {}
-        Happened::Said(text) => hear(mpush, connection, &text).await,
-        Happened::Closed => mpush.left(connection).await,
+        Happened::Opened => Ok(()),
+        Happened::Said(text) => {
+            let heard = hear(mpush, connection, &text).await;
+            if heard.is_err() {
+                // it is not known who speaks, or what waits does not come: the client comes again
+                mpush.api.ports.transport.live.close(connection).await;
+            }
+            heard
+        }
+        Happened::Closed => {
+            mpush.left(connection).await;
+            Ok(())
+        }
     }
 }
 
-async fn hear(mpush: &Mpush, connection: &ConnectionId, text: &str) {
+async fn hear(mpush: &Mpush, connection: &ConnectionId, text: &str) -> Result<(), StoreError> {
     let ports = &mpush.api.ports;
-    let live = &ports.transport.live;
-    let session = match ports.clients.session(connection).await {
-        Ok(session) => session,
-        Err(error) => {
-            tracing::error!(%error, "nobody knows who is on a connection; it is closed, and comes again");
-            return live.close(connection).await;
-        }
-    };
+    // whoever asked may be gone by now
+    let say = async |packet: Value| ports.transport.live.push(connection, &packet.to_string()).await;
+    let session = ports.clients.session(connection).await?;
     match mpush.heard(session.as_ref(), text).await {
         Heard::Nothing => {}
-        Heard::Say(packet) => drop(live.push(connection, &packet.to_string()).await), // whoever asked may be gone
+        Heard::Say(packet) => drop(say(packet).await),
         Heard::Joins(packet, joins) => {
+            mpush.meet(connection, &joins).await?;
             // what waits for the client comes after this answer
-            if live.push(connection, &packet.to_string()).await != Pushed::Sent {
-                return live.close(connection).await;
-            }
-            if let Err(error) = mpush.join(connection, &joins).await {
-                tracing::error!(%error, "a client could not be connected; it will come again");
-                live.close(connection).await;
+            if say(packet).await == Pushed::Sent {
+                mpush.join(connection, &joins).await?;
+            } else {
+                mpush.left(connection).await;
+                ports.transport.live.close(connection).await;
             }
         }
-        Heard::Sent(pending) => drop(live.push(connection, &pending.reply().await.to_string()).await), // likewise
+        Heard::Sent(pending) => drop(say(pending.reply().await).await),
     }
+    Ok(())
 }

@@ -45,7 +45,7 @@ async fn main() -> Result<(), Error> {
             EventType::Message => Happened::Said(body.unwrap_or_default()),
             EventType::Disconnect => Happened::Closed,
         };
-        handle(mpush, &ConnectionId(context.connection_id), happened).await;
+        handle(mpush, &ConnectionId(context.connection_id), happened).await?;
         Ok::<Value, Error>(json!({ "statusCode": 200 }))
     }))
     .await

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 use bellhop_channels::SPECS;
@@ -18,9 +18,11 @@ use serde_json::{Value, json};
 
 const TOKEN: &str = "a-token";
 
-/// What was said to whom, and who was let go. A connection called `gone` is.
+/// What was said to whom, and who was let go. A connection called `gone` is; one called `eager` speaks as soon as it is
+/// welcomed, before anybody has done anything else.
 #[derive(Default)]
 struct Connections {
+    mpush: OnceLock<Mpush>,
     said: Mutex<Vec<(String, Value)>>,
     closed: Mutex<Vec<String>>,
 }
@@ -32,6 +34,10 @@ impl Live for Connections {
             return Pushed::Gone;
         }
         self.said.lock().unwrap().push((connection.0.clone(), serde_json::from_str(text).unwrap()));
+        if connection.0 == "eager" && text.contains("Successful authentication") {
+            let ping = Happened::Said(json!({ "cmd": "PING" }).to_string());
+            handle(self.mpush.get().unwrap(), connection, ping).await.unwrap();
+        }
         Pushed::Sent
     }
 
@@ -55,11 +61,13 @@ impl World {
         let mpush = Settings { token_hash: Some(hash_secret(TOKEN)), ..Settings::default() };
         ports.accounts.put(&Account { mpush, ..Account::new(account()) }).await.unwrap();
         assert!(ports.clients.take_token(&hash_secret(TOKEN), &account()).await.unwrap());
-        Self { mpush: Mpush::new(Api::new(ports), None), connections }
+        let mpush = Mpush::new(Api::new(ports), None);
+        assert!(connections.mpush.set(mpush.clone()).is_ok());
+        Self { mpush, connections }
     }
 
     async fn say(&self, connection: &str, packet: Value) {
-        handle(&self.mpush, &id(connection), Happened::Said(packet.to_string())).await;
+        handle(&self.mpush, &id(connection), Happened::Said(packet.to_string())).await.unwrap();
     }
 
     async fn auth(&self, connection: &str) {
@@ -83,7 +91,7 @@ fn id(connection: &str) -> ConnectionId {
 #[tokio::test]
 async fn who_says_who_it_is_is_welcomed_and_connected() {
     let world = World::new().await;
-    handle(&world.mpush, &id("c1"), Happened::Opened).await;
+    handle(&world.mpush, &id("c1"), Happened::Opened).await.unwrap();
     assert_eq!(world.is_on().await, None, "it has said nothing yet");
     world.auth("c1").await;
     let [welcome] = &world.heard("c1")[..] else { panic!("one answer") };
@@ -107,6 +115,13 @@ async fn a_connection_is_known_again_by_its_id() {
 }
 
 #[tokio::test]
+async fn whoever_goes_on_as_soon_as_it_is_welcomed_is_known() {
+    let world = World::new().await;
+    world.auth("eager").await;
+    assert_eq!(world.heard("eager")[1], json!({ "cmd": "PONG", "data": "" }));
+}
+
+#[tokio::test]
 async fn what_became_of_a_message_is_said_to_whoever_sent_it() {
     let world = World::new().await;
     world.auth("c1").await;
@@ -123,7 +138,7 @@ async fn another_connection_of_the_same_name_takes_its_place() {
     world.auth("c2").await;
     assert_eq!(world.is_on().await, Some(id("c2")));
     assert_eq!(*world.connections.closed.lock().unwrap(), ["c1"]);
-    handle(&world.mpush, &id("c1"), Happened::Closed).await;
+    handle(&world.mpush, &id("c1"), Happened::Closed).await.unwrap();
     assert_eq!(world.is_on().await, Some(id("c2")), "the end of the old one is not that of the new");
 }
 
@@ -131,7 +146,7 @@ async fn another_connection_of_the_same_name_takes_its_place() {
 async fn a_client_whose_connection_is_gone_is_not_connected() {
     let world = World::new().await;
     world.auth("c1").await;
-    handle(&world.mpush, &id("c1"), Happened::Closed).await;
+    handle(&world.mpush, &id("c1"), Happened::Closed).await.unwrap();
     assert_eq!(world.is_on().await, None);
 }
 

@@ -6,6 +6,7 @@
 
 use async_trait::async_trait;
 use bellhop_core::{
+    clients::LONGEST,
     model::ConnectionId,
     ports::{Live, Pushed},
 };
@@ -16,9 +17,9 @@ use crate::{
     signed::{ENCODED, Service, Signed},
 };
 
-/// The longest text; API Gateway itself cuts it into frames.
-/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>
-pub const MOST_BYTES: usize = 128 * 1024;
+/// How often a request is made that API Gateway fails by a fault of its own, or that finds its connection dead after a freeze.
+/// A text that comes twice is one to whoever gets it.
+const TRIES: usize = 2;
 
 /// The connections of one stage.
 pub struct Connections {
@@ -35,28 +36,41 @@ impl Store {
 }
 
 impl Connections {
-    fn url(&self, connection: &ConnectionId) -> String {
-        format!("{}/{}", self.base, utf8_percent_encode(&connection.0, ENCODED))
+    /// The answer's status, or why there is none.
+    async fn call(&self, method: &str, connection: &ConnectionId, body: &[u8]) -> Result<u16, String> {
+        let url = format!("{}/{}", self.base, utf8_percent_encode(&connection.0, ENCODED));
+        let mut tries = 1;
+        loop {
+            match self.signed.call(Service::ExecuteApi, method, &url, body).await {
+                Ok((500..=599, _)) | Err(_) if tries < TRIES => tries += 1,
+                Ok((status, _)) => return Ok(status),
+                Err(unanswered) => return Err(unanswered.to_string()),
+            }
+        }
     }
 }
 
 #[async_trait]
 impl Live for Connections {
     async fn push(&self, connection: &ConnectionId, text: &str) -> Pushed {
-        if text.len() > MOST_BYTES {
-            return Pushed::Refused(format!("API Gateway takes {MOST_BYTES} bytes in one message; this one has {}", text.len()));
+        if text.len() > LONGEST {
+            return Pushed::Refused(format!("a connection takes {LONGEST} bytes in one message; this one has {}", text.len()));
         }
-        match self.signed.call(Service::ExecuteApi, "POST", &self.url(connection), text.as_bytes()).await {
-            Ok((status, _)) => pushed(status),
-            Err(error) => Pushed::NotNow(error.to_string()),
+        let pushed = self.call("POST", connection, text.as_bytes()).await.map_or_else(Pushed::Failed, pushed);
+        match &pushed {
+            Pushed::Sent | Pushed::Gone => {}
+            Pushed::NotNow(detail) | Pushed::Failed(detail) | Pushed::Refused(detail) => {
+                tracing::warn!(detail, "a client was not sent something");
+            }
         }
+        pushed
     }
 
     async fn close(&self, connection: &ConnectionId) {
-        match self.signed.call(Service::ExecuteApi, "DELETE", &self.url(connection), &[]).await {
-            Ok((200..=299 | 410, _)) => {}
-            Ok((status, _)) => tracing::warn!(status, "API Gateway did not close a connection; it ends when it is idle"),
-            Err(error) => tracing::warn!(%error, "a connection was not closed; it ends when it is idle"),
+        match self.call("DELETE", connection, &[]).await {
+            Ok(200..=299 | 410) => {}
+            Ok(status) => tracing::warn!(status, "API Gateway did not close a connection; it ends by itself"),
+            Err(detail) => tracing::warn!(detail, "a connection was not closed; it ends by itself"),
         }
     }
 }
@@ -69,7 +83,7 @@ fn pushed(status: u16) -> Pushed {
         403 => Pushed::Refused("API Gateway answered 403; the function's role does not allow it".to_owned()),
         413 => Pushed::Refused("API Gateway answered 413: the message is too long".to_owned()),
         429 => Pushed::NotNow("API Gateway answered 429: too fast, or the client does not take in what it is sent".to_owned()),
-        other => Pushed::NotNow(format!("API Gateway answered {other}")),
+        other => Pushed::Failed(format!("API Gateway answered {other}")),
     }
 }
 
@@ -78,14 +92,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_gone_is_gone_what_is_refused_is_refused_and_the_rest_comes_later() {
+    fn what_is_gone_is_gone_what_is_refused_is_refused_and_the_rest_is_tried_again() {
         assert_eq!(pushed(200), Pushed::Sent);
         assert_eq!(pushed(410), Pushed::Gone);
         for status in [403, 413] {
             assert!(matches!(pushed(status), Pushed::Refused(_)), "{status}");
         }
-        for status in [400, 429, 500, 503] {
-            assert!(matches!(pushed(status), Pushed::NotNow(_)), "{status}");
+        assert!(matches!(pushed(429), Pushed::NotNow(_)));
+        for status in [400, 404, 500, 503] {
+            assert!(matches!(pushed(status), Pushed::Failed(_)), "{status}");
         }
     }
 }

@@ -69,7 +69,7 @@ impl Bucket {
                 }
                 Ok((403, _)) => return Err(unfinished("S3 answered 403; the function's role does not allow it")),
                 Ok((status, _)) => return Err(StoreError::Unavailable(format!("S3 answered {status}"))),
-                Err(error) => return Err(error),
+                Err(unanswered) => return Err(unanswered.into()),
             }
         }
     }

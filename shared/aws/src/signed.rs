@@ -65,6 +65,20 @@ impl Service {
     }
 }
 
+/// A request without an answer.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("{}: {what}", .service.name())]
+pub(crate) struct Unanswered {
+    service: Service,
+    what: &'static str,
+}
+
+impl From<Unanswered> for StoreError {
+    fn from(unanswered: Unanswered) -> Self {
+        unfinished(&unanswered.to_string())
+    }
+}
+
 /// Signs and makes requests.
 #[derive(Clone)]
 pub(crate) struct Signed {

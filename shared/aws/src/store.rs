@@ -47,8 +47,17 @@ pub struct Config {
     pub channels: Vec<ChannelId>,
     /// The bucket for attachments.
     pub bucket: String,
-    /// The KMS key that wraps the channels' data keys. `None`: this function neither reads nor writes parameters.
-    pub kms_key_id: Option<String>,
+    /// How parameters are sealed. `None`: this function neither reads nor writes any.
+    pub seal: Option<Sealing>,
+}
+
+/// What it takes to read and write parameters.
+#[derive(Debug, Clone)]
+pub struct Sealing {
+    /// The KMS key that wraps the channels' data keys.
+    pub kms_key_id: String,
+    /// The channels whose registrations' parameters are read here; those of others are seen without.
+    pub channels: Vec<ChannelId>,
 }
 
 /// Every port on DynamoDB, SQS, KMS and S3.
@@ -59,6 +68,7 @@ pub struct Store {
     pub(crate) bucket: Bucket,
     pub(crate) signed: Signed,
     pub(crate) seal: Option<Seal>,
+    pub(crate) opened: Vec<ChannelId>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) known: Known,
     pub(crate) claims: Claims,
@@ -108,7 +118,8 @@ impl Store {
             outbox: Outbox::default(),
             bucket: Bucket::new(sdk, signed.clone(), &config.bucket),
             signed,
-            seal: config.kms_key_id.clone().map(|key_id| Seal::new(aws_sdk_kms::Client::new(sdk), key_id)),
+            seal: config.seal.as_ref().map(|seal| Seal::new(aws_sdk_kms::Client::new(sdk), seal.kms_key_id.clone())),
+            opened: config.seal.as_ref().map(|seal| seal.channels.clone()).unwrap_or_default(),
             clock,
             known: Known::default(),
             claims: Claims::default(),
@@ -160,8 +171,8 @@ impl Store {
     async fn warm(&self) {
         let Some(channel) = self.queues.channels.first() else { return };
         let data_key = async {
-            match &self.seal {
-                Some(seal) => seal.warm(&self.table, channel).await,
+            match self.seal.as_ref().zip(self.opened.first()) {
+                Some((seal, channel)) => seal.warm(&self.table, channel).await,
                 None => self.table.get(keys::account_named("warm")).await.map(drop),
             }
         };

@@ -19,6 +19,10 @@ use crate::{
 /// How long a message is kept for a client that does not acknowledge it.
 pub const AGE: Duration = Duration::from_hours(7 * 24);
 
+/// The longest text over a client's connection, either way: that of API Gateway, which one machine keeps, too.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>
+pub const LONGEST: usize = 128 * 1024;
+
 /// How many messages wait for one client at most.
 pub const MOST_WAITING: usize = 1_000;
 
@@ -119,11 +123,26 @@ pub(crate) async fn left_behind(ports: &Ports, account: &AccountId, name: &Name,
     if stands_first && is_over(ports, account, delivery).await? { over(ports, account, name, delivery).await } else { Ok(()) }
 }
 
-/// The client is there: what waits for it is sent. Answers the connection on which it was before.
+/// Somebody says on a connection who it is. Whoever it was before on the same one is not there any more.
+pub async fn met(ports: &Ports, connection: &ConnectionId, session: &Session) -> Result<(), StoreError> {
+    if let Some(before) = ports.clients.session(connection).await?.filter(|before| before != session) {
+        ports.clients.disconnect(connection, &before).await?;
+    }
+    ports.clients.meet(connection, session).await
+}
+
+/// The client is there, and to be [woken](wake). Answers the connection on which it was before.
 pub async fn connected(ports: &Ports, connection: &ConnectionId, session: &Session) -> Result<Option<ConnectionId>, StoreError> {
     let before = ports.clients.connect(connection, session).await?;
-    wake(ports, &session.account, &session.name).await?;
     Ok(before.filter(|before| before != connection))
+}
+
+/// The connection is gone, and whoever was on it.
+pub async fn left(ports: &Ports, connection: &ConnectionId) -> Result<(), StoreError> {
+    match ports.clients.session(connection).await? {
+        Some(session) => ports.clients.disconnect(connection, &session).await,
+        None => Ok(()),
+    }
 }
 
 /// The client of that name acknowledges the message of that number. `false`: nothing was waiting for that, an

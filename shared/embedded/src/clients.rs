@@ -130,19 +130,22 @@ impl Clients for Store {
         self.readers.read(look).await
     }
 
+    async fn meet(&self, connection: &ConnectionId, session: &Session) -> Result<(), StoreError> {
+        self.memory.connections.known().sessions.insert(connection.clone(), session.clone());
+        Ok(())
+    }
+
     async fn connect(&self, connection: &ConnectionId, session: &Session) -> Result<Option<ConnectionId>, StoreError> {
         let mut known = self.memory.connections.known();
-        known.sessions.insert(connection.clone(), session.clone());
         Ok(known.by_name.insert((session.account.clone(), session.name.clone()), connection.clone()))
     }
 
-    async fn disconnect(&self, connection: &ConnectionId) -> Result<(), StoreError> {
+    async fn disconnect(&self, connection: &ConnectionId, session: &Session) -> Result<(), StoreError> {
         let mut known = self.memory.connections.known();
-        if let Some(Session { account, name }) = known.sessions.remove(connection) {
-            let place = (account, name);
-            if known.by_name.get(&place) == Some(connection) {
-                known.by_name.remove(&place);
-            }
+        known.sessions.remove(connection);
+        let place = (session.account.clone(), session.name.clone());
+        if known.by_name.get(&place) == Some(connection) {
+            known.by_name.remove(&place);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
-use bellhop_aws::{Config, Store, SystemClock, connect};
+use bellhop_aws::{Config, Sealing, Store, SystemClock, connect};
 use bellhop_channels::SPECS;
 use bellhop_core::{
     channel::{Catalog, Spec},
@@ -26,13 +26,13 @@ use crate::{
 
 /// The ports of `ingest`, which has no business with secrets, and the account of those who show no token to Mpush.
 pub async fn ingest() -> Result<(Ports, Option<AccountId>), Error> {
-    let (_, ports) = start(SPECS, Arc::new(Closed), None).await?;
+    let (_, ports) = start(SPECS, Arc::new(Closed), Opens::Nothing).await?;
     Ok((with_admin(ports)?, mpush_account()?))
 }
 
 /// The ports of `socket`, which keeps what Mpush clients say of themselves, and likewise.
 pub async fn socket() -> Result<(Ports, Option<AccountId>), Error> {
-    let (store, ports) = start(SPECS, Arc::new(Closed), Some(env::read(env::SEAL)?)).await?;
+    let (store, ports) = start(SPECS, Arc::new(Closed), Opens::Clients).await?;
     let transport = Transport { live: live(&store)?, ..ports.transport };
     Ok((Ports { transport, ..ports }, mpush_account()?))
 }
@@ -78,7 +78,7 @@ async fn sending() -> Result<(Arc<Store>, Ports), Error> {
     let make = move || Ok(Arc::new(HttpEgress::new(settings.clone())?) as Arc<dyn Http>);
     let http = Arc::new(Thawing::new(Arc::new(SystemClock), make)?);
     let transport = Transport { http, smtp, sockets, ses: None, live: Arc::new(NobodyLive) };
-    let (store, ports) = start(bellhop_channels::ALL, transport, Some(env::read(env::SEAL)?)).await?;
+    let (store, ports) = start(bellhop_channels::ALL, transport, Opens::Everything).await?;
     let transport = Transport { ses: Some(store.ses()), live: live(&store)?, ..ports.transport };
     let contact = contact(&env::read(env::CONTACT)?)?;
     Ok((store, Ports { transport, contact, ..ports }))
@@ -93,24 +93,39 @@ fn contact(given: &str) -> Result<Contact> {
 
 /// The ports of the tick.
 pub async fn batch() -> Result<Ports, Error> {
-    let (_, ports) = start(SPECS, Arc::new(Closed), None).await?;
+    let (_, ports) = start(SPECS, Arc::new(Closed), Opens::Nothing).await?;
     Ok(ports)
 }
 
-async fn start(
-    channels: Catalog,
-    transport: impl Into<Transport>,
-    kms_key_id: Option<String>,
-) -> Result<(Arc<Store>, Ports), Error> {
+/// Whose parameters a function reads.
+#[derive(Debug, Clone, Copy)]
+enum Opens {
+    /// Nobody's.
+    Nothing,
+    /// Those of clients that keep a connection.
+    Clients,
+    /// Those of every channel that it knows: a sender knows its own.
+    Everything,
+}
+
+async fn start(channels: Catalog, transport: impl Into<Transport>, opens: Opens) -> Result<(Arc<Store>, Ports), Error> {
     log(&env::read(env::LOG)?)?;
     let catalog = deployed(&env::read(env::CHANNELS)?, channels)?;
+    let ids = |opens: fn(&Spec) -> bool| -> Vec<ChannelId> {
+        catalog.specs.iter().filter(|spec| opens(spec)).map(|spec| ChannelId::new(spec.id)).collect()
+    };
+    let sealing = |channels| Ok::<_, anyhow::Error>(Some(Sealing { kms_key_id: env::read(env::SEAL)?, channels }));
     let config = Config {
         table: env::read(env::TABLE)?,
         queue_url_prefix: env::read(env::QUEUES)?,
         dead_letter_url_prefix: env::read(env::DEAD_LETTERS)?,
-        channels: catalog.specs.iter().map(|spec| ChannelId::new(spec.id)).collect(),
+        channels: ids(|_| true),
         bucket: env::read(env::BUCKET)?,
-        kms_key_id,
+        seal: match opens {
+            Opens::Nothing => None,
+            Opens::Clients => sealing(ids(|spec| spec.client.is_some()))?,
+            Opens::Everything => sealing(ids(|_| true))?,
+        },
     };
     let store = connect(&config).await?;
     let ports = store.ports(transport, Arc::new(Silent), catalog);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bellhop_core::{
-    clients,
+    StoreError, clients,
     model::{Account, ConnectionId, Method, Mid, Name},
     ports,
 };
@@ -20,7 +20,7 @@ pub enum Heard {
     Say(Value),
     /// Nothing is said.
     Nothing,
-    /// This is said first; then the client [joins](Mpush::join).
+    /// The client is [met](Mpush::meet), this is said, and then it [joins](Mpush::join).
     Joins(Value, Session),
     /// What became of it is said when it is known.
     Sent(Pending),
@@ -89,7 +89,13 @@ impl Mpush {
         let key = match ports.vapid.public().await? {
             Some(known) => Some(known),
             // the first who could subscribe; a function that keeps no secrets leaves it to one that does
-            None => ports.vapid.key().await.map(|key| key.public).ok(),
+            None => match ports.vapid.key().await {
+                Ok(key) => Some(key.public),
+                Err(error) => {
+                    tracing::warn!(%error, "a client was not told the key of Web Push");
+                    None
+                }
+            },
         };
         if let Some(key) = key {
             for known in ["webpushServerKey", "webpushPublicKey", "fcmServerKey"] {
@@ -99,18 +105,25 @@ impl Mpush {
         Ok(json!({ "cmd": "AUTH", "data": data }))
     }
 
-    /// The client of `session` is on that connection now: what waits for it comes, and the connection on which it was before
-    /// is closed.
-    pub async fn join(&self, connection: &ConnectionId, session: &Session) -> Result<(), bellhop_core::StoreError> {
-        if let Some(before) = clients::connected(&self.api.ports, connection, session).await? {
-            self.api.ports.transport.live.close(&before).await;
+    /// What comes over that connection from now on is said by the client of `session`: to be known before it is told that it
+    /// is welcome, since it goes on at once.
+    pub async fn meet(&self, connection: &ConnectionId, session: &Session) -> Result<(), StoreError> {
+        clients::met(&self.api.ports, connection, session).await
+    }
+
+    /// The client of `session` is on that connection now: the one on which it was before is closed, and what waits for it
+    /// comes.
+    pub async fn join(&self, connection: &ConnectionId, session: &Session) -> Result<(), StoreError> {
+        let ports = &self.api.ports;
+        if let Some(before) = clients::connected(ports, connection, session).await? {
+            ports.transport.live.close(&before).await;
         }
-        Ok(())
+        clients::wake(ports, &session.account, &session.name).await
     }
 
     /// The connection is gone.
     pub async fn left(&self, connection: &ConnectionId) {
-        if let Err(error) = self.api.ports.clients.disconnect(connection).await {
+        if let Err(error) = clients::left(&self.api.ports, connection).await {
             tracing::warn!(%error, "a connection that is gone was not forgotten; the next push will find it gone");
         }
     }

@@ -378,12 +378,16 @@ impl Clients for Between<dyn Clients> {
         self.inner.line(account, name, most).await
     }
 
+    async fn meet(&self, connection: &ConnectionId, session: &Session) -> Result<(), StoreError> {
+        self.call("clients.meet", self.inner.meet(connection, session)).await
+    }
+
     async fn connect(&self, connection: &ConnectionId, session: &Session) -> Result<Option<ConnectionId>, StoreError> {
         self.call("clients.connect", self.inner.connect(connection, session)).await
     }
 
-    async fn disconnect(&self, connection: &ConnectionId) -> Result<(), StoreError> {
-        self.call("clients.disconnect", self.inner.disconnect(connection)).await
+    async fn disconnect(&self, connection: &ConnectionId, session: &Session) -> Result<(), StoreError> {
+        self.call("clients.disconnect", self.inner.disconnect(connection, session)).await
     }
 
     async fn connection(&self, account: &AccountId, name: &Name) -> Result<Option<ConnectionId>, StoreError> {

@@ -103,15 +103,16 @@ impl Clients for Store {
         rows.iter().map(|row| row.text("sk")?.parse().map_err(|_| corrupt("a delivery in a line"))).collect()
     }
 
-    async fn connect(&self, connection: &ConnectionId, session: &Session) -> Result<Option<ConnectionId>, StoreError> {
+    async fn meet(&self, connection: &ConnectionId, session: &Session) -> Result<(), StoreError> {
         let until = self.after(LONGEST_CONNECTION);
-        let row = Row::new(keys::connection(connection)).with_body(session)?.with_number(keys::EXPIRES, until);
-        self.table.put(row).await?;
+        self.table.put(Row::new(keys::connection(connection)).with_body(session)?.with_number(keys::EXPIRES, until)).await
+    }
+
+    async fn connect(&self, connection: &ConnectionId, session: &Session) -> Result<Option<ConnectionId>, StoreError> {
         self.on_connection(&session.account, &session.name, |_| Some(connection.clone())).await
     }
 
-    async fn disconnect(&self, connection: &ConnectionId) -> Result<(), StoreError> {
-        let Some(session) = self.session(connection).await? else { return Ok(()) };
+    async fn disconnect(&self, connection: &ConnectionId, session: &Session) -> Result<(), StoreError> {
         let still = |before: &Option<ConnectionId>| before.as_ref() == Some(connection);
         self.on_connection(&session.account, &session.name, |before| before.clone().filter(|_| !still(before))).await?;
         self.table.delete(keys::connection(connection)).await

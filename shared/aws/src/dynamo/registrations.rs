@@ -177,7 +177,7 @@ impl Store {
     /// The seal of that channel's parameters, if they may be read here: a sender reads those of its own channel alone, and
     /// sees other registrations without.
     fn opens(&self, channel: &ChannelId) -> Option<&Seal> {
-        self.seal.as_ref().filter(|_| self.queues.channels.contains(channel))
+        self.seal.as_ref().filter(|_| self.opened.contains(channel))
     }
 
     /// The directory row that is there, and how often former parameters of it were kept.

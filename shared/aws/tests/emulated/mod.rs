@@ -26,7 +26,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::{SdkConfig, region::Region};
-use bellhop_aws::{Config, RARE, RARE_PK, RARE_SK, Store, SystemClock, connector};
+use bellhop_aws::{Config, RARE, RARE_PK, RARE_SK, Sealing, Store, SystemClock, connector};
 use bellhop_core::{
     model::ChannelId,
     ports::{Clock, Ports},
@@ -181,9 +181,9 @@ impl Deployment {
             table: String::new(),
             queue_url_prefix: String::new(),
             dead_letter_url_prefix: String::new(),
+            seal: Some(Sealing { kms_key_id: key, channels: channels.clone() }),
             channels,
             bucket: name,
-            kms_key_id: Some(key),
         };
         Self { url: emulator.url.clone(), config }.anew(hidden).await
     }

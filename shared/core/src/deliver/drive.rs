@@ -13,7 +13,7 @@ use crate::{
     channel::{Channel, Context, Message, Params, Reply, Step},
     mail::Receipt,
     model::{Account, ConnectionId, Job, Outcome, Picture, Registration},
-    ports::{Ports, Pushed, Sent, TransportError},
+    ports::{Ports, Pushed, Sent, Session, TransportError},
     socket::Framed,
     token::{Secret, flights},
     vapid,
@@ -45,7 +45,7 @@ pub(super) struct Try<'a> {
 impl Try<'_> {
     /// Makes it.
     pub(super) async fn make(&self, ports: &Ports) -> Tried {
-        let Self { job, channel, params, slots, picture, account, done, connection } = *self;
+        let Self { job, channel, picture, account, done, connection, .. } = *self;
         let started = ports.clock.now();
         let cx = Context {
             now: started,
@@ -62,7 +62,7 @@ impl Try<'_> {
         let mut called = Called { done, ..Called::default() };
         let sending = async {
             let message = (ports.channels.render)(job, channel.spec(), picture);
-            drive(ports, channel, slots, cx, (&message, params), &mut called).await
+            drive(ports, self, cx, &message, &mut called).await
         };
         let tried = AssertUnwindSafe(sending).catch_unwind().await.unwrap_or_else(|_| {
             tracing::error!(delivery = %job.delivery, n = job.n, "a panic while sending");
@@ -83,14 +83,8 @@ struct Called {
 }
 
 /// Steps through the channel until it is done.
-async fn drive(
-    ports: &Ports,
-    channel: &'static dyn Channel,
-    slots: Option<&Registration>,
-    mut cx: Context,
-    (message, params): (&Message<'_>, &Params),
-    called: &mut Called,
-) -> Tried {
+async fn drive(ports: &Ports, attempt: &Try<'_>, mut cx: Context, message: &Message<'_>, called: &mut Called) -> Tried {
+    let Try { job, channel, params, slots, .. } = *attempt;
     let transport = &ports.transport;
     let mut in_this_slot = called.done;
     let mut replies: Vec<Reply> = Vec::new();
@@ -174,7 +168,7 @@ async fn drive(
                     Err(error) => return Tried::unanswered(error),
                 }
             }
-            Step::Push(connection, text) => return push(ports, message, &connection, &text).await,
+            Step::Push(connection, text) => return push(ports, job, &connection, &text).await,
             Step::Done => return Tried::delivered(Receipt::All),
             Step::DoneBut(note) => return Tried { detail: Some(note), ..Tried::delivered(Receipt::All) },
             Step::Fail(error) => return Tried::failed(error),
@@ -194,16 +188,18 @@ async fn sender(ports: &Ports) -> Result<vapid::Sender, SendError> {
 }
 
 /// Pushes a text to a client that is there, or was.
-async fn push(ports: &Ports, message: &Message<'_>, connection: &ConnectionId, text: &str) -> Tried {
+async fn push(ports: &Ports, job: &Job, connection: &ConnectionId, text: &str) -> Tried {
     match ports.transport.live.push(connection, text).await {
         Pushed::Sent => Tried::pushed(),
         Pushed::Gone => {
-            if let Err(error) = ports.clients.disconnect(connection).await {
+            let session = Session { account: job.account().clone(), name: job.registration.clone() };
+            if let Err(error) = ports.clients.disconnect(connection, &session).await {
                 tracing::warn!(%error, "a connection that is gone was not forgotten; the next push will find it gone");
             }
-            Tried::absent(message.event.accepted_at)
+            Tried::absent(job.event.accepted_at)
         }
         Pushed::NotNow(detail) => Tried::busy(ports.clock.now(), detail),
+        Pushed::Failed(detail) => Tried::failed(SendError::new(Reason::ConnectFailed, Retry::Later, detail)),
         Pushed::Refused(detail) => Tried::failed(SendError::new(Reason::Rejected, Retry::Never, detail)),
     }
 }

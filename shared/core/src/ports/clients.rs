@@ -37,11 +37,14 @@ pub trait Clients: Send + Sync {
     /// The first `most` of the line, as it is now.
     async fn line(&self, account: &AccountId, name: &Name, most: usize) -> Result<Vec<DeliveryId>, StoreError>;
 
+    /// That is who speaks on this connection.
+    async fn meet(&self, connection: &ConnectionId, session: &Session) -> Result<(), StoreError>;
+
     /// The client is on this connection from now on. Answers the one on which it was before.
     async fn connect(&self, connection: &ConnectionId, session: &Session) -> Result<Option<ConnectionId>, StoreError>;
 
-    /// That connection is gone; where the client is on another one by now, it stays there.
-    async fn disconnect(&self, connection: &ConnectionId) -> Result<(), StoreError>;
+    /// That connection, on which the client was, is gone; where it is on another one by now, it stays there.
+    async fn disconnect(&self, connection: &ConnectionId, session: &Session) -> Result<(), StoreError>;
 
     /// The connection on which the client is, as it is now.
     async fn connection(&self, account: &AccountId, name: &Name) -> Result<Option<ConnectionId>, StoreError>;

@@ -62,6 +62,8 @@ pub enum Pushed {
     Gone,
     /// It was not sent, and the connection may still be there.
     NotNow(String),
+    /// It was not sent: nobody could be asked to.
+    Failed(String),
     /// It will never get through.
     Refused(String),
 }

@@ -186,7 +186,12 @@ impl<W: World> Play<W> {
                 ConnectionId(ear.connection.to_string())
             };
             let session = Session { account: account(), name: name(NAME) };
-            if let Some(Ok(_)) = self.alive(async |ports| clients::connected(ports, &connection, &session).await).await {
+            let join = async |ports: &Ports| {
+                clients::met(ports, &connection, &session).await?;
+                clients::connected(ports, &connection, &session).await?;
+                clients::wake(ports, &session.account, &session.name).await
+            };
+            if let Some(Ok(())) = self.alive(join).await {
                 return;
             }
         }

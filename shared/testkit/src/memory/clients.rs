@@ -67,19 +67,26 @@ impl Clients for Worker {
         }))
     }
 
+    async fn meet(&self, connection: &ConnectionId, session: &Session) -> Result<(), StoreError> {
+        self.effect("session", |tables| {
+            tables.sessions.insert(connection.clone(), session.clone());
+        })
+        .await
+    }
+
     async fn connect(&self, connection: &ConnectionId, session: &Session) -> Result<Option<ConnectionId>, StoreError> {
         self.effect("connection", |tables| {
-            tables.sessions.insert(connection.clone(), session.clone());
             tables.connections.insert((session.account.clone(), session.name.clone()), connection.clone())
         })
         .await
     }
 
-    async fn disconnect(&self, connection: &ConnectionId) -> Result<(), StoreError> {
+    async fn disconnect(&self, connection: &ConnectionId, session: &Session) -> Result<(), StoreError> {
         self.effect("connection gone", |tables| {
-            let Some(Session { account, name }) = tables.sessions.remove(connection) else { return };
-            if tables.connections.get(&(account.clone(), name.clone())) == Some(connection) {
-                tables.connections.remove(&(account, name));
+            tables.sessions.remove(connection);
+            let place = (session.account.clone(), session.name.clone());
+            if tables.connections.get(&place) == Some(connection) {
+                tables.connections.remove(&place);
             }
         })
         .await

@@ -3,7 +3,7 @@
 #![expect(missing_docs, reason = "the name of a case says it")]
 
 use bellhop_core::{
-    Timestamp,
+    Timestamp, clients,
     model::{AccountId, ConnectionId, DeliveryId, EventId, Mid},
     ports::{Ports, Session},
 };
@@ -77,11 +77,19 @@ pub async fn a_line_keeps_the_order_of_ids_whoever_comes_first(ports: &Ports) {
     assert_eq!(line(ports, 9).await, [delivery(2), delivery(3)]);
 }
 
+async fn join(ports: &Ports, id: &str) -> Option<ConnectionId> {
+    ports.clients.meet(&connection(id), &session()).await.expect("clients are met");
+    ports.clients.connect(&connection(id), &session()).await.expect("clients connect")
+}
+
+async fn leave(ports: &Ports, id: &str) {
+    ports.clients.disconnect(&connection(id), &session()).await.expect("clients leave");
+}
+
 pub async fn a_client_is_on_its_latest_connection(ports: &Ports) {
     assert_eq!(where_it_is(ports).await, None);
-    let connect = async |id| ports.clients.connect(&connection(id), &session()).await.expect("clients connect");
-    assert_eq!(connect("c1").await, None);
-    assert_eq!(connect("c2").await, Some(connection("c1")), "whoever takes over is told from where");
+    assert_eq!(join(ports, "c1").await, None);
+    assert_eq!(join(ports, "c2").await, Some(connection("c1")), "whoever takes over is told from where");
     assert_eq!(where_it_is(ports).await, Some(connection("c2")));
     let who = ports.clients.session(&connection("c2")).await.expect("sessions are read");
     assert_eq!(who, Some(session()));
@@ -89,13 +97,31 @@ pub async fn a_client_is_on_its_latest_connection(ports: &Ports) {
 
 pub async fn the_end_of_an_old_connection_does_not_end_the_new_one(ports: &Ports) {
     for id in ["c1", "c2"] {
-        ports.clients.connect(&connection(id), &session()).await.expect("clients connect");
+        join(ports, id).await;
     }
-    ports.clients.disconnect(&connection("c1")).await.expect("clients leave");
+    leave(ports, "c1").await;
     assert_eq!(where_it_is(ports).await, Some(connection("c2")));
     for _ in 0..2 {
-        ports.clients.disconnect(&connection("c2")).await.expect("clients leave");
+        leave(ports, "c2").await;
         assert_eq!(where_it_is(ports).await, None);
         assert_eq!(ports.clients.session(&connection("c2")).await.expect("sessions are read"), None);
     }
+}
+
+/// As where its end came between the two steps of its beginning.
+pub async fn a_client_is_let_go_of_a_connection_of_which_nothing_else_is_known(ports: &Ports) {
+    ports.clients.connect(&connection("c1"), &session()).await.expect("clients connect");
+    leave(ports, "c1").await;
+    assert_eq!(where_it_is(ports).await, None);
+}
+
+pub async fn whoever_says_another_name_on_the_same_connection_is_not_there_under_the_first(ports: &Ports) {
+    let other = Session { name: name("tablet"), ..session() };
+    for who in [session(), other.clone()] {
+        clients::met(ports, &connection("c1"), &who).await.expect("clients are met");
+        ports.clients.connect(&connection("c1"), &who).await.expect("clients connect");
+    }
+    assert_eq!(where_it_is(ports).await, None);
+    let there = ports.clients.connection(&account(), &other.name).await.expect("connections are read");
+    assert_eq!(there, Some(connection("c1")));
 }

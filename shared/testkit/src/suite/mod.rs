@@ -146,6 +146,8 @@ macro_rules! port_suite {
                 a_line_keeps_the_order_of_ids_whoever_comes_first,
                 a_client_is_on_its_latest_connection,
                 the_end_of_an_old_connection_does_not_end_the_new_one,
+                a_client_is_let_go_of_a_connection_of_which_nothing_else_is_known,
+                whoever_says_another_name_on_the_same_connection_is_not_there_under_the_first,
             }
             queue {
                 an_empty_queue_gives_nothing,
