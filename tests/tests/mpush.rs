@@ -1,57 +1,13 @@
 //! Mpush's clients and scripts against the real binary, as they were seen against Mpush itself.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+use std::{collections::HashSet, time::Duration};
 
-use std::{collections::HashSet, path::Path, time::Duration};
-
-use acceptance::{Answer, Bellhop, MpushClient, Sink, command, eventually};
+use acceptance::{
+    Answer, Bellhop, MpushClient, Sink, command, eventually,
+    mpush::{client, get, post, send, start, states, webhook},
+};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-
-/// A server whose account `main` has the token `t0ken`, and these settings besides.
-async fn start(data: &Path, settings: Value) -> Bellhop {
-    let bellhop = Bellhop::start(data);
-    let mut mpush = json!({ "token": "t0ken", "retry_timeout_ms": 300, "wait_timeout_ms": 2_000 });
-    mpush.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
-    bellhop.client.put("/v1/account", json!({ "mpush": mpush })).await;
-    bellhop
-}
-
-/// What is answered to a GET that shows nothing.
-async fn get(bellhop: &Bellhop, path: &str) -> (u16, Value) {
-    let answer = reqwest::get(format!("{}{path}", bellhop.client.url)).await.unwrap();
-    (answer.status().as_u16(), answer.json().await.unwrap_or_default())
-}
-
-/// The statuses that a send is answered with.
-async fn send(bellhop: &Bellhop, path: &str) -> Value {
-    let (status, answer) = get(bellhop, path).await;
-    assert_eq!((status, &answer["cmd"]), (200, &json!("MESSAGE_REPLY")), "{answer}");
-    answer["data"]["status"].clone()
-}
-
-#[expect(clippy::disallowed_methods, reason = "a script's client, which is no tenant's")]
-fn client() -> reqwest::Client {
-    reqwest::Client::new()
-}
-
-async fn post(bellhop: &Bellhop, packet: Value) -> (u16, Value) {
-    let request = client().post(format!("{}/anything", bellhop.client.url)).json(&packet);
-    let answer = request.send().await.unwrap();
-    (answer.status().as_u16(), answer.json().await.unwrap_or_default())
-}
-
-async fn webhook(bellhop: &Bellhop, name: &str, method: &str, sink: &Sink) {
-    let params = json!({ "method": method, "url": format!("{}/{name}", sink.url), "token": "t0k" });
-    let body = json!({ "channel": "mpush", "params": params, "groups": ["hooks"] });
-    bellhop.client.put(&format!("/v1/registrations/{name}"), body).await;
-}
-
-/// The states of all deliveries to a client.
-async fn states(bellhop: &Bellhop, name: &str) -> Vec<String> {
-    let deliveries = bellhop.client.get(&format!("/v1/deliveries?registration={name}")).await;
-    deliveries["items"].as_array().unwrap().iter().map(|delivery| delivery["state"].as_str().unwrap().to_owned()).collect()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_sends_by_name_and_by_group_and_hears_what_became_of_it() {
