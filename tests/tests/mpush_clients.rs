@@ -237,7 +237,7 @@ async fn what_auth_gave_ends_with_the_token_and_counts_for_its_own_name_alone() 
     assert_eq!(a.message().await["mid"], message["mid"], "it comes again");
 
     // and with another token, nothing is left of it
-    bellhop.client.put("/v1/account", json!({ "mpush": { "token": "an0ther" } })).await;
+    bellhop.client.put("/v1/account", json!({ "mpush": { "token": "a-new-one" } })).await;
     eventually("what the old token gave is refused", async || (post(&bellhop, callback(&of_a)).await.0 == 500).then_some(()))
         .await;
     assert_ne!(states(&bellhop, "cA").await, ["confirmed"]);
