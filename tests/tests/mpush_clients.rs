@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_does_not_read_holds_up_nobody_else() {
     let data = tempfile::tempdir().unwrap();
-    let bellhop = start(data.path(), json!({ "wait_timeout_ms": 500 })).await;
+    let bellhop = start(data.path(), json!({ "wait_timeout_ms": 2_000 })).await;
     let mut quick = MpushClient::join(&bellhop.client.url, "quick", "g").await;
     let mut slow = MpushClient::join(&bellhop.client.url, "slow", "g").await;
 
@@ -48,7 +48,7 @@ async fn a_client_that_does_not_read_holds_up_nobody_else() {
     .await;
 
     // when messages go to both
-    for _ in 0..3 {
+    for _ in 0..2 {
         let (statuses, _) = tokio::join!(send(&bellhop, "/g.group?text=x"), quick.take());
         assert_eq!(statuses["quick"], "ok");
         assert!(statuses["slow"] == "wait" || statuses["slow"] == "ready", "{statuses}");
@@ -58,7 +58,7 @@ async fn a_client_that_does_not_read_holds_up_nobody_else() {
     let begun = Instant::now();
     let (status, _) = tokio::join!(send(&bellhop, "/quick.send?text=x"), quick.take());
     assert_eq!(status, json!({ "quick": "ok" }));
-    assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     assert!(!asking.is_finished());
     asking.abort();
 }
