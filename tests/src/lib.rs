@@ -1,19 +1,22 @@
 //! What the black-box tests need: the real binary as a process ([`Bellhop`]), a real HTTP server that plays the receiver
 //! ([`Sink`]), one that plays all providers over TLS ([`Providers`]), WebSockets among them, by the [`cases`], a mail server
-//! ([`MailServer`]), a replay of power cuts ([`powercut`]).
+//! ([`MailServer`]), a replay of power cuts ([`powercut`]), a browser ([`Browser`]), and what it has of
+//! Web Push ([`Subscriber`]).
 //!
 //! Every test plants secrets (in URLs, headers, keys and bodies), and every process that ends has its whole output searched
 //! for them.
 
 #![expect(missing_docs, clippy::unwrap_used, reason = "test code: names say it, and a panic is the report")]
 
+mod browser;
 pub mod cases;
 mod mail;
-mod mpush;
+pub mod mpush;
 pub mod operations;
 pub mod powercut;
 mod process;
 mod providers;
+mod push;
 mod sink;
 mod socket;
 pub mod stories;
@@ -25,10 +28,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use browser::{Browser, Page};
 pub use mail::MailServer;
 pub use mpush::MpushClient;
 pub use process::{Bellhop, Client, command, find_planted};
 pub use providers::{Part, Providers};
+pub use push::{Subscriber, push_service};
 pub use sink::{Answer, Arrival, Sink};
 
 /// Planted in URLs of registrations.

@@ -72,8 +72,8 @@ impl Bellhop {
         let limit = Instant::now() + Duration::from_secs(30);
         let url = loop {
             let heard = output.lock().unwrap().clone();
-            if let Some(line) = heard.lines().find_map(|line| line.strip_prefix("bellhop listens on ")) {
-                break line.to_owned();
+            if let Some(url) = listening(&heard).next() {
+                break url.to_owned();
             }
             if let Some(status) = child.try_wait().unwrap() {
                 panic!("bellhop ended with {status} instead of listening:\n{heard}");
@@ -83,6 +83,11 @@ impl Bellhop {
         };
         let key = std::fs::read_to_string(data.join("admin-key")).unwrap().trim().to_owned();
         Self { child, output, readers, client: Client::new(url, key) }
+    }
+
+    /// Where it has said that it listens.
+    pub fn addresses(&self) -> Vec<String> {
+        listening(&self.output.lock().unwrap()).map(str::to_owned).collect()
     }
 
     /// The process's number.
@@ -134,6 +139,10 @@ impl Drop for Bellhop {
             self.end();
         }
     }
+}
+
+fn listening(output: &str) -> impl Iterator<Item = &str> {
+    output.lines().filter_map(|line| line.strip_prefix("bellhop listens on "))
 }
 
 fn collect(stream: impl Read + Send + 'static, output: Arc<Mutex<String>>) -> JoinHandle<()> {

@@ -2,8 +2,10 @@
 //! answer of 101 opens a WebSocket; what arrives there is the body.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
+    fs,
     net::SocketAddr,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -69,6 +71,15 @@ impl Providers {
         let listener = Tls { tcp, acceptor: TlsAcceptor::from(Arc::new(config)) };
         tokio::spawn(async move { axum::serve(listener, router).await });
         providers
+    }
+
+    /// What has a server trust this one, and lead all of its hosts here; the certificate goes to `ca.pem` in that folder.
+    pub fn options(&self, data: &Path) -> Vec<String> {
+        let ca = data.join("ca.pem");
+        fs::write(&ca, &self.certificate).unwrap();
+        let hosts: BTreeSet<_> = self.on(|stage| stage.players.iter().map(|player| player.part.host.clone()).collect());
+        let resolve = hosts.iter().flat_map(|host| ["--resolve".to_owned(), format!("{host}={}", self.address)]);
+        ["--extra-ca".to_owned(), ca.to_str().unwrap().to_owned()].into_iter().chain(resolve).collect()
     }
 
     /// The next answers of a provider; after them what it usually says.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use crate::{Client, MpushClient, Sink, eventually};
+use crate::{Client, MpushClient, Sink, eventually, mpush};
 
 /// Where the account is that has the token `t0ken`, and that is reached without it.
 #[derive(Clone)]
@@ -16,49 +16,29 @@ pub struct Server {
     pub sockets: String,
 }
 
-#[expect(clippy::disallowed_methods, reason = "a script's client, which is no tenant's")]
-pub fn script() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().unwrap()
-}
-
 impl Server {
-    /// What is answered to a GET that shows nothing.
-    pub async fn get(&self, path: &str) -> (u16, Value) {
-        let answer = script().get(format!("{}{path}", self.client.url)).send().await.unwrap();
-        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+    async fn get(&self, path: &str) -> (u16, Value) {
+        mpush::get(&self.client, path).await
     }
 
-    /// The statuses that a send is answered with.
-    pub async fn send(&self, path: &str) -> Value {
-        let (status, answer) = self.get(path).await;
-        assert_eq!((status, &answer["cmd"]), (200, &json!("MESSAGE_REPLY")), "{answer}");
-        answer["data"]["status"].clone()
+    async fn send(&self, path: &str) -> Value {
+        mpush::send(&self.client, path).await
     }
 
-    pub async fn post(&self, packet: Value) -> (u16, Value) {
-        let answer = script().post(format!("{}/anything", self.client.url)).json(&packet).send().await.unwrap();
-        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+    async fn post(&self, packet: Value) -> (u16, Value) {
+        mpush::post(&self.client, packet).await
     }
 
-    pub async fn webhook(&self, name: &str, group: &str, method: &str, sink: &Sink) {
-        let params = json!({ "method": method, "url": format!("{}/{name}", sink.url), "token": "t0k" });
-        let body = json!({ "channel": "mpush", "params": params, "groups": [group] });
-        self.client.put(&format!("/v1/registrations/{name}"), body).await;
+    async fn webhook(&self, name: &str, group: &str, method: &str, sink: &Sink) {
+        mpush::webhook(&self.client, name, group, method, sink).await;
     }
 
     /// Keeps a message for a client, and waits for nothing.
-    pub async fn keep(&self, name: &str, text: &str) {
+    async fn keep(&self, name: &str, text: &str) {
         self.client.send(json!({ "to": name, "title": text })).await;
     }
 
-    /// The states of all deliveries to a client.
-    pub async fn states(&self, name: &str) -> Vec<String> {
-        let deliveries = self.client.get(&format!("/v1/deliveries?registration={name}")).await;
-        let deliveries = deliveries["items"].as_array().unwrap().iter();
-        deliveries.map(|delivery| delivery["state"].as_str().unwrap().to_owned()).collect()
-    }
-
-    pub async fn join(&self, name: &str, group: &str) -> MpushClient {
+    async fn join(&self, name: &str, group: &str) -> MpushClient {
         MpushClient::join(&self.sockets, name, group).await
     }
 }
@@ -118,7 +98,7 @@ pub async fn packets_come_by_post_and_are_refused_in_mpushs_words(server: &Serve
     assert_eq!(post(wrong).await, (200, json!({"cmd": "AUTH", "data": {"code": 403, "msg": "Token invalid"}})));
     let unknown = json!({"cmd": "MESSAGE_CALLBACK", "data": {"mid": "1"}});
     assert_eq!(post(unknown).await, (200, info("The MESSAGE_CALLBACK cmd must need auth.")));
-    let request = script().post(format!("{}/", server.client.url)).header("content-type", "text/plain");
+    let request = mpush::client().post(format!("{}/", server.client.url)).header("content-type", "text/plain");
     let answer = request.body("{}").send().await.unwrap();
     assert_eq!(
         (answer.status().as_u16(), answer.json::<Value>().await.unwrap()),
@@ -208,7 +188,10 @@ pub async fn the_next_message_comes_when_the_one_before_is_acknowledged_and_that
     client.acknowledge(&again).await;
     let second = next(&mut client, &again).await;
     assert_eq!(second["message"]["text"], "2", "another number acknowledges nothing");
-    eventually("both are confirmed", async || (server.states("cC").await == ["confirmed", "confirmed"]).then_some(())).await;
+    eventually("both are confirmed", async || {
+        (mpush::states(&server.client, "cC").await == ["confirmed", "confirmed"]).then_some(())
+    })
+    .await;
 }
 
 pub async fn what_waits_for_a_client_comes_in_order_after_its_welcome(server: &Server) {

@@ -1,54 +1,14 @@
 //! Mpush's clients and scripts against the real binary, as they were seen against Mpush itself.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
-use std::{collections::HashSet, path::Path, time::Duration};
+use std::{collections::HashSet, time::Duration};
 
 use acceptance::{
     Answer, Bellhop, MpushClient, Sink, command, eventually,
+    mpush::{client, get, post, send, start, webhook},
     stories::{self, Server},
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-
-/// A server whose account `main` has the token `t0ken`, and these settings besides.
-async fn start(data: &Path, settings: Value) -> Bellhop {
-    let bellhop = Bellhop::start(data);
-    let mut mpush = json!({ "token": "t0ken", "retry_timeout_ms": 300, "wait_timeout_ms": 2_000 });
-    mpush.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
-    bellhop.client.put("/v1/account", json!({ "mpush": mpush })).await;
-    bellhop
-}
-
-/// What is answered to a GET that shows nothing.
-async fn get(bellhop: &Bellhop, path: &str) -> (u16, Value) {
-    let answer = reqwest::get(format!("{}{path}", bellhop.client.url)).await.unwrap();
-    (answer.status().as_u16(), answer.json().await.unwrap_or_default())
-}
-
-/// The statuses that a send is answered with.
-async fn send(bellhop: &Bellhop, path: &str) -> Value {
-    let (status, answer) = get(bellhop, path).await;
-    assert_eq!((status, &answer["cmd"]), (200, &json!("MESSAGE_REPLY")), "{answer}");
-    answer["data"]["status"].clone()
-}
-
-#[expect(clippy::disallowed_methods, reason = "a script's client, which is no tenant's")]
-fn client() -> reqwest::Client {
-    reqwest::Client::new()
-}
-
-async fn post(bellhop: &Bellhop, packet: Value) -> (u16, Value) {
-    let request = client().post(format!("{}/anything", bellhop.client.url)).json(&packet);
-    let answer = request.send().await.unwrap();
-    (answer.status().as_u16(), answer.json().await.unwrap_or_default())
-}
-
-async fn webhook(bellhop: &Bellhop, name: &str, method: &str, sink: &Sink) {
-    let params = json!({ "method": method, "url": format!("{}/{name}", sink.url), "token": "t0k" });
-    let body = json!({ "channel": "mpush", "params": params, "groups": ["hooks"] });
-    bellhop.client.put(&format!("/v1/registrations/{name}"), body).await;
-}
 
 /// A story that holds in either world, on one machine.
 async fn told(story: impl AsyncFnOnce(&Server)) {
@@ -119,7 +79,7 @@ async fn a_connection_says_who_it_is_before_anything_else() {
 async fn whoever_is_welcome_is_told_the_key_of_web_push_under_every_name_that_clients_know() {
     let data = tempfile::tempdir().unwrap();
     let bellhop = start(data.path(), json!({})).await;
-    let (_, welcome) = post(&bellhop, json!({"cmd": "AUTH", "data": {"token": "t0ken", "name": "n1"}})).await;
+    let (_, welcome) = post(&bellhop.client, json!({"cmd": "AUTH", "data": {"token": "t0ken", "name": "n1"}})).await;
     let key = bellhop.client.get("/v1/web-push").await["public_key"].clone();
     for name in ["webpushServerKey", "webpushPublicKey", "fcmServerKey"] {
         assert_eq!(welcome["data"][name], key, "{name}");
@@ -160,12 +120,12 @@ async fn what_waits_for_a_client_comes_in_order_after_its_welcome_even_after_kil
     let bellhop = start(data.path(), json!({"wait_timeout_ms": 0})).await;
     drop(MpushClient::join(&bellhop.client.url, "cA", "").await);
     for number in 0..20 {
-        send(&bellhop, &format!("/cA.send?text={number}")).await;
+        send(&bellhop.client, &format!("/cA.send?text={number}")).await;
     }
     bellhop.kill();
     let bellhop = Bellhop::start(data.path());
     for number in 20..25 {
-        send(&bellhop, &format!("/cA.send?text={number}")).await;
+        send(&bellhop.client, &format!("/cA.send?text={number}")).await;
     }
     let mut client = MpushClient::join(&bellhop.client.url, "cA", "").await;
     let mut texts = Vec::new();
@@ -193,8 +153,8 @@ async fn an_acknowledgement_by_request_lets_the_next_message_go() {
 async fn sixty_four_who_send_at_once_each_hear_of_their_own_message() {
     let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
     let bellhop = start(data.path(), json!({})).await;
-    webhook(&bellhop, "wh1", "webhook_get", &sink).await;
-    let sends = (0..64).map(|_| get(&bellhop, "/wh1.send?text=x"));
+    webhook(&bellhop.client, "wh1", "hooks", "webhook_get", &sink).await;
+    let sends = (0..64).map(|_| get(&bellhop.client, "/wh1.send?text=x"));
     let replies = join_all(sends).await;
     let mids: HashSet<_> = replies.iter().map(|(_, reply)| reply["data"]["mid"].as_str().unwrap().to_owned()).collect();
     assert_eq!(mids.len(), 64);
@@ -207,13 +167,13 @@ async fn sixty_four_who_send_at_once_each_hear_of_their_own_message() {
 async fn a_webhook_is_tried_again_soon_and_never_twice_at_once() {
     let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
     let bellhop = start(data.path(), json!({})).await;
-    webhook(&bellhop, "wh1", "webhook_get", &sink).await;
+    webhook(&bellhop.client, "wh1", "hooks", "webhook_get", &sink).await;
     sink.answer([Answer::status(500), Answer::status(503)]);
-    assert_eq!(send(&bellhop, "/wh1.send?text=1").await, json!({"wh1": "ok"}), "within two seconds, at the third try");
+    assert_eq!(send(&bellhop.client, "/wh1.send?text=1").await, json!({"wh1": "ok"}), "within two seconds, at the third try");
     assert_eq!(sink.until(3).await.len(), 3);
     // three times as long as until the next try
     sink.slow(Duration::from_millis(900));
-    assert_eq!(send(&bellhop, "/wh1.send?text=2").await, json!({"wh1": "ok"}));
+    assert_eq!(send(&bellhop.client, "/wh1.send?text=2").await, json!({"wh1": "ok"}));
     assert_eq!(sink.arrivals().len(), 4, "no second copy while the first is under way");
 }
 
@@ -242,6 +202,6 @@ async fn mpushs_own_configuration_is_brought_along_and_what_is_left_out_is_said(
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(said["registrations"], json!(["wh1"]));
     assert!(said["left_out"][0].as_str().unwrap().contains("server key"), "{said}");
-    assert_eq!(send(&bellhop, "/g.group?text=x").await, json!({"wh1": "ok"}));
+    assert_eq!(send(&bellhop.client, "/g.group?text=x").await, json!({"wh1": "ok"}));
     assert_eq!(sink.until(1).await[0].header("authorization"), "t0ken");
 }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use acceptance::{
-    Answer, BODY_SECRET, Bellhop, Client, HEADER_SECRET, MailServer, Sink, command, commands, eventually,
+    Answer, BODY_SECRET, Bellhop, Client, HEADER_SECRET, MailServer, Sink, command, commands, eventually, mpush,
     stories::{self, Server},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -323,7 +323,10 @@ async fn a_channel_with_an_underscore_has_a_queue_and_a_sender_of_its_own(client
 async fn mpushs_clients_and_scripts_see_what_they_see_on_one_machine(server: &Server) {
     let mpush = json!({ "token": "t0ken", "wait_timeout_ms": 10_000, "retry_timeout_ms": 2_000 });
     server.client.put("/v1/account", json!({ "mpush": mpush })).await;
-    within(40, "every function knows the token", async || (server.get("/nobody.send").await.0 == 200).then_some(())).await;
+    within(40, "every function knows the token", async || {
+        (mpush::get(&server.client, "/nobody.send").await.0 == 200).then_some(())
+    })
+    .await;
     stories::a_script_sends_by_name_and_by_group_and_hears_what_became_of_it(server).await;
     stories::packets_come_by_post_and_are_refused_in_mpushs_words(server).await;
     stories::a_connection_says_who_it_is_before_anything_else(server).await;

@@ -1,6 +1,6 @@
 //! The project's own commands: `cargo xtask <command>`.
 //!
-//! They install what they need and this machine lacks ([`tools`]), inside of the working directory alone.
+//! They install what they need and this machine lacks ([`tools`]), a browser apart inside of the working directory alone.
 
 #![expect(clippy::print_stderr, reason = "a command line for developers; figures alone go to standard output")]
 
@@ -24,6 +24,7 @@ fn main() -> Result<()> {
         Some("test") => check().and_then(|()| test()),
         Some("lambda") => lambda::build(),
         Some("emulators") => emulators::start(),
+        Some("browser") => tools::browser(),
         Some("docs") => docs(),
         Some("python") => [tools::TESTING, tools::DEPLOYING, tools::PEERS, tools::CALLING]
             .iter()
@@ -37,7 +38,7 @@ fn main() -> Result<()> {
             Ok(())
         }
         Some("bench") => bench::run(env::args().skip(2)),
-        _ => bail!("usage: cargo xtask check | test | docs | lambda | emulators | python | bench | cost | scale"),
+        _ => bail!("usage: cargo xtask check | test | docs | lambda | emulators | python | browser | bench | cost | scale"),
     }
 }
 

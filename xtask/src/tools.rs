@@ -1,5 +1,6 @@
 //! What the commands need and this machine may lack: built or installed once, into `target/tools`, `.venv`, `.venv-deploy`,
-//! `.venv-peers` and `.venv-openapi`, and nothing anywhere else.
+//! `.venv-peers` and `.venv-openapi`, and nothing anywhere else; but
+//! a browser, which only the system can install.
 
 use std::{
     env, fs,
@@ -7,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::step;
 
@@ -17,10 +18,26 @@ const BUILT: [(&str, &str, &[&str]); 2] = [
     ("cargo-deny", "0.20.2", &["--no-default-features"]),
 ];
 
+/// A program of this machine.
+fn on_path(name: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH").unwrap_or_default()).map(|dir| dir.join(name)).find(|file| file.exists())
+}
+
+/// The browser of the tests: Debian's, which root can install.
+pub(crate) fn browser() -> Result<()> {
+    if on_path("chromium").is_some() {
+        return Ok(());
+    }
+    let user = Command::new("id").arg("-u").output().context("cannot run `id`")?.stdout;
+    let may_install = user.trim_ascii() == b"0" && on_path("apt-get").is_some();
+    ensure!(may_install, "the tests need a browser, which only root can install: `apt-get install chromium`");
+    step("what packages there are", Command::new("apt-get").arg("update"))?;
+    step("a browser", Command::new("apt-get").args(["install", "--yes", "--no-install-recommends", "chromium"]))
+}
+
 /// A cargo tool: the one on the PATH if there is one, else the pinned one, built once into `target/tools`.
 pub(crate) fn built(name: &str) -> Result<PathBuf> {
-    let on_path = env::split_paths(&env::var_os("PATH").unwrap_or_default()).map(|dir| dir.join(name)).find(|file| file.exists());
-    if let Some(found) = on_path {
+    if let Some(found) = on_path(name) {
         return Ok(found);
     }
     let built = Path::new("target/tools/bin").join(name);

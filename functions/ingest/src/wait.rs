@@ -18,7 +18,7 @@ pub(crate) async fn until_final(api: &Api, account: &AccountId, accepted: Answer
             answer(&ports, &stored).await.ok()
         }
     };
-    wait::until(api, limit, accepted, is_final, look).await
+    wait::until(api, event, limit, accepted, is_final, look).await
 }
 
 fn is_final(answer: &Answer) -> bool {

@@ -20,6 +20,7 @@ use bellhop_egress::{HttpEgress, Settings, SmtpEgress, SocketEgress};
 use bellhop_embedded::{Durability, MOST_IN_CHANNEL, Options, Store, SystemClock};
 use bellhop_http::Api;
 use bellhop_mpush::Mpush;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -59,8 +60,18 @@ pub(crate) fn run(options: cli::Serve) -> Result<()> {
         .init();
     // a panic's own words may hold anything, a tenant's text among it; where it was is enough
     panic::set_hook(Box::new(|info| tracing::error!(location = info.location().map(ToString::to_string), "a panic")));
+    if let Err(error) = allow_open_files() {
+        tracing::warn!(%error, "the limit of open files could not be raised; each connected client is one");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(options))
+}
+
+/// As many open files as the system lets this process have: what it begins with is often 1,024, for programs that cannot do with
+/// more. <https://0pointer.net/blog/file-descriptor-limits.html>
+fn allow_open_files() -> rustix::io::Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
 }
 
 async fn serve(options: cli::Serve) -> Result<()> {

@@ -4,9 +4,10 @@ mod clients;
 mod tasks;
 mod transport;
 
-use std::{sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -222,6 +223,12 @@ pub trait Deliveries: Send + Sync {
         before: Option<DeliveryId>,
         most: usize,
     ) -> Result<Vec<Delivery>, StoreError>;
+
+    /// Is ready when a delivery of that event may have changed since this was called. Where nobody can tell, it never is: whoever
+    /// waits looks again after a while, too.
+    fn changed(&self, _event: EventId) -> BoxFuture<'_, ()> {
+        Box::pin(pending())
+    }
 }
 
 /// How fresh a read has to be.

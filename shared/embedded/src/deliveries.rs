@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use bellhop_core::{
     StoreError,
-    model::{AccountId, Delivery, DeliveryId, State},
+    model::{AccountId, Delivery, DeliveryId, EventId, State},
     ports::Deliveries,
 };
+use futures_util::future::BoxFuture;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::{
@@ -20,6 +21,10 @@ impl Deliveries for Store {
         let (account, ids) = (account.clone(), ids.to_vec());
         let look = move |connection: &Connection| ids.into_iter().map(|id| get(connection, &account, id)).collect();
         self.readers.read(look).await
+    }
+
+    fn changed(&self, event: EventId) -> BoxFuture<'_, ()> {
+        self.memory.changes.of(event)
     }
 
     async fn in_state(

@@ -14,6 +14,7 @@ mod attachments;
 mod audit;
 mod backup;
 mod cache;
+mod changes;
 mod clients;
 mod clock;
 mod deliveries;

@@ -27,6 +27,7 @@ use tokio::{
 use crate::{
     OpenError, attachments,
     cache::Cache,
+    changes::Changes,
     clients::Connections,
     directory,
     error::Fault,
@@ -78,6 +79,7 @@ pub(crate) struct Memory {
     pub(crate) keys: Cache<KeyId, Key>,
     /// By the hash of their tokens.
     pub(crate) hooks: Cache<String, Hook>,
+    pub(crate) changes: Changes,
     pub(crate) connections: Connections,
     pub(crate) seals: Arc<Seals>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -109,6 +111,7 @@ impl Store {
             accounts: Cache::default(),
             keys: Cache::default(),
             hooks: Cache::default(),
+            changes: Changes::default(),
             connections: Connections::default(),
             seals: Arc::new(seals),
             clock,
@@ -252,6 +255,7 @@ impl Memory {
                 Effect::Delayed(lane, id, at) => window.delayed(id, &lane, at),
                 Effect::Look(lane, id) => window.look(id, &lane),
                 Effect::Gone(seq) => window.gone(seq),
+                Effect::Delivery(event) => self.changes.tell(event),
                 Effect::Records(account, kind) => self.records.forget(&(account, kind)),
                 Effect::Registration(account, name) => self.registrations.forget(&(account, name)),
                 Effect::Account(id) => self.accounts.forget(&id),

@@ -18,7 +18,7 @@ use std::{
 
 use bellhop_core::{
     StoreError, Timestamp,
-    model::{AccountId, Address, Delivery, DeliveryId, KeyId, Name, State},
+    model::{AccountId, Address, Delivery, DeliveryId, EventId, KeyId, Name, State},
     ports::Kind,
 };
 use rusqlite::Connection;
@@ -121,6 +121,8 @@ pub(crate) enum Effect {
     Look(Arc<Lane>, LaneId),
     /// The row of that number left the queue, or is another one now.
     Gone(i64),
+    /// A delivery of that event is in another state.
+    Delivery(EventId),
     /// A registration changed.
     Registration(AccountId, Name),
     /// An account changed.
@@ -201,6 +203,7 @@ impl Tx<'_> {
             self.known.sending.insert(row.id, row.clone());
         } else {
             self.known.sending.remove(&row.id);
+            self.effects.push(Effect::Delivery(row.id.event));
         }
         Ok(())
     }

@@ -1,7 +1,10 @@
-//! A caller that wants to know what became of its message, and waits for it.
+//! A caller that wants to know what became of its message, and waits for it: until it is told of a change where the store can
+//! tell, and else looks again, less and less often.
 
 use std::time::Duration;
 
+use bellhop_core::model::EventId;
+use futures_util::future::{Either, select};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::Api;
@@ -12,10 +15,11 @@ const FIRST: Duration = Duration::from_millis(1);
 /// The longest wait between two looks.
 const LONGEST: Duration = Duration::from_millis(100);
 
-/// What is seen as soon as it is settled, or what was seen then when `limit` is over or the server stops. What was accepted stays
+/// What is seen of that event as soon as it is settled, or what was seen then when `limit` is over or the server stops. What was accepted stays
 /// accepted: a store that fails meanwhile only makes the answer less fresh.
 pub async fn until<T, L: Future<Output = Option<T>>>(
     api: &Api,
+    event: EventId,
     limit: Duration,
     first: T,
     is_settled: impl Fn(&T) -> bool,
@@ -24,9 +28,14 @@ pub async fn until<T, L: Future<Output = Option<T>>>(
     let end = Instant::now() + limit;
     let mut latest = first;
     let mut pause = FIRST;
+    let mut changed = api.ports.deliveries.changed(event);
     while !is_settled(&latest) && Instant::now() < end && !api.is_stopping() {
-        sleep(pause.min(end.duration_since(Instant::now()))).await;
-        pause = (pause * 3 / 2).min(LONGEST);
+        let nap = Box::pin(sleep(pause.min(end.duration_since(Instant::now()))));
+        if let Either::Right(_) = select(&mut changed, nap).await {
+            pause = (pause * 3 / 2).min(LONGEST);
+        }
+        // before the look: what changes after it is told
+        changed = api.ports.deliveries.changed(event);
         // a store that hangs must not keep the caller longer than it asked for; one more look is always granted
         if let Ok(Some(fresh)) = timeout_at(end + LONGEST, look()).await {
             latest = fresh;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bellhop_core::{
+    Reason,
     channel::Params,
     model::{Account, AccountId, ChannelId, Name, Registration, WAY},
     ports::Freshness,
@@ -13,6 +14,9 @@ use crate::{Command, Mpush, Refusal};
 
 /// The channel of clients.
 const CHANNEL: &str = "mpush";
+
+/// A client's subscription to Web Push, among its parameters.
+const SUBSCRIPTION: [&str; 3] = ["endpoint", "p256dh", "auth"];
 
 /// How often a registration is saved again that others save at the same time.
 const MOST_TRIES: usize = 8;
@@ -41,6 +45,15 @@ impl Mpush {
                 }
                 Some(stored) if !self.is_live(&stored) => {
                     return Err(Refusal::forbidden(format!("The name [{name}] is already used")));
+                }
+                Some(stored) if is_given_up(&stored) => {
+                    let spec = ports.channels.require(&stored.channel)?;
+                    let mut params = stored.params.expose().clone();
+                    params.retain(|name, _| !SUBSCRIPTION.contains(&name.as_str()));
+                    let (params, version) = (Params::parse(spec, params)?, stored.version + 1);
+                    let groups = if groups.is_empty() { stored.groups.clone() } else { groups.clone() };
+                    let fresh = Registration { params, groups, version, updated_at: now, ..Registration::clone(&stored) };
+                    Registration { disabled: None, ..fresh }
                 }
                 Some(stored) if !stored.is_open() => {
                     return Err(Refusal::forbidden(format!("The name [{name}] is switched off")));
@@ -76,9 +89,7 @@ impl Mpush {
                 return Err(Refusal::info(format!("there is no client `{name}` any more")));
             };
             let mut params = stored.params.expose().clone();
-            for (name, value) in [("endpoint", endpoint), ("p256dh", p256dh), ("auth", auth)] {
-                params.insert(name.to_owned(), value.into());
-            }
+            params.extend(SUBSCRIPTION.map(str::to_owned).into_iter().zip([endpoint, p256dh, auth].map(Value::from)));
             let spec = ports.channels.require(&stored.channel)?;
             let params = Params::parse(spec, params)?;
             (spec.check)(&params)?;
@@ -98,4 +109,9 @@ impl Mpush {
         let spec = self.api.ports.channels.get(registration.channel.as_str());
         spec.is_some_and(|spec| spec.is_live(&registration.params))
     }
+}
+
+/// Whether it was switched off since its push service knows its subscription no more, which a client outlives that is there.
+fn is_given_up(registration: &Registration) -> bool {
+    registration.enabled && registration.disabled.as_ref().is_some_and(|disabled| disabled.reason == Reason::Gone)
 }

@@ -150,7 +150,7 @@ impl Pending {
                 };
                 let limit = Duration::from_millis(u64::from(account.mpush.wait_timeout_ms));
                 let first = look().await.unwrap_or_default();
-                wait::until(&mpush.api, limit, first, Statuses::are_settled, look).await
+                wait::until(&mpush.api, event, limit, first, Statuses::are_settled, look).await
             }
         };
         json!({ "cmd": "MESSAGE_REPLY", "data": { "mid": mid, "status": statuses.to_json() } })

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bellhop_core::{
     Reason,
-    model::{Name, State},
+    model::{Attempt, Name, Outcome, State},
     view::DeliveryView,
 };
 use serde_json::{Map, Value};
@@ -76,19 +76,24 @@ pub(crate) enum Way {
 /// By name; whoever is not in it is called.
 pub(crate) type Ways = BTreeMap<Name, Way>;
 
+/// A push service took it: an acknowledgement has no HTTP status.
+fn is_of_push_service(attempt: &Attempt) -> bool {
+    attempt.outcome == Outcome::Delivered && attempt.status.is_some()
+}
+
 /// The status of each client.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Statuses(pub(crate) Vec<(String, Status)>);
 
 impl Statuses {
-    /// `ways`: how those are told whom a request of ours alone does not reach. Of a client that keeps a connection it is the push
-    /// service that took what the client itself did not acknowledge.
+    /// `ways`: how those are told whom a request of ours alone does not reach. Of a client that keeps a connection, what
+    /// was delivered before it was acknowledged was taken by its push service.
     pub(crate) fn of(views: &[DeliveryView], ways: &Ways) -> Self {
         let status = |view: &DeliveryView| {
             let name = &view.summary.registration;
             let by_push = match ways.get(name) {
                 Some(Way::Push) => true,
-                Some(Way::Socket) => view.summary.state == State::Delivered,
+                Some(Way::Socket) => view.attempts.iter().any(is_of_push_service),
                 None => false,
             };
             (name.as_str().to_owned(), Status::of(view, by_push))

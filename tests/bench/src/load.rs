@@ -90,6 +90,11 @@ impl Latencies {
         self.0.len()
     }
 
+    /// How many took longer than that.
+    pub(crate) fn longer_than(&self, limit: Duration) -> usize {
+        self.0.iter().filter(|each| **each > limit).count()
+    }
+
     /// In milliseconds, of that many thousandths.
     pub(crate) fn ms(&self, thousandths: usize) -> f64 {
         let at = (self.0.len() * thousandths / 1000).min(self.0.len() - 1);

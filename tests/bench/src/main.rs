@@ -14,6 +14,7 @@ mod kills;
 mod lambda;
 mod load;
 mod machine;
+mod mpush;
 mod process;
 mod report;
 mod runtime;
@@ -70,6 +71,8 @@ enum What {
     Isolation(isolation::Isolation),
     /// Whether anything is lost or repeated when the server is killed under load.
     Kills(kills::Kills),
+    /// How soon Mpush's senders are answered, and what clients take that are connected and say nothing.
+    Mpush(mpush::Mpush),
     /// What composing digests takes, of few rules, of many, and of many events.
     Digest(digest::Digest),
     /// How large the Lambda functions are, and how fast they start, beside one that does nothing.
@@ -97,6 +100,7 @@ async fn main() -> Result<()> {
         What::Serve(serve) => ("serve", serve.connections),
         What::Isolation(_) => ("isolation", 16),
         What::Kills(kills) => ("kills", kills.connections),
+        What::Mpush(_) => ("mpush", 8),
         What::Digest(_) => ("digest", 16),
         What::Lambda(_) => ("lambda", 16),
     };
@@ -106,6 +110,7 @@ async fn main() -> Result<()> {
         What::Serve(serve) => serve.run(&common, &mut report).await?,
         What::Isolation(isolation) => isolation.run(&common, &mut report).await?,
         What::Kills(kills) => kills.run(&common, &mut report).await?,
+        What::Mpush(mpush) => mpush.run(&common, &mut report).await?,
         What::Digest(digest) => digest.run(&common, &mut report)?,
         What::Lambda(lambda) => lambda.run(&common, &mut report).await?,
     }

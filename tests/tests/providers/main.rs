@@ -12,7 +12,7 @@ mod others;
 mod trials;
 mod web_push;
 
-use std::{collections::BTreeSet, fs, path::Path, process::Command};
+use std::{path::Path, process::Command};
 
 use acceptance::{Answer, Bellhop, HEADER_SECRET, Part, Providers, URL_SECRET, cases::Case, eventually, find_planted};
 use bellhop_channels::ALL;
@@ -121,12 +121,8 @@ fn before(channel: &str, request: &Value) -> String {
 
 /// Plays those parts, and has all of their hosts lead there.
 async fn providers(data: &Path, parts: Vec<Part>) -> (Providers, Vec<String>) {
-    let hosts: BTreeSet<_> = parts.iter().map(|part| part.host.clone()).collect();
     let providers = Providers::start(parts).await;
-    let ca = ca(data);
-    fs::write(&ca, &providers.certificate).unwrap();
-    let resolve = hosts.iter().flat_map(|host| ["--resolve".to_owned(), format!("{host}={}", providers.address)]);
-    let options = ["--extra-ca".to_owned(), ca].into_iter().chain(resolve).collect();
+    let options = providers.options(data);
     (providers, options)
 }
 
@@ -183,7 +179,7 @@ async fn a_refused_token_is_renewed_once_and_the_message_delivered() {
 
     // when the first is refused
     providers.answer(wecom.channel, [case.response(200, "42001").answer()]);
-    let delivered = send(&bellhop, &case, "delivered").await;
+    let delivered = send(&bellhop.client, &case, "delivered").await;
 
     // then the same attempt delivers with the other one, and neither is told
     assert_eq!(outcomes(&delivered), ["delivered"], "{delivered}");

@@ -1,12 +1,7 @@
-//! A push service, and behind it a browser that reads what it is handed: with another library than ours.
+//! A push service, and behind it a browser that reads what it is handed.
 
-use acceptance::{Arrival, Bellhop, Part, Providers, cases::Case};
-use aws_lc_rs::{
-    aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
-    agreement::{ECDH_P256, PrivateKey, UnparsedPublicKey, agree},
-    hkdf::{HKDF_SHA256, KeyType, Salt},
-    signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey as Verifier},
-};
+use acceptance::{Arrival, Bellhop, Part, Providers, Subscriber, cases::Case};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
@@ -26,51 +21,13 @@ pub(crate) fn part() -> Part {
     Part { name: case.channel.clone(), host, path, usually: case.success().answer() }
 }
 
-/// As long as HKDF is asked for.
-struct Length(usize);
-
-impl KeyType for Length {
-    fn len(&self) -> usize {
-        self.0
-    }
-}
-
-fn derived(salt: &[u8], secret: &[u8], info: &[&[u8]], length: usize) -> Vec<u8> {
-    let mut out = vec![0; length];
-    Salt::new(HKDF_SHA256, salt).extract(secret).expand(info, Length(length)).unwrap().fill(&mut out).unwrap();
-    out
-}
-
-/// What the browser's service worker is told. <https://www.rfc-editor.org/rfc/rfc8291#section-3>
-fn read(case: &Case, body: &[u8]) -> String {
-    let (salt, rest) = body.split_at(16);
-    let (size_and_length, rest) = rest.split_at(5);
-    assert_eq!(size_and_length, [0, 0, 16, 0, 65]);
-    let (theirs, sealed) = rest.split_at(65);
-    let own = PrivateKey::from_private_key(&ECDH_P256, &bytes(PRIVATE)).unwrap();
-    let agreed = |secret: &[u8]| Ok::<_, ()>(secret.to_vec());
-    let shared = agree(&own, UnparsedPublicKey::new(&ECDH_P256, theirs), (), agreed).unwrap();
-    let public = own.compute_public_key().unwrap();
-    let auth = bytes(case.params["auth"].as_str().unwrap());
-    let material = derived(&auth, &shared, &[b"WebPush: info\0", public.as_ref(), theirs], 32);
-    let key = derived(salt, &material, &[b"Content-Encoding: aes128gcm\0"], 16);
-    let nonce = derived(salt, &material, &[b"Content-Encoding: nonce\0"], 12);
-    let key = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &key).unwrap());
-    let mut sealed = sealed.to_vec();
-    let nonce = Nonce::try_assume_unique_for_key(&nonce).unwrap();
-    let plain = key.open_in_place(nonce, Aad::empty(), &mut sealed).unwrap();
-    let (last, plain) = plain.split_last().unwrap();
-    assert_eq!(*last, 2, "the last record");
-    String::from_utf8(plain.to_vec()).unwrap()
-}
-
 /// The claims that the deployment's key has signed.
 fn claims(arrival: &Arrival, public: &str) -> Value {
     let shown = arrival.header("authorization").strip_prefix("vapid t=").unwrap().to_owned();
     let (token, key) = shown.split_once(", k=").unwrap();
     assert_eq!(key, public);
     let (signed, signature) = token.rsplit_once('.').unwrap();
-    Verifier::new(&ECDSA_P256_SHA256_FIXED, bytes(public)).verify(signed.as_bytes(), &bytes(signature)).unwrap();
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, bytes(public)).verify(signed.as_bytes(), &bytes(signature)).unwrap();
     serde_json::from_slice(&bytes(signed.split_once('.').unwrap().1)).unwrap()
 }
 
@@ -80,7 +37,8 @@ pub(crate) async fn play(bellhop: &Bellhop, providers: &Providers) {
     story(bellhop, providers, &case, case.throttle().answer(), (dead, "gone")).await;
 
     let arrivals = providers.arrivals("web_push");
-    let told: Vec<Value> = arrivals.iter().map(|it| serde_json::from_str(&read(&case, &it.body)).unwrap()).collect();
+    let browser = Subscriber::of(PRIVATE, case.params["auth"].as_str().unwrap());
+    let told: Vec<Value> = arrivals.iter().map(|it| serde_json::from_str(&browser.read(&it.body)).unwrap()).collect();
     let message = case.message("web_push");
     for told in &told {
         let said = &told["data"]["message"];

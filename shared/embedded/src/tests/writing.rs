@@ -160,6 +160,18 @@ async fn an_idle_store_writes_its_log_back() {
 }
 
 #[tokio::test]
+async fn whoever_waits_for_an_event_is_told_when_its_delivery_is_settled_and_not_when_it_is_claimed() {
+    let house = House::new();
+    house.accept(&["phone"]).await;
+    let wake = house.the_wake().await;
+    let mut changed = house.store.changed(wake.job.delivery.event);
+    house.claim_mine(&wake.job).await;
+    assert!((&mut changed).now_or_never().is_none());
+    house.settle(&wake.job, Next::Final { state: State::Delivered, reason: None }).await;
+    tokio::time::timeout(super::PATIENCE, changed).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_a_settlement_took_along_is_acknowledged_without_a_write() {
     let house = House::new();
     house.accept(&["phone"]).await;
