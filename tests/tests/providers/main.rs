@@ -179,7 +179,7 @@ async fn a_refused_token_is_renewed_once_and_the_message_delivered() {
 
     // when the first is refused
     providers.answer(wecom.channel, [case.response(200, "42001").answer()]);
-    let delivered = send(&bellhop.client, &case, "delivered").await;
+    let delivered = send(&bellhop, &case, "delivered").await;
 
     // then the same attempt delivers with the other one, and neither is told
     assert_eq!(outcomes(&delivered), ["delivered"], "{delivered}");
