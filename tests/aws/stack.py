@@ -183,6 +183,7 @@ def probes(stack):
     yield ingest, "read them again", True, lambda: ingest.both("plan/main/evt_0", "text/main/evt_0")
     yield ingest, "collect for a digest", True, lambda: ingest.put("entries/main/daily")
     yield ingest, "read when a digest is due", False, lambda: ingest.get("schedule/main/daily")
+    yield ingest, "read a task", False, lambda: ingest.get("task/main")
     yield ingest, "keep a picture", True, ingest.put_object
     yield ingest, "queue a delivery", True, lambda: ingest.send(f"{stack}_q_webhook")
     yield ingest, "remember that a key was used", True, lambda: ingest.put("use/main")
@@ -214,6 +215,7 @@ def probes(stack):
     yield manage, "make a hook", True, lambda: (manage.put("hook/probe"), manage.put("hooks/probe"))
     yield manage, "make a channel's key", True, manage.make_key
     yield manage, "move a schedule", True, lambda: (manage.put("schedule/main/daily"), manage.put("composing"))
+    yield manage, "make a task", True, lambda: (manage.put("task/main"), manage.put("open/main"), manage.put("made/main/probe"))
     yield manage, "freeze a digest", False, lambda: manage.put("frozen/main/daily")
     yield manage, "share a provider's token with its sender", True, lambda: manage.put("token/webhook/main")
     yield manage, "make the key of Web Push", True, lambda: manage.put("vapid")
@@ -233,6 +235,8 @@ def probes(stack):
     yield batch, "read a secret", False, lambda: batch.get("secret/webhook/main")
     yield batch, "freeze a digest", True, lambda: batch.put("frozen/main/daily")
     yield batch, "move a schedule", True, lambda: (batch.put("schedule/main/daily"), batch.put("composing/2026-01-01T00:00/0"))
+    yield batch, "begin a run", True, lambda: (batch.put("task/main"), batch.put("run/main/tsk_0"), batch.delete("open/main"))
+    yield batch, "say which request made a task", False, lambda: batch.put("made/main/probe")
     yield batch, "send a digest", True, lambda: batch.put("event/main/2026-01-01/0")
     yield batch, "change what was collected", False, lambda: batch.put("entries/main/daily")
     yield batch, "see which sources are switched off", True, lambda: batch.get("source/main")

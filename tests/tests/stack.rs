@@ -147,6 +147,7 @@ async fn the_deployed_stack_does_what_one_machine_does() {
     a_message_goes_once_under_one_idempotency_key(&client, &sink).await;
     another_system_reports_by_a_hook(&client, &sink).await;
     a_digest_is_sent_when_somebody_asks(&client, &sink).await;
+    a_task_runs_and_a_cancelled_one_does_not(&client, &sink).await;
     an_account_comes_from_one_machine(&client, &sink).await;
     a_test_is_sent_by_manage_itself(&client, &sink).await;
     a_mail_arrives(&client).await;
@@ -241,6 +242,35 @@ async fn a_digest_is_sent_when_somebody_asks(client: &Client, sink: &Sink) {
     assert_eq!(client.call("POST", "/v1/rules/asked-for/flush", None).await.0, 202);
     let digest = sink.until(before + 1).await.last().unwrap().json();
     assert!(digest["message"].as_str().unwrap().contains("for asked-for"), "{digest}");
+}
+
+/// One that `manage` tells `batch` of at once; another is due beyond that, and never comes.
+async fn a_task_runs_and_a_cancelled_one_does_not(client: &Client, sink: &Sink) {
+    let before = sink.arrivals().len();
+    let task = json!({ "name": "now", "to": "desk", "body": "by the clock", "schedule": { "kind": "now" } });
+    let (status, made) = client.call("POST", "/v1/tasks", Some(task)).await;
+    assert_eq!((status, &made["channels"]), (201, &json!(["webhook"])), "{made}");
+    let id = made["id"].as_str().unwrap();
+    let arrived = sink.until(before + 1).await.last().unwrap().json();
+    assert_eq!(arrived["message"], "by the clock");
+    let run = eventually("the run is over", async || {
+        let runs = client.get(&format!("/v1/tasks/{id}/runs")).await;
+        (runs["items"][0]["state"] == "succeeded").then(|| runs["items"][0].clone())
+    })
+    .await;
+    assert_eq!(outcomes(&run["deliveries"][0]), ["delivered"]);
+    let shown = client.get(&format!("/v1/tasks/{id}")).await;
+    assert_eq!((&shown["state"], &shown["runs"], &shown["next_run"]), (&json!("succeeded"), &json!(1), &Value::Null));
+
+    let later = json!({ "name": "later", "to": "desk", "body": "never", "schedule": { "kind": "hourly", "minute": 45 } });
+    let (_, later) = client.call("POST", "/v1/tasks", Some(later)).await;
+    let path = format!("/v1/tasks/{}", later["id"].as_str().unwrap());
+    let moved = json!({ "schedule": { "kind": "daily", "time": "04:00:00" } });
+    let (status, moved) = client.call("PATCH", &path, Some(moved)).await;
+    assert!(status == 200 && moved["next_run"].as_str().unwrap().ends_with("T04:00:00Z"), "{moved}");
+    assert_eq!(client.call("POST", &format!("{path}/cancel"), None).await.1["state"], "cancelled");
+    assert_eq!(client.get("/v1/tasks?state=cancelled").await["items"][0]["id"], later["id"]);
+    assert_eq!(client.call("DELETE", &path, None).await.0, 204);
 }
 
 async fn the_deployed_schedule_has_a_digest_sent(client: &Client, sink: &Sink, due: Timestamp) {

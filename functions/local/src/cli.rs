@@ -24,6 +24,7 @@ use crate::{
         mpush::ImportMpush,
         registrations::Registrations,
         send::{Event, Redrive, Send},
+        tasks::Tasks,
     },
     doctor, dry_run, first_start, rotate_key, serve,
     show::{Form, Shown},
@@ -60,6 +61,8 @@ enum Command {
     Sources(Sources),
     /// Paths by which other systems report: list, show, make, delete.
     Hooks(Hooks),
+    /// Messages that are sent by the clock: list, show, make, change, runs, cancel, delete.
+    Tasks(Tasks),
     /// API keys of the account: list, make, revoke.
     Keys(Keys),
     /// Show the account's settings, or change them.
@@ -180,6 +183,7 @@ fn run(command: Command, form: Form) -> Result<ExitCode> {
         Command::Contacts(contacts) => show(contacts.run())?,
         Command::Sources(sources) => show(sources.run())?,
         Command::Hooks(hooks) => show(hooks.run())?,
+        Command::Tasks(tasks) => show(tasks.run())?,
         Command::Keys(keys) => show(keys.run())?,
         Command::Account(account) => show(account.run())?,
         Command::Accounts(accounts) => show(accounts.run())?,

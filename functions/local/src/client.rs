@@ -7,6 +7,7 @@ pub(crate) mod mpush;
 pub(crate) mod registrations;
 mod sealed;
 pub(crate) mod send;
+pub(crate) mod tasks;
 
 use std::{
     fs,

@@ -54,12 +54,12 @@ pub(crate) async fn put(State(api): State<Api>, Manager(caller): Manager, reques
     let change: Map<String, Value> = Payload::read(request, Limit::Plain).await?.parse()?;
     let old = api.account(&caller.account).await?;
     let has_mpush = change.contains_key("mpush");
-    if change.contains_key("quotas") {
+    let settings: Settings = json::read(overlay(as_body(&old), change, &["rate", "quotas"]))?;
+    let account = settings.account(&old, has_mpush)?;
+    if account.quotas != old.quotas {
         // they are the deployment's word, not the account's
         caller.require(Scope::Operate)?;
     }
-    let settings: Settings = json::read(overlay(as_body(&old), change, &["rate", "quotas"]))?;
-    let account = settings.account(&old, has_mpush)?;
     let (before, now) = (&old.mpush.token_hash, &account.mpush.token_hash);
     if let Some(token) = now.as_ref().filter(|_| now != before)
         && !api.ports.clients.take_token(token, &account.id).await?

@@ -24,7 +24,7 @@ use bellhop_http::{
     Api, Refused,
     body::{Limit, Payload},
     caller::{Manager, Reader},
-    json::{self, Moment},
+    json::Moment,
     key::hash_secret,
     list::{Everything, Items, Listing},
     path::{Identified, not_found},
@@ -241,11 +241,4 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, Refused> {
     let existed = task::delete(&api.ports, &caller.account, id).await?;
     if existed { Ok(StatusCode::NO_CONTENT) } else { Err(not_found()) }
-}
-
-/// A request's body without the fields that are not the message's, and those.
-fn split(value: Value, own: &[&str]) -> Result<(Value, Value), Problem> {
-    let mut message: Map<String, Value> = json::read(value)?;
-    let own = own.iter().filter_map(|name| message.shift_remove(*name).map(|value| ((*name).to_owned(), value))).collect();
-    Ok((Value::Object(own), Value::Object(message)))
 }

@@ -2,7 +2,7 @@
 //!
 //! Promises: once [`end`] has answered, nobody is let in by the account's keys or hooks for longer than they are remembered
 //! anywhere, which is 30 seconds; and its name is never given to anybody again. What the account has said (registrations with
-//! their secrets, rules, sources, contacts) is deleted, so many things a call; whoever is told that there are more calls again.
+//! their secrets, tasks, rules, sources, contacts) is deleted, so many things a call; whoever is told that there are more calls again.
 //! Events and deliveries are not looked for: nobody can see them any more, and they are forgotten in their time, as
 //! those of every account are.
 
@@ -44,6 +44,11 @@ pub async fn end(ports: &Ports, id: &AccountId) -> Result<Option<(Account, Left)
         ports.registrations.delete(id, &registration.name).await?;
     }
     left -= registrations.len();
+    let tasks = if left == 0 { Vec::new() } else { ports.tasks.list(id, None, None, left).await? };
+    for task in &tasks {
+        ports.tasks.delete(task).await?;
+    }
+    left -= tasks.len();
     for kind in [Kind::Rule, Kind::Source, Kind::Contact] {
         let records = if left == 0 { Vec::new() } else { ports.records.list(id, kind, None, left).await? };
         for record in &records {

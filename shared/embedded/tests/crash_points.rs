@@ -10,7 +10,7 @@ use bellhop_testkit::{
     CATALOG, Provider, Silent, Sim,
     crash::{
         Ending, Harm, Survey, Trial, World, every_crash_point, every_crash_point_of_a_client, every_crash_point_of_a_digest,
-        stories,
+        every_crash_point_of_a_task, stories,
     },
     effects::Effects,
 };
@@ -95,5 +95,15 @@ async fn whoever_dies_or_whatever_fails_a_client_hears_everything_in_order() {
         let survey = every_crash_point_of_a_client(make, Trial { harm, times: 1, lease: LEASE }).await;
         let survey = survey.unwrap_or_else(|violation| panic!("{}", violation.0));
         assert!(survey.points >= 100, "{harm:?}: {survey:?}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_dies_or_whatever_fails_each_run_of_a_task_is_made_once() {
+    let make = async || FileWorld { sim: Sim::new(1), store: None, dir: tempfile::tempdir().unwrap() };
+    for harm in [Harm::Dies, Harm::Fails] {
+        let survey = every_crash_point_of_a_task(make, Trial { harm, times: 1, lease: LEASE }).await;
+        let survey = survey.unwrap_or_else(|violation| panic!("{}", violation.0));
+        assert!(survey.points > 10, "{harm:?}: {survey:?}");
     }
 }

@@ -27,17 +27,28 @@ const MOST_WAIT: u64 = 25;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MessageBody {
-    to: OneOrMany,
-    via: Option<String>,
-    title: Option<String>,
-    body: Option<String>,
-    format: Option<Format>,
-    url: Option<String>,
-    image_url: Option<String>,
-    screenshot: Option<String>,
-    data: Option<Value>,
-    options: Option<BTreeMap<String, Map<String, Value>>>,
-    wait_seconds: Option<u64>,
+    /// Whom.
+    pub to: OneOrMany,
+    /// By which registration, where it goes to raw addresses.
+    pub via: Option<String>,
+    /// One line.
+    pub title: Option<String>,
+    /// The text.
+    pub body: Option<String>,
+    /// How that is written.
+    pub format: Option<Format>,
+    /// Where a click leads.
+    pub url: Option<String>,
+    /// A picture by reference.
+    pub image_url: Option<String>,
+    /// A picture, in base64.
+    pub screenshot: Option<String>,
+    /// Whatever else.
+    pub data: Option<Value>,
+    /// Parameters by channel.
+    pub options: Option<BTreeMap<String, Map<String, Value>>>,
+    /// How long the caller waits for its deliveries.
+    pub wait_seconds: Option<u64>,
 }
 
 impl MessageBody {

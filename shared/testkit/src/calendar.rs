@@ -1,6 +1,8 @@
-//! Days on the calendar, through a store: rules in four time zones collect while clocks go forth and back, nobody looks for a
-//! while, and two look at once. What is judged: every event stands in exactly one digest of each rule, no digest is empty,
-//! and none is late while somebody looks.
+//! Days on the calendar, through a store: rules in four time zones collect and tasks of every kind run while clocks go forth and back,
+//! nobody looks for a while, and two look at once. What is judged: every event stands in exactly one digest of each rule, no digest is empty,
+//! and none is late while somebody looks; every run of every task is made once, at its time.
+
+mod tasks;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -49,6 +51,8 @@ pub struct Played {
     pub reported: usize,
     /// How many digests were sent.
     pub digests: usize,
+    /// How many runs tasks had.
+    pub runs: usize,
 }
 
 /// Plays them and judges.
@@ -61,6 +65,8 @@ pub async fn play(ports: &Ports, sim: &Sim, days: Days) -> Played {
     for (called, at, every, zone) in RULES {
         save_rule(ports, called, at, every, zone).await;
     }
+    let mut tasks = tasks::Tasks::make(ports).await;
+    let mut come = ports.clock.now();
     let mut dice = Dice::new(2026);
     let (mut reported, mut was_away) = (0, false);
     for _ in 0..days.looks {
@@ -73,6 +79,10 @@ pub async fn play(ports: &Ports, sim: &Sim, days: Days) -> Played {
             assert!(was_away || late.unsigned_abs() < days.each, "what was due at {} is late", due.at);
         }
         was_away = false;
+        let now = ports.clock.now();
+        tasks.come(come, now);
+        tasks.looked_at(now);
+        come = now;
         if dice.one_in(10) {
             tokio::join!(compose_due(ports), compose_due(ports));
         }
@@ -94,9 +104,10 @@ pub async fn play(ports: &Ports, sim: &Sim, days: Days) -> Played {
         }
         sim.pass(left);
     }
+    let runs = tasks.judge(ports).await;
     sim.pass(Duration::from_hours(9 * 24));
     compose_due(ports).await;
-    judge(ports, reported).await
+    Played { runs, ..judge(ports, reported).await }
 }
 
 /// Saves a rule that collects everything, as `manage` does.
@@ -114,15 +125,22 @@ pub async fn save_rule(ports: &Ports, called: &str, at: &str, every: u64, zone: 
     assert!(ports.records.put(&account(), Kind::Rule, &record).await.expect("the store does not fail"));
 }
 
-/// Composes whatever is due; what somebody else is working on, that one goes on with.
+/// Composes and runs whatever is due; what somebody else is working on, that one goes on with.
 ///
 /// # Panics
 /// If the store fails.
 pub async fn compose_due(ports: &Ports) {
-    for due in ports.agenda.due(ports.clock.now(), None, 100).await.expect("the store does not fail") {
-        match look(ports, &due).await {
-            Ok(_) | Err(StoreError::Unavailable(_)) => {}
-            Err(error) => panic!("{error}"),
+    loop {
+        // a task that makes up for what it missed is due again
+        let page = ports.agenda.due(ports.clock.now(), None, 100).await.expect("the store does not fail");
+        if page.is_empty() {
+            return;
+        }
+        for due in page {
+            match look(ports, &due).await {
+                Ok(_) | Err(StoreError::Unavailable(_)) => {}
+                Err(error) => panic!("{error}"),
+            }
         }
     }
 }
@@ -161,7 +179,7 @@ async fn judge(ports: &Ports, reported: usize) -> Played {
         let wrong: Vec<_> = (0..reported).filter(|number| told.get(number) != Some(&1)).take(5).collect();
         assert!(wrong.is_empty(), "{called}: {wrong:?} are not in exactly one digest");
     }
-    Played { reported, digests }
+    Played { reported, digests, runs: 0 }
 }
 
 /// A rule that is due each day at noon, five days after it was looked at last, with one event: one digest that says so.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bellhop_testkit::crash::{
     Ending, Harm, MemoryWorld, Story, Trial, every_crash_point, every_crash_point_of_a_client, every_crash_point_of_a_digest,
-    stories,
+    every_crash_point_of_a_task, stories,
 };
 
 const LEASE: Duration = Duration::from_mins(1);
@@ -88,4 +88,22 @@ async fn whoever_dies_anywhere_a_client_hears_everything_in_order() {
 #[tokio::test]
 async fn whatever_fails_a_client_hears_everything_in_order() {
     play_client(Harm::Fails).await;
+}
+
+async fn play_task(harm: Harm, times: usize) {
+    let trial = Trial { harm, times, lease: LEASE };
+    let survey = every_crash_point_of_a_task(async || MemoryWorld::new(LONGER_THAN_LEASE), trial).await;
+    let survey = survey.unwrap_or_else(|violation| panic!("{}", violation.0));
+    assert!(survey.points >= 20, "it passes through make, begin, accept and put behind: {survey:?}");
+}
+
+#[tokio::test]
+async fn whoever_dies_anywhere_each_run_of_a_task_is_made_once() {
+    play_task(Harm::Dies, 1).await;
+    play_task(Harm::Dies, 2).await;
+}
+
+#[tokio::test]
+async fn whatever_fails_each_run_of_a_task_is_made_once() {
+    play_task(Harm::Fails, 1).await;
 }

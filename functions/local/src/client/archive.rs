@@ -30,6 +30,7 @@ use super::{
     manage::{CONTACTS, Kind, RULES, as_said},
     registrations::REGISTRATIONS,
     sealed::{Key, Passphrase, Sealing},
+    tasks,
 };
 use crate::show::Shown;
 
@@ -80,6 +81,17 @@ struct Archive {
     registrations: Vec<Named>,
     sources: Vec<Value>,
     rules: Vec<Named>,
+    /// Those that wait for a run.
+    #[serde(default)]
+    tasks: Vec<Waiting>,
+}
+
+/// A task that waits for a run, as its `POST` takes it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Waiting {
+    id: String,
+    said: Value,
 }
 
 /// One thing, as its `PUT` takes it.
@@ -141,11 +153,12 @@ fn gather(server: &Connection, passphrase: Option<&str>) -> Result<Archive> {
         bellhop_export: FORM,
         made_at: SystemClock.now().to_string(),
         sealing,
-        account: as_said(server.get("/v1/account")?, &["id"]),
+        account: as_said(server.get("/v1/account")?, &["id", "quotas"]),
         contacts: named(&CONTACTS)?,
         registrations,
         sources: server.all("/v1/sources", usize::MAX)?,
         rules,
+        tasks: tasks::waiting(server)?.into_iter().map(|(id, said)| Waiting { id, said }).collect(),
     })
 }
 
@@ -212,7 +225,7 @@ impl Archive {
     fn counts(&self) -> Value {
         json!({
             "registrations": self.registrations.len(), "rules": self.rules.len(), "contacts": self.contacts.len(),
-            "sources": self.sources.len(), "secrets": self.sealing.is_some(),
+            "sources": self.sources.len(), "tasks": self.tasks.len(), "secrets": self.sealing.is_some(),
         })
     }
 
@@ -258,6 +271,12 @@ impl Import {
             server
                 .call(verb, path, Some(said), None)
                 .with_context(|| format!("`{path}` was not saved; mend that, and run the same command again with --replace"))?;
+        }
+        for task in &archive.tasks {
+            let made = tasks::make(&server, &task.id, &task.said);
+            made.with_context(|| {
+                format!("the task `{}` was not made; mend that, and run the same command again with --replace", task.id)
+            })?;
         }
         Ok(Shown::one(archive.counts()))
     }

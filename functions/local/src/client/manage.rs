@@ -51,7 +51,7 @@ pub(crate) struct Page {
     limit: usize,
 }
 
-fn listed(server: &Connection, path: &str, page: &Page, columns: &'static [&'static str]) -> Result<Shown> {
+pub(crate) fn listed(server: &Connection, path: &str, page: &Page, columns: &'static [&'static str]) -> Result<Shown> {
     let items = server.all(path, page.limit)?;
     Ok(Shown::list(json!({ "items": items }), "items", columns))
 }
@@ -215,6 +215,12 @@ enum AccountAction {
     List(Page),
     /// Make one, and print its first key, once.
     Make { id: String },
+    /// Say how much one may have.
+    Quotas {
+        id: String,
+        /// JSON, such as `{"tasks": 5000}`; `-` reads standard input, `@file` a file.
+        quotas: String,
+    },
     /// Delete one, with all that it has.
     Delete { id: String },
 }
@@ -302,13 +308,14 @@ enum DeliveryAction {
     Retry { id: String },
 }
 
+/// Between these.
 #[derive(Args)]
-struct Time {
+pub(crate) struct Time {
     /// Such as `2026-01-01T00:00:00Z`.
     #[arg(long)]
-    from: Option<String>,
+    pub(crate) from: Option<String>,
     #[arg(long)]
-    to: Option<String>,
+    pub(crate) to: Option<String>,
 }
 
 const EVENTS: &[&str] = &["accepted_at", "source", "type", "result", "title", "id"];
@@ -384,6 +391,9 @@ impl Accounts {
         match self.action {
             AccountAction::List(page) => ACCOUNTS.list(&server, &page),
             AccountAction::Make { id } => server.post(ACCOUNTS.path, &json!({ "id": id }), None).map(Shown::one),
+            AccountAction::Quotas { id, quotas } => {
+                server.patch(&ACCOUNTS.of(&id), &json!({ "quotas": body::json(quotas)? })).map(Shown::one)
+            }
             AccountAction::Delete { id } => server.delete(&ACCOUNTS.of(&id)).map(Shown::one),
         }
     }
@@ -440,7 +450,7 @@ impl Deliveries {
     }
 }
 
-fn query<const N: usize>(filter: [(&str, Option<String>); N]) -> String {
+pub(crate) fn query<const N: usize>(filter: [(&str, Option<String>); N]) -> String {
     let given = filter.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", in_path(&value?))));
     match given.collect::<Vec<_>>().join("&") {
         none if none.is_empty() => none,

@@ -1,30 +1,35 @@
 //! A task as it is asked for: a message, and when it is sent. Pure: whatever is wrong with the words is found here.
 
-use std::num::NonZeroU32;
+use std::{collections::BTreeMap, num::NonZeroU32};
 
 use bellhop_core::{
     Code, Problem, Timestamp,
-    model::{Account, CatchUp, Cron, CronError, Draft, Minute, Source, Start, Task, TaskName, When, Zone},
+    model::{Account, CatchUp, Cron, CronError, Draft, Format, Minute, Source, Start, Task, TaskName, When, Zone},
     task::Wish,
 };
-use bellhop_http::{json, message::MessageBody};
+use bellhop_http::{
+    json::{self, OneOrMany},
+    message::MessageBody,
+};
 use jiff::civil::Time;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::split;
-
-/// The fields that a message has not.
-const OWN: [&str; 6] = ["name", "source", "params", "schedule", "max_runs", "catch_up"];
-
-/// Those that a message has and a task has not: nobody waits for it, and pictures are fetched by their URL.
-const NOT_OURS: [&str; 2] = ["screenshot", "wait_seconds"];
-
+/// What POST takes. A task has no picture of its own, which would have to be kept as long as it lives, and nobody waits for it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Own {
+struct Body {
     name: TaskName,
     source: Option<Source>,
+    to: OneOrMany,
+    via: Option<String>,
+    title: Option<String>,
+    body: Option<String>,
+    format: Option<Format>,
+    url: Option<String>,
+    image_url: Option<String>,
+    data: Option<Value>,
+    options: Option<BTreeMap<String, Map<String, Value>>>,
     params: Option<Map<String, Value>>,
     schedule: ScheduleBody,
     max_runs: Option<u32>,
@@ -55,12 +60,10 @@ struct ScheduleBody {
 
 /// What a body asks for, in an account whose time zone counts where it names none.
 pub(super) fn wish(value: Value, account: &Account) -> Result<Wish, Problem> {
-    let (own, message) = split(value, &OWN)?;
-    let Own { name, source, params, schedule, max_runs, catch_up } = json::read(own)?;
-    if let Some(field) = NOT_OURS.into_iter().find(|field| message.get(field).is_some()) {
-        return Err(Problem::field(Code::UnknownField, field, "a task has no such field; use `image_url`, and ask for its runs"));
-    }
-    let (message, _) = json::read::<MessageBody>(message)?.draft()?;
+    let Body { name, source, params, schedule, max_runs, catch_up, to, via, title, body, format, url, image_url, data, options } =
+        json::read(value)?;
+    let said = MessageBody { to, via, title, body, format, url, image_url, data, options, screenshot: None, wait_seconds: None };
+    let (message, _) = said.draft()?;
     let max_runs = max_runs.map(|most| {
         NonZeroU32::new(most).ok_or_else(|| invalid("max_runs", "expected 1 or more; leave it out for a task without an end"))
     });

@@ -22,7 +22,7 @@ fn mpush() -> Value {
 async fn an_account_has_settings_before_it_saved_any() {
     let world = world().await;
     let settings = json!({"id": "main", "time_zone": "UTC", "locale": "en", "retention_days": 30,
-        "rate": {"per_second": 100, "burst": 500}, "mpush": mpush()});
+        "rate": {"per_second": 100, "burst": 500}, "quotas": {"tasks": 1000, "registrations_per_channel": 1000}, "mpush": mpush()});
     assert_eq!(world.call("manage", "GET", "/v1/account", "").await.body, settings);
 }
 
@@ -39,7 +39,7 @@ async fn settings_that_are_not_named_are_kept_and_null_is_the_usual_one() {
     let second = put(&world, json!({"retention_days": 7, "locale": null, "default_image_url": null})).await;
 
     let settings = json!({"id": "main", "time_zone": "Asia/Shanghai", "locale": "en", "retention_days": 7,
-        "rate": {"per_second": 5, "burst": 500}, "mpush": mpush()});
+        "rate": {"per_second": 5, "burst": 500}, "quotas": {"tasks": 1000, "registrations_per_channel": 1000}, "mpush": mpush()});
     assert_eq!((second.status, &second.body), (200, &settings));
     assert_eq!(world.call("manage", "GET", "/v1/account", "").await.body, settings);
     assert_eq!(world.call("other", "GET", "/v1/account", "").await.body["time_zone"], "UTC");

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Every route there is, with the scope that it takes.
-const ROUTES: [(&str, &str, Scope); 29] = [
+const ROUTES: [(&str, &str, Scope); 38] = [
     ("POST", "/v1/messages", Scope::Send),
     ("POST", "/v1/events", Scope::Send),
     ("POST", "/v1/events/bulk", Scope::Send),
@@ -38,6 +38,14 @@ const ROUTES: [(&str, &str, Scope); 29] = [
     ("POST", "/v1/registrations/phone/reveal", Scope::Manage),
     ("POST", "/v1/registrations/phone/test", Scope::Manage),
     ("POST", "/v1/registrations/test", Scope::Manage),
+    ("GET", "/v1/tasks", Scope::Read),
+    ("POST", "/v1/tasks", Scope::Manage),
+    ("POST", "/v1/tasks/bulk", Scope::Manage),
+    ("GET", "/v1/tasks/tsk_00000000000000000000000000", Scope::Read),
+    ("PATCH", "/v1/tasks/tsk_00000000000000000000000000", Scope::Manage),
+    ("DELETE", "/v1/tasks/tsk_00000000000000000000000000", Scope::Manage),
+    ("POST", "/v1/tasks/tsk_00000000000000000000000000/cancel", Scope::Manage),
+    ("GET", "/v1/tasks/tsk_00000000000000000000000000/runs", Scope::Read),
     ("GET", "/v1/channels", Scope::Read),
     ("GET", "/v1/web-push", Scope::Read),
     ("GET", "/v1/account", Scope::Manage),
@@ -48,6 +56,7 @@ const ROUTES: [(&str, &str, Scope); 29] = [
     ("GET", "/v1/audit", Scope::Manage),
     ("GET", "/v1/accounts", Scope::Operate),
     ("POST", "/v1/accounts", Scope::Operate),
+    ("PATCH", "/v1/accounts/nobody", Scope::Operate),
     ("DELETE", "/v1/accounts/nobody", Scope::Operate),
     ("GET", "/v1/dead-letters", Scope::Operate),
     ("POST", "/v1/dead-letters/redrive", Scope::Operate),

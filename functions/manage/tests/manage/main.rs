@@ -13,6 +13,7 @@ mod race;
 mod records;
 mod registrations;
 mod reveal;
+mod tasks;
 mod tenants;
 mod trials;
 mod web_push;

@@ -56,10 +56,15 @@ async fn work(world: &World) {
 
 /// What an answer makes, for the paths of those after it.
 fn remember(known: &mut BTreeMap<&'static str, String>, answer: &Value) {
-    let found = [("event", "/event"), ("delivery", "/deliveries/0/id"), ("token", "/url"), ("key", "/id")];
+    let found = [("event", "/event"), ("delivery", "/deliveries/0/id"), ("token", "/url"), ("key", "/id"), ("task", "/id")];
     for (name, place) in found {
         let text = answer.pointer(place).and_then(Value::as_str).map(|text| text.rsplit('/').next().unwrap_or_default());
-        if let Some(text) = text.filter(|text| name != "key" || text.starts_with("key_")) {
+        let fits = |text: &&str| match name {
+            "key" => text.starts_with("key_"),
+            "task" => text.starts_with("tsk_"),
+            _ => true,
+        };
+        if let Some(text) = text.filter(fits) {
             known.insert(name, text.to_owned());
         }
     }

@@ -18,7 +18,7 @@ pub(crate) fn or_null(shape: &Value) -> Value {
 }
 
 /// An object with these fields and no others.
-pub(crate) fn object<const N: usize>(required: &[&str], fields: [(&str, Value); N]) -> Value {
+pub(crate) fn object<'n>(required: &[&str], fields: impl IntoIterator<Item = (&'n str, Value)>) -> Value {
     let properties: Map<_, _> = fields.into_iter().map(|(name, shape)| (name.to_owned(), shape)).collect();
     let mut object = json!({ "type": "object", "properties": properties, "additionalProperties": false });
     if !required.is_empty() {

@@ -94,8 +94,9 @@ fn step(task: &Task, now: Timestamp) -> Step {
     };
     match task.catch_up {
         CatchUp::None if is_behind || at + LATE < now => {
-            let version = task.version + 1;
-            Step::Save(Box::new(Task { version, next_run: after_now(), missed: Some(at), ..task.clone() }))
+            // the latest time may be not so late that it is over
+            let next_run = times::next(&task.schedule, at.max(now - LATE));
+            Step::Save(Box::new(Task { version: task.version + 1, next_run, missed: Some(at), ..task.clone() }))
         }
         CatchUp::All => begin(next),
         CatchUp::One | CatchUp::None => begin(after_now()),

@@ -13,6 +13,7 @@ mod judge;
 mod process;
 mod run;
 mod story;
+mod task;
 mod world;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub use digest::{Ending, every_crash_point_of_a_digest};
 pub(crate) use dying::until_death;
 pub use judge::{Violation, judge};
 pub use story::{Client, Story, Twist, stories};
+pub use task::every_crash_point_of_a_task;
 pub use world::{MemoryWorld, World};
 
 /// What happens at the chosen point.

@@ -93,8 +93,9 @@ pub async fn of_two_who_begin_a_run_at_once_one_gets_there(ports: &Ports) {
     let at = ports.clock.now();
     let mut task = task(ports, at);
     assert!(put(ports, &task).await);
-    for _ in 0..10 {
-        let begins = [1, 2].map(|ms| {
+    for round in 0..10 {
+        let begins = [1, 2].map(|which| {
+            let ms = 2 * round + which;
             let (ports, begun) = (ports.clone(), begun(&task, at + Duration::from_millis(ms)));
             tokio::spawn(async move { ports.tasks.put(&begun).await })
         });

@@ -8,6 +8,7 @@ mod operator;
 mod registrations;
 mod rules;
 mod sending;
+mod tasks;
 
 use crate::operation::Operation;
 
@@ -20,6 +21,7 @@ pub(crate) fn groups() -> Vec<(&'static str, &'static str, Vec<Operation>)> {
         ("sources", "Sources that rules look at or do not.", rules::sources()),
         ("hooks", "Paths by which other systems report in their own form.", hooks::operations()),
         ("sending", "Events and messages come in.", sending::operations()),
+        ("tasks", "Messages that are sent by the clock.", tasks::operations()),
         ("looking", "What happened, and what became of it.", looking::operations()),
         ("account", "Settings and keys.", account::operations()),
         ("operator", "For whoever runs the deployment.", operator::operations()),

@@ -18,6 +18,13 @@ pub(crate) fn operations() -> Vec<Operation> {
             .scope(Scope::Operate)
             .paged()
             .lists("Tenant"),
+        operation("PATCH", "/v1/accounts/{id}", "changeAccount", "Say how much an account may have")
+            .about("Quotas that are absent stay.")
+            .scope(Scope::Operate)
+            .identified("Name", "acme")
+            .takes(schema("AccountQuotas"), json!({ "quotas": { "tasks": 2000 } }))
+            .answers(200, "As it is now.", schema("Tenant"))
+            .codes(&[Code::InvalidName]),
         operation("DELETE", "/v1/accounts/{id}", "deleteAccount", "Delete an account")
             .about("202 says that there is more than one call deletes: repeat it until 204.")
             .scope(Scope::Operate)

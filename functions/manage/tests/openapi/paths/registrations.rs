@@ -28,7 +28,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             )
             .query("to", false, &text(), "With `verify`: the address that the test goes to, on channels that serve many.")
             .answers(200, "As it is now, without its secrets.", schema("Registration"))
-            .codes(&[Code::UnknownChannel, Code::InvalidParams, Code::TooManyItems, Code::Conflict])
+            .codes(&[Code::UnknownChannel, Code::InvalidParams, Code::TooManyItems, Code::QuotaExceeded, Code::Conflict])
             .codes(&[Code::TestFailed, Code::RateLimited]),
         operation("POST", "/v1/registrations/{name}/test", "testRegistration", "Send a test by a registration")
             .about("It goes the way of every message, whether the registration is switched on or not, and nothing is kept of it.")
@@ -69,7 +69,8 @@ pub(crate) fn operations() -> Vec<Operation> {
             .named("desk")
             .takes(schema("RegistrationChange"), json!({ "description": "the desk by the door" }))
             .answers(200, "As it is now.", schema("Registration"))
-            .codes(&[Code::NotFound, Code::UnknownChannel, Code::InvalidParams, Code::TooManyItems, Code::Conflict]),
+            .codes(&[Code::NotFound, Code::UnknownChannel, Code::InvalidParams, Code::TooManyItems])
+            .codes(&[Code::QuotaExceeded, Code::Conflict]),
         operation("DELETE", ONE, "deleteRegistration", "Delete a registration")
             .about("What is under way to it is dropped.")
             .scope(Scope::Manage)

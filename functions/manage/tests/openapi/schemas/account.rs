@@ -133,14 +133,17 @@ fn mpush() -> Value {
 pub(crate) fn kept() -> Vec<(&'static str, Value)> {
     let rate = object(&["per_second", "burst"], [("per_second", number(0, 4_294_967_295)), ("burst", number(0, 4_294_967_295))]);
     let mpush = mpush();
+    let most = || number(0, 4_294_967_295);
+    let quotas = object(&["tasks", "registrations_per_channel"], [("tasks", most()), ("registrations_per_channel", most())]);
     let settings = object(
-        &["time_zone", "locale", "retention_days", "rate", "mpush"],
+        &["time_zone", "locale", "retention_days", "rate", "quotas", "mpush"],
         [
             ("time_zone", json!({ "type": "string", "description": "An IANA name such as `Asia/Shanghai`." })),
             ("locale", json!({ "type": "string", "maxLength": 35, "pattern": "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$" })),
             ("default_image_url", link(true)),
             ("retention_days", number(1, 3_650)),
             ("rate", rate),
+            ("quotas", quotas.clone()),
             ("mpush", mpush.clone()),
         ],
     );
@@ -160,6 +163,9 @@ pub(crate) fn kept() -> Vec<(&'static str, Value)> {
         "properties": { "per_second": number(0, 4_294_967_295), "burst": number(0, 4_294_967_295) },
         "additionalProperties": false,
     });
+    let mut quotas_change = quotas.clone();
+    quotas_change["required"] = json!([]);
+    change["properties"]["quotas"] = or_null(&quotas_change);
     let key_body = object(
         &["scopes"],
         [
@@ -189,8 +195,10 @@ pub(crate) fn kept() -> Vec<(&'static str, Value)> {
         &["id", "at", "key", "action", "object"],
         [("id", schema("AuditId")), ("at", time()), ("key", schema("KeyId")), ("action", text()), ("object", or_null(&text()))],
     );
-    let tenant =
-        object(&["id"], [("id", schema("Name")), ("created_at", time()), ("deleted_at", time()), ("key", schema("Key"))]);
+    let tenant = object(
+        &["id", "quotas"],
+        [("id", schema("Name")), ("created_at", time()), ("deleted_at", time()), ("quotas", quotas), ("key", schema("Key"))],
+    );
     let dead = object(&["channel", "count"], [("channel", schema("Channel")), ("count", count())]);
     vec![
         ("Registration", registration()),
@@ -201,6 +209,7 @@ pub(crate) fn kept() -> Vec<(&'static str, Value)> {
         ("Revealed", revealed()),
         ("AuditEntry", audit),
         ("AccountBody", object(&["id"], [("id", schema("Name"))])),
+        ("AccountQuotas", object(&["quotas"], [("quotas", quotas_change)])),
         ("Tenant", tenant),
         ("AccountChange", change),
         ("Account", extended(&object(&["id"], [("id", schema("Name"))]), &settings)),

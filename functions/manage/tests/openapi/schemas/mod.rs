@@ -4,6 +4,7 @@ mod account;
 mod hooks;
 mod rules;
 mod sending;
+mod tasks;
 
 use bellhop_core::{
     Code, Reason,
@@ -37,6 +38,7 @@ pub(crate) fn schemas(specs: &'static [&'static Spec]) -> Value {
         .chain(rules::kept())
         .chain(account::kept())
         .chain(hooks::hooks())
+        .chain(tasks::tasks())
     {
         assert!(all.insert(name.to_owned(), shape).is_none(), "`{name}` is there twice");
     }
@@ -54,6 +56,7 @@ fn simple(specs: &'static [&'static Spec]) -> Vec<(&'static str, Value)> {
         ),
         ("EventId", id(&format!("^evt_{DIGIT}{{26}}$"))),
         ("DeliveryId", id(&format!("^dlv_{DIGIT}{{26}}_{DIGIT}{{12}}$"))),
+        ("TaskId", id(&format!("^tsk_{DIGIT}{{26}}$"))),
         ("KeyId", id("^key_[0-9A-Za-z]{4,32}$")),
         ("AuditId", id(&format!("^aud_{DIGIT}{{26}}$"))),
         ("Channel", words(specs.iter().map(|spec| spec.id))),
