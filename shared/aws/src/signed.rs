@@ -107,8 +107,8 @@ impl Signed {
         method: &str,
         url: &str,
         body: &[u8],
-    ) -> Result<(u16, Vec<u8>), StoreError> {
-        let failed = |what| unfinished(&format!("{}: {what}", service.name()));
+    ) -> Result<(u16, Vec<u8>), Unanswered> {
+        let failed = |what| Unanswered { service, what };
         let request = self.signed(service, method, url, body).await?;
         let calling = async {
             let response = self.http.call(request).await.map_err(|_| failed("no connection, or it broke"))?;
@@ -119,8 +119,8 @@ impl Signed {
         tokio::time::timeout(LONGEST, calling).await.unwrap_or_else(|_| Err(failed("no answer in time")))
     }
 
-    async fn signed(&self, service: Service, method: &str, url: &str, body: &[u8]) -> Result<HttpRequest, StoreError> {
-        let unsigned = || unfinished(&format!("{}: the request cannot be signed; see that credentials are set", service.name()));
+    async fn signed(&self, service: Service, method: &str, url: &str, body: &[u8]) -> Result<HttpRequest, Unanswered> {
+        let unsigned = || Unanswered { service, what: "the request cannot be signed; see that credentials are set" };
         let credentials = self.credentials.as_ref().ok_or_else(unsigned)?.provide_credentials().await.map_err(|_| unsigned())?;
         let identity = credentials.into();
         let params = v4::SigningParams::builder()
