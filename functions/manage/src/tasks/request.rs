@@ -103,7 +103,11 @@ impl ScheduleBody {
         let time_zone = Zone::parse(name).ok_or_else(|| invalid("time_zone", "expected an IANA name such as `Asia/Shanghai`"))?;
         Ok(match self.kind {
             Kind::Now => When::Now,
-            Kind::At => When::At { at: self.at.ok_or_else(missing)? },
+            Kind::At => {
+                // times are kept to the millisecond
+                let at = self.at.ok_or_else(missing)?.as_millisecond();
+                When::At { at: Timestamp::from_millisecond(at).map_err(|_| missing())? }
+            }
             Kind::Hourly => {
                 let minute = Minute::new(self.minute.ok_or_else(missing)?);
                 When::Hourly { minute: minute.ok_or_else(|| invalid("minute", "expected 0 to 59"))?, time_zone, start }
