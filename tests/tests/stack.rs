@@ -140,6 +140,7 @@ async fn the_deployed_stack_does_what_one_machine_does() {
     a_message_goes_once_under_one_idempotency_key(&client, &sink).await;
     another_system_reports_by_a_hook(&client, &sink).await;
     a_digest_is_sent_when_somebody_asks(&client, &sink).await;
+    a_task_runs_and_a_cancelled_one_does_not(&client, &sink).await;
     an_account_comes_from_one_machine(&client, &sink).await;
     a_test_is_sent_by_manage_itself(&client, &sink).await;
     a_mail_arrives(&client).await;

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 /// What POST takes. A task has no picture of its own, which would have to be kept as long as it lives, and nobody waits for it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Body {
+struct Asked {
     name: TaskName,
     source: Option<Source>,
     to: OneOrMany,
@@ -60,7 +60,7 @@ struct ScheduleBody {
 
 /// What a body asks for, in an account whose time zone counts where it names none.
 pub(super) fn wish(value: Value, account: &Account) -> Result<Wish, Problem> {
-    let Body { name, source, params, schedule, max_runs, catch_up, to, via, title, body, format, url, image_url, data, options } =
+    let Asked { name, source, params, schedule, max_runs, catch_up, to, via, title, body, format, url, image_url, data, options } =
         json::read(value)?;
     let said = MessageBody { to, via, title, body, format, url, image_url, data, options, screenshot: None, wait_seconds: None };
     let (message, _) = said.draft()?;
