@@ -1,6 +1,8 @@
 //! A task platform's day on one machine, through the binary: mail by an SMTP preset, text messages by Aliyun, the list, the log,
 //! an end; and what becomes of tasks while nothing runs.
 
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test, which has no other clock")]
+
 use std::{fs, path::Path};
 
 use acceptance::{Arrival, Bellhop, HEADER_SECRET, MailServer, Part, Providers, Sink, cases::Case, command, eventually};

@@ -27,7 +27,7 @@ use bellhop_http::{
     json::Moment,
     key::hash_secret,
     list::{Everything, Items, Listing},
-    path::{Identified, not_found},
+    path::{Identified, Owning, not_found},
     problem,
 };
 use serde::{Deserialize, Serialize};
@@ -133,7 +133,7 @@ pub(crate) async fn one(
 pub(crate) async fn runs(
     State(api): State<Api>,
     Reader(caller): Reader,
-    Identified(id): Identified<TaskId>,
+    Owning(id): Owning<TaskId>,
     listing: Listing<Everything, EventId>,
 ) -> Result<Json<Items<RunView>>, Refused> {
     let Listing { limit, cursor, filter: Everything {} } = listing;

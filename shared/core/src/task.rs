@@ -273,6 +273,6 @@ impl From<&Task> for Wish {
 }
 
 /// So that whoever runs tasks need not know why one could not be accepted.
-pub(crate) fn unavailable(problem: Problem) -> StoreError {
+pub(crate) fn unavailable(problem: &Problem) -> StoreError {
     StoreError::Unavailable(problem.to_string())
 }

@@ -63,7 +63,8 @@ pub enum Looked {
 /// Looks at something that may be due, and does what is.
 pub async fn look(ports: &Ports, due: &Due) -> Result<Looked, StoreError> {
     match &due.matter {
-        Matter::Rule(rule) => Ok(Looked::Digest(compose(ports, &due.account, rule).await?)),
-        Matter::Task(id) => Ok(Looked::Task(run(ports, &due.account, *id).await?)),
+        // boxed: whoever waits for many of these is not to carry the room for each
+        Matter::Rule(rule) => Ok(Looked::Digest(Box::pin(compose(ports, &due.account, rule)).await?)),
+        Matter::Task(id) => Ok(Looked::Task(Box::pin(run(ports, &due.account, *id)).await?)),
     }
 }

@@ -40,6 +40,18 @@ impl<T: FromStr, S: Send + Sync> FromRequestParts<S> for Identified<T> {
     }
 }
 
+/// The id of what a list belongs to; its query is the list's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owning<T>(pub T);
+
+impl<T: FromStr, S: Send + Sync> FromRequestParts<S> for Owning<T> {
+    type Rejection = Refused;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| not_found())?;
+        text.parse().map(Self).map_err(|_| not_found())
+    }
+}
+
 /// What a path names takes no query.
 fn no_query(parts: &Parts) -> Result<(), Refused> {
     match parts.uri.query().and_then(|query| url::form_urlencoded::parse(query.as_bytes()).next()) {

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 /// What POST takes. A task has no picture of its own, which would have to be kept as long as it lives, and nobody waits for it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Body {
+struct Asked {
     name: TaskName,
     source: Option<Source>,
     to: OneOrMany,
@@ -60,7 +60,7 @@ struct ScheduleBody {
 
 /// What a body asks for, in an account whose time zone counts where it names none.
 pub(super) fn wish(value: Value, account: &Account) -> Result<Wish, Problem> {
-    let Body { name, source, params, schedule, max_runs, catch_up, to, via, title, body, format, url, image_url, data, options } =
+    let Asked { name, source, params, schedule, max_runs, catch_up, to, via, title, body, format, url, image_url, data, options } =
         json::read(value)?;
     let said = MessageBody { to, via, title, body, format, url, image_url, data, options, screenshot: None, wait_seconds: None };
     let (message, _) = said.draft()?;
@@ -103,7 +103,11 @@ impl ScheduleBody {
         let time_zone = Zone::parse(name).ok_or_else(|| invalid("time_zone", "expected an IANA name such as `Asia/Shanghai`"))?;
         Ok(match self.kind {
             Kind::Now => When::Now,
-            Kind::At => When::At { at: self.at.ok_or_else(missing)? },
+            Kind::At => {
+                // times are kept to the millisecond
+                let at = self.at.ok_or_else(missing)?.as_millisecond();
+                When::At { at: Timestamp::from_millisecond(at).map_err(|_| missing())? }
+            }
             Kind::Hourly => {
                 let minute = Minute::new(self.minute.ok_or_else(missing)?);
                 When::Hourly { minute: minute.ok_or_else(|| invalid("minute", "expected 0 to 59"))?, time_zone, start }

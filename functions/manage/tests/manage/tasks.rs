@@ -63,6 +63,10 @@ async fn the_runs_of_a_task_tell_what_was_tried_and_answered() {
 
     let runs = world.call("read", "GET", &format!("{}/runs", path(&task)), "").await.body;
     let run = &runs["items"][0];
+    let page = world.call("read", "GET", &format!("{}/runs?limit=1", path(&task)), "").await;
+    assert_eq!((page.status, &page.body["items"][0]), (200, run));
+    let wrong = world.call("read", "GET", &format!("{}/runs?state=failed", path(&task)), "").await;
+    assert_eq!(wrong.refusal(), (422, "invalid_query", "state"));
     assert_eq!((runs["items"].as_array().unwrap().len(), &run["state"]), (1, &json!("succeeded")));
     assert_eq!((&run["deliveries"][0]["registration"], &run["deliveries"][0]["state"]), (&json!("phone"), &json!("delivered")));
     assert_eq!(run["deliveries"][0]["attempts"][0]["outcome"], "delivered");

@@ -259,7 +259,7 @@ impl<'de> Deserialize<'de> for Zone {
 
 /// A cron expression of five fields: minute, hour, day of the month, month, day of the week.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cron(croner::Cron);
+pub struct Cron(Box<croner::Cron>);
 
 /// The text is no cron expression; the text says why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -273,7 +273,7 @@ impl FromStr for Cron {
             return Err(CronError(format!("it is longer than {LONGEST_CRON} bytes")));
         }
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-        parser.parse(text).map(Self).map_err(|error| CronError(error.to_string()))
+        parser.parse(text).map(|cron| Self(Box::new(cron))).map_err(|error| CronError(error.to_string()))
     }
 }
 

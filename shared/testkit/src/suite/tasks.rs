@@ -154,7 +154,7 @@ pub async fn tasks_and_schedules_are_due_together_the_earliest_first_page_by_pag
     let of_rule = Due { at: schedule.due, account: account(), matter: Matter::Rule(schedule.rule.clone()) };
     let mut all = vec![of_rule];
     for seconds in [1, 1, 60, 61] {
-        let at = schedule.due - Duration::from_secs(60) + Duration::from_secs(seconds);
+        let at = schedule.due - Duration::from_mins(1) + Duration::from_secs(seconds);
         let task = task(ports, at);
         assert!(put(ports, &task).await);
         all.push(due_at(&task, at));
