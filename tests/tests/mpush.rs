@@ -1,5 +1,7 @@
 //! Mpush's clients and scripts against the real binary, as they were seen against Mpush itself.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 use std::{collections::HashSet, time::Duration};
 
 use acceptance::{
