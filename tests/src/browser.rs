@@ -5,6 +5,7 @@
 use std::{
     collections::VecDeque,
     io::{BufRead, BufReader},
+    os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -14,7 +15,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{net::TcpStream, sync::oneshot, time::timeout};
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 
 /// How long anything may take.
@@ -36,7 +37,7 @@ const OPTIONS: [&str; 10] = [
 
 /// A running Chromium that knows nobody yet; it ends when it is dropped.
 pub struct Browser {
-    process: Child,
+    process: Running,
     devtools: Devtools,
     /// `ws://` and the address that DevTools listen at.
     address: String,
@@ -47,18 +48,25 @@ impl Browser {
     /// Starts with an empty profile.
     pub async fn start() -> Self {
         let home = tempfile::tempdir().unwrap();
-        let mut process = Command::new("chromium")
+        let process = Command::new("chromium")
             .args(OPTIONS)
             .arg(format!("--user-data-dir={}", home.path().display()))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
+            .process_group(0)
             .spawn()
             .expect("`chromium` is missing: run `cargo xtask browser`");
-        let mut said = BufReader::new(process.stderr.take().unwrap()).lines();
+        // it ends with this, whatever comes
+        let mut process = Running(process);
+        let mut said = BufReader::new(process.0.stderr.take().unwrap()).lines();
         let listening = |line: String| line.strip_prefix("DevTools listening on ").map(str::to_owned);
-        let url = said.by_ref().map_while(Result::ok).find_map(listening).expect("Chromium starts");
-        // what it says later is of no use, and must not stop it
-        std::thread::spawn(move || said.for_each(drop));
+        let (tell, told) = oneshot::channel();
+        std::thread::spawn(move || {
+            drop(tell.send(said.by_ref().map_while(Result::ok).find_map(listening)));
+            // what it says later is of no use, and must not stop it
+            said.for_each(drop);
+        });
+        let url = timeout(PATIENCE, told).await.expect("Chromium starts in time").unwrap().expect("Chromium starts");
         let address = url.split("/devtools/").next().unwrap().to_owned();
         Self { process, devtools: Devtools::connect(&url).await, address, _home: home }
     }
@@ -80,15 +88,20 @@ impl Browser {
     /// Ends it, and waits for its end.
     pub async fn stop(mut self) {
         self.devtools.call("Browser.close", json!({})).await;
-        self.process.wait().unwrap();
+        self.process.0.wait().unwrap();
     }
 }
 
-impl Drop for Browser {
+/// A process that ends when it is dropped, with those that it has started.
+struct Running(Child);
+
+impl Drop for Running {
     fn drop(&mut self) {
         // ended before, or killed here: both are an end
-        drop(self.process.kill());
-        drop(self.process.wait());
+        let group = format!("-{}", self.0.id());
+        drop(Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status());
+        drop(self.0.kill());
+        drop(self.0.wait());
     }
 }
 

@@ -83,7 +83,7 @@ impl Known {
     pub fn learn(&mut self, answer: &Value) {
         match answer {
             Value::String(text) => {
-                for prefix in ["evt_", "dlv_", "key_"] {
+                for prefix in ["evt_", "dlv_", "key_", "tsk_"] {
                     if text.starts_with(prefix) {
                         self.0.entry(prefix).or_default().push(text.clone());
                     }

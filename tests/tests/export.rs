@@ -47,7 +47,7 @@ async fn furnished(data: &Path, sink: &Sink) -> Bellhop {
 fn exported(folder: &Path, from: &Bellhop) -> PathBuf {
     let file = folder.join("account.json");
     let counts = told(&run(&["export", file.to_str().unwrap()], from, PASSPHRASE));
-    assert_eq!(counts, json!({ "registrations": 1, "rules": 1, "contacts": 1, "sources": 1, "secrets": true }));
+    assert_eq!(counts, json!({ "registrations": 1, "rules": 1, "contacts": 1, "sources": 1, "tasks": 0, "secrets": true }));
     file
 }
 

@@ -115,6 +115,8 @@ fn command(name: &str, runtime: &str) -> Command {
         (env::ADMIN_KEY_HASH, ""),
         (env::ALLOW_PRIVATE, ""),
         (env::CONTACT, ""),
+        (env::SOCKETS, ""),
+        (env::MPUSH_ACCOUNT, ""),
         (env::LOG, "info"),
     ]);
     command

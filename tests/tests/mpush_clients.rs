@@ -109,7 +109,8 @@ async fn ten_connections_that_race_for_one_name_get_everything_in_order() {
     for _ in 0..9 {
         racing.join_next().await.unwrap().unwrap();
     }
-    assert_eq!(racing.len(), 1, "one has the name");
+    assert_eq!(send(&bellhop.client, "/cA.send?text=after").await, json!({ "cA": "ok" }), "one has the name");
+    assert!(racing.try_join_next().is_none(), "and keeps it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

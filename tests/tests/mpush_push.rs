@@ -150,16 +150,21 @@ async fn a_client_whose_subscription_has_ended_comes_back_without_it() {
     subscribe(&bellhop, &mut client, "cA", "REGISTER_WEBPUSH", &Subscriber::new()).await;
     drop(client);
 
-    // given a push service that has given it up
+    // given a push service that has given it up: what it did not take waits, and it is not asked again
     providers.answer("push", [Answer::status(410)]);
-    assert_eq!(send(&bellhop.client, "/cA.send?text=1").await, json!({ "cA": "no" }));
-    eventually("it is switched off", async || {
+    assert_eq!(send(&bellhop.client, "/cA.send?text=1").await, json!({ "cA": "wait" }));
+    eventually("the subscription is switched off", async || {
         (bellhop.client.get("/v1/registrations/cA").await["disabled"]["reason"] == "gone").then_some(())
     })
     .await;
+    bellhop.client.send(json!({ "to": "cA", "title": "1b" })).await;
 
-    // when the client is there again, its messages come over its connection
+    // when the client is there again, it gets what waited
     let mut client = MpushClient::join(&bellhop.client.url, "cA", "g").await;
+    assert_eq!(client.take().await["message"]["text"], "1");
+    assert_eq!(client.take().await["message"]["text"], "1b");
+
+    // its messages come over its connection
     let (status, message) = tokio::join!(send(&bellhop.client, "/g.group?text=2"), client.take());
     assert_eq!((status, &message["message"]["text"]), (json!({ "cA": "ok" }), &json!("2")));
 

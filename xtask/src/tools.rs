@@ -32,7 +32,12 @@ pub(crate) fn browser() -> Result<()> {
     let may_install = user.trim_ascii() == b"0" && on_path("apt-get").is_some();
     ensure!(may_install, "the tests need a browser, which only root can install: `apt-get install chromium`");
     step("what packages there are", Command::new("apt-get").arg("update"))?;
-    step("a browser", Command::new("apt-get").args(["install", "--yes", "--no-install-recommends", "chromium"]))
+    step(
+        "a browser",
+        Command::new("apt-get")
+            .args(["install", "--yes", "--no-install-recommends", "chromium"])
+            .env("DEBIAN_FRONTEND", "noninteractive"),
+    )
 }
 
 /// A cargo tool: the one on the PATH if there is one, else the pinned one, built once into `target/tools`.

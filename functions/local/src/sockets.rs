@@ -17,6 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bellhop_core::{
+    StoreError,
     clients::LONGEST,
     model::ConnectionId,
     ports::{Live, Pushed},
@@ -209,7 +210,10 @@ async fn listen(
                     mpush.meet(id, &joins).await?;
                     // what waits for the client comes after this answer
                     let said = say(packet).await;
-                    mpush.join(id, &joins).await.map(|()| said)
+                    if said {
+                        mpush.join(id, &joins).await?;
+                    }
+                    Ok::<_, StoreError>(said)
                 };
                 let joined = joined.await.inspect_err(|error| {
                     tracing::error!(%error, "a client could not be connected; it will come again");

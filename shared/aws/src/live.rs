@@ -6,9 +6,10 @@
 
 use async_trait::async_trait;
 use bellhop_core::{
+    Reason,
     clients::LONGEST,
     model::ConnectionId,
-    ports::{Live, Pushed},
+    ports::{Live, Pushed, Sent, TransportError},
 };
 use percent_encoding::utf8_percent_encode;
 
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// How often a request is made that API Gateway fails by a fault of its own, or that finds its connection dead after a freeze.
-/// A text that comes twice is one to whoever gets it.
+/// A text that comes twice does no harm: a message has its number, and the others say the same again.
 const TRIES: usize = 2;
 
 /// The connections of one stage.
@@ -56,10 +57,10 @@ impl Live for Connections {
         if text.len() > LONGEST {
             return Pushed::Refused(format!("a connection takes {LONGEST} bytes in one message; this one has {}", text.len()));
         }
-        let pushed = self.call("POST", connection, text.as_bytes()).await.map_or_else(Pushed::Failed, pushed);
+        let pushed = self.call("POST", connection, text.as_bytes()).await.map_or_else(unanswered, pushed);
         match &pushed {
             Pushed::Sent | Pushed::Gone => {}
-            Pushed::NotNow(detail) | Pushed::Failed(detail) | Pushed::Refused(detail) => {
+            Pushed::NotNow(detail) | Pushed::Refused(detail) | Pushed::Failed(TransportError { detail, .. }) => {
                 tracing::warn!(detail, "a client was not sent something");
             }
         }
@@ -80,11 +81,19 @@ fn pushed(status: u16) -> Pushed {
     match status {
         200..=299 => Pushed::Sent,
         410 => Pushed::Gone,
-        403 => Pushed::Refused("API Gateway answered 403; the function's role does not allow it".to_owned()),
         413 => Pushed::Refused("API Gateway answered 413: the message is too long".to_owned()),
         429 => Pushed::NotNow("API Gateway answered 429: too fast, or the client does not take in what it is sent".to_owned()),
-        other => Pushed::Failed(format!("API Gateway answered {other}")),
+        403 => failed("API Gateway answered 403; the function's role does not allow it".to_owned()),
+        other => failed(format!("API Gateway answered {other}")),
     }
+}
+
+fn failed(detail: String) -> Pushed {
+    Pushed::Failed(TransportError { reason: Reason::ProviderError, sent: Sent::No, detail })
+}
+
+fn unanswered(detail: String) -> Pushed {
+    Pushed::Failed(TransportError { reason: Reason::ConnectionLost, sent: Sent::Maybe, detail })
 }
 
 #[cfg(test)]
@@ -95,11 +104,9 @@ mod tests {
     fn what_is_gone_is_gone_what_is_refused_is_refused_and_the_rest_is_tried_again() {
         assert_eq!(pushed(200), Pushed::Sent);
         assert_eq!(pushed(410), Pushed::Gone);
-        for status in [403, 413] {
-            assert!(matches!(pushed(status), Pushed::Refused(_)), "{status}");
-        }
+        assert!(matches!(pushed(413), Pushed::Refused(_)));
         assert!(matches!(pushed(429), Pushed::NotNow(_)));
-        for status in [400, 404, 500, 503] {
+        for status in [400, 403, 404, 500, 503] {
             assert!(matches!(pushed(status), Pushed::Failed(_)), "{status}");
         }
     }

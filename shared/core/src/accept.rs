@@ -165,7 +165,7 @@ async fn keep(
 
 /// The plan of what goes to these.
 pub(crate) fn planned(ports: &Ports, targets: &[Target]) -> Plan {
-    plan(targets, |channel| ports.channels.get(channel.as_str()).is_some())
+    plan(targets, |registration| ports.channels.get(registration.channel.as_str()).map(|spec| spec.is_open(registration)))
 }
 
 /// The plan of an event that rules look at; what they say in words of their own is written into it.

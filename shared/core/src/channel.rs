@@ -13,7 +13,9 @@ use sha2::{Digest, Sha256};
 use crate::{
     Code, Problem, Reason, Retry, SendError, Timestamp,
     mail::{Mail, Mailed, Receipt},
-    model::{Account, Address, AddressKind, ChannelId, ConnectionId, Event, Format, Job, Language, Picture},
+    model::{
+        Account, Address, AddressKind, ChannelId, ConnectionId, Disabled, Event, Format, Job, Language, Picture, Registration,
+    },
     pace::SendRate,
     ses::SesMail,
     short::Short,
@@ -168,6 +170,13 @@ impl Spec {
     /// Whether a registration with these parameters stands for a client that keeps a connection to us.
     pub fn is_live(&self, params: &Params) -> bool {
         self.client.is_some_and(|is_live| is_live(params))
+    }
+
+    /// Whether something may be sent to it: also to a client that keeps a connection where only its push service has given it
+    /// up.
+    pub fn is_open(&self, registration: &Registration) -> bool {
+        let is_given_up = |disabled: &Disabled| disabled.reason == Reason::Gone && self.is_live(&registration.params);
+        registration.enabled && registration.disabled.as_ref().is_none_or(is_given_up)
     }
 }
 

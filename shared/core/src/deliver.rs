@@ -138,16 +138,24 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
             };
             let tried = try_it.make(ports).await;
             let again = needed.again(&params, job, ports.clock.now());
-            let is_repetition = tried.pushed && row.attempts.last().is_some_and(|last| last.reason == tried.reason);
-            let waits = match again.filter(|_| is_repetition) {
-                Some(at) => Some(Next::Wait { at, reason: Reason::Unacknowledged, reserved: false }),
+            let waits = match again.filter(|_| needed.is_repeated(&row, &tried)) {
+                Some(at) => Some(Next::Wait { at, reason: tried.reason.unwrap_or(Reason::Unacknowledged), reserved: false }),
                 None => tried.waits,
             };
             let settlement = match waits {
                 Some(next) => Settlement { done: tried.done, now: ports.clock.now(), ..untried(&row, &claim, next) },
+                // its push service has given it up: it will be back
+                None if needed.is_live && tried.dead_address => {
+                    let next = Tried::absent(job.event.accepted_at).waits;
+                    let settlement = settlement(ports, &row, &claim, &tried, again);
+                    Settlement { next: next.unwrap_or(settlement.next), uncounted: true, ..settlement }
+                }
                 None => settlement(ports, &row, &claim, &tried, again),
             };
-            if tried.waits.is_some() && needed.is_live {
+            if needed.is_live && tried.dead_address {
+                let disabled = Some(Disabled { reason: Reason::Gone, at: ports.clock.now() });
+                live = Some((Arc::new(Registration { disabled, ..Registration::clone(&needed.registration) }), needed.channel));
+            } else if tried.waits.is_some() && needed.is_live {
                 live = Some((Arc::clone(&needed.registration), needed.channel));
             }
             (settlement, Some((needed.registration, needed.silence, tried)))
@@ -245,10 +253,19 @@ struct Needed {
     connection: Option<ConnectionId>,
 }
 
+/// How many pushes of one message over connections are written down at most.
+const MOST_PUSHES: usize = 100;
+
 /// How long after its acceptance a message is tried again as soon as its channel wants to.
 const FIRST_TRIES: Duration = Duration::from_mins(1);
 
 impl Needed {
+    /// Whether a push went as the one before did, or there have been too many to tell of each: it is not written down again.
+    fn is_repeated(&self, row: &Delivery, tried: &Tried) -> bool {
+        let is_as_before = row.attempts.last().is_some_and(|last| last.reason == tried.reason);
+        self.connection.is_some() && tried.retry != Retry::Never && (is_as_before || row.attempts.len() >= MOST_PUSHES)
+    }
+
     /// When it is tried again, if not by the schedule: what was pushed until it is acknowledged, other things in the first minute.
     fn again(&self, params: &Params, job: &Job, now: Timestamp) -> Option<Timestamp> {
         let usual = Account::new(job.account().clone());
@@ -261,7 +278,9 @@ async fn prepare(ports: &Ports, job: &Job, row: &Delivery) -> Result<Prepared, S
     let Some(registration) = registration(ports, job, row).await? else {
         return Ok(Prepared::Never(Reason::RegistrationDeleted));
     };
-    if !registration.is_open() {
+    let is_open =
+        ports.channels.get(registration.channel.as_str()).map_or(registration.is_open(), |spec| spec.is_open(&registration));
+    if !is_open {
         return Ok(Prepared::Never(Reason::RegistrationDisabled));
     }
     if registration.channel != job.channel {

@@ -11,6 +11,7 @@ use crate::{
     digest::follow::follow,
     model::{Account, AccountId, Name, Rule},
     ports::{Kind, Ports, Record},
+    task,
 };
 
 /// How many things one call deletes: a request has seconds.
@@ -46,7 +47,8 @@ pub async fn end(ports: &Ports, id: &AccountId) -> Result<Option<(Account, Left)
     left -= registrations.len();
     let tasks = if left == 0 { Vec::new() } else { ports.tasks.list(id, None, None, left).await? };
     for task in &tasks {
-        ports.tasks.delete(task).await?;
+        // also one that a run changes at this moment
+        task::delete(ports, id, task.id).await.map_err(|problem| StoreError::Unavailable(problem.to_string()))?;
     }
     left -= tasks.len();
     for kind in [Kind::Rule, Kind::Source, Kind::Contact] {

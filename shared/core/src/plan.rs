@@ -129,8 +129,8 @@ impl Target {
 }
 
 /// One delivery per registration and address, however often it is named; none to what is switched off, or on a channel that
-/// nobody would send it by.
-pub fn plan(targets: &[Target], is_deployed: impl Fn(&ChannelId) -> bool) -> Plan {
+/// nobody would send it by, of which `is_open` says nothing.
+pub fn plan(targets: &[Target], is_open: impl Fn(&Registration) -> Option<bool>) -> Plan {
     let mut seen = HashSet::new();
     let mut plan = Plan::default();
     for Target { registration, address } in targets {
@@ -140,12 +140,10 @@ pub fn plan(targets: &[Target], is_deployed: impl Fn(&ChannelId) -> bool) -> Pla
             continue;
         }
         let mut drop = |why| plan.dropped.push(Dropped::Registration { registration: registration.name.clone(), why });
-        if !registration.is_open() {
-            drop(Reason::RegistrationDisabled);
-        } else if !is_deployed(&registration.channel) {
-            drop(Reason::ChannelNotDeployed);
-        } else {
-            plan.deliveries.push(planned);
+        match is_open(registration) {
+            Some(true) => plan.deliveries.push(planned),
+            None if registration.is_open() => drop(Reason::ChannelNotDeployed),
+            Some(false) | None => drop(Reason::RegistrationDisabled),
         }
     }
     plan
@@ -186,7 +184,7 @@ mod tests {
         #[test]
         fn nothing_is_ever_planned_twice(names in prop::collection::vec(("[abc]", prop::option::of("email:[ab]")), 0..30)) {
             let targets: Vec<_> = names.iter().map(|(name, address)| target(name, address.as_deref(), true)).collect();
-            let plan = plan(&targets, |_| true);
+            let plan = plan(&targets, |registration| Some(registration.is_open()));
             let wanted: HashSet<_> = names.into_iter().collect();
             let ids: HashSet<_> = plan.deliveries.iter().map(|planned| planned.id(EventId(1))).collect();
             prop_assert_eq!(ids.len(), plan.deliveries.len());
@@ -196,7 +194,9 @@ mod tests {
 
     #[test]
     fn what_is_switched_off_gets_nothing_and_the_plan_says_so() {
-        let plan = plan(&[target("on", None, true), target("off", None, false), target("off", None, false)], |_| true);
+        let plan = plan(&[target("on", None, true), target("off", None, false), target("off", None, false)], |registration| {
+            Some(registration.is_open())
+        });
         assert_eq!(plan.deliveries.len(), 1);
         let off = Dropped::Registration { registration: Name::parse("off").unwrap(), why: Reason::RegistrationDisabled };
         assert_eq!(plan.dropped, [off]);
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn what_nobody_would_send_is_not_queued_and_the_plan_says_so() {
-        let plan = plan(&[target("phone", None, true)], |channel| channel.as_str() != "webhook");
+        let plan = plan(&[target("phone", None, true)], |_| None);
         let dropped = Dropped::Registration { registration: Name::parse("phone").unwrap(), why: Reason::ChannelNotDeployed };
         assert_eq!((plan.deliveries.len(), plan.dropped), (0, vec![dropped]));
     }

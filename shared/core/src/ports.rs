@@ -4,7 +4,7 @@ mod clients;
 mod tasks;
 mod transport;
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
@@ -224,10 +224,10 @@ pub trait Deliveries: Send + Sync {
         most: usize,
     ) -> Result<Vec<Delivery>, StoreError>;
 
-    /// Is ready when a delivery of that event may have changed since this was called. Where nobody can tell, it never is: whoever
-    /// waits looks again after a while, too.
-    fn changed(&self, _event: EventId) -> BoxFuture<'_, ()> {
-        Box::pin(pending())
+    /// Is ready when a delivery of that event may have changed since this was called. `None`: nobody can tell, and whoever waits
+    /// looks again.
+    fn changed(&self, _event: EventId) -> Option<BoxFuture<'_, ()>> {
+        None
     }
 }
 

@@ -4,7 +4,8 @@ use bellhop_core::model::EventId;
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
-/// Events that share a bell are told of each other's changes, too, and look once more for nothing.
+/// As many as a byte can tell apart. Events that share a bell are told of each other's changes, too, and look once more for
+/// nothing.
 const BELLS: usize = 256;
 
 /// A bell for each event, and for some others.
@@ -19,7 +20,7 @@ impl Default for Changes {
 impl Changes {
     fn bell(&self, event: EventId) -> &Notify {
         // the lowest bits of an id are chance
-        &self.0[usize::from(event.0.to_le_bytes()[0]) % BELLS]
+        &self.0[usize::from(event.0.to_le_bytes()[0])]
     }
 
     /// A delivery of that event has changed.

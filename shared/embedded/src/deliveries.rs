@@ -23,8 +23,8 @@ impl Deliveries for Store {
         self.readers.read(look).await
     }
 
-    fn changed(&self, event: EventId) -> BoxFuture<'_, ()> {
-        self.memory.changes.of(event)
+    fn changed(&self, event: EventId) -> Option<BoxFuture<'_, ()>> {
+        Some(self.memory.changes.of(event))
     }
 
     async fn in_state(

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use bellhop_aws::{Config, Sealing, Store, SystemClock, connect};
 use bellhop_channels::SPECS;
 use bellhop_core::{
-    channel::{Catalog, Spec},
+    channel::{Catalog, Params, Spec},
     model::{AccountId, ChannelId},
     ports::{Http, Live, NobodyLive, Ports, Transport},
     vapid::Contact,
@@ -108,24 +108,33 @@ enum Opens {
     Everything,
 }
 
+impl Opens {
+    /// Their channels.
+    fn of(self, catalog: Catalog) -> Vec<ChannelId> {
+        let opens = |spec: &Spec| match self {
+            Self::Nothing => false,
+            // who comes by itself keeps a connection: nothing else is said of it yet
+            Self::Clients => spec.is_live(&Params::default()),
+            Self::Everything => true,
+        };
+        catalog.specs.iter().filter(|spec| opens(spec)).map(|spec| ChannelId::new(spec.id)).collect()
+    }
+}
+
 async fn start(channels: Catalog, transport: impl Into<Transport>, opens: Opens) -> Result<(Arc<Store>, Ports), Error> {
     log(&env::read(env::LOG)?)?;
     let catalog = deployed(&env::read(env::CHANNELS)?, channels)?;
-    let ids = |opens: fn(&Spec) -> bool| -> Vec<ChannelId> {
-        catalog.specs.iter().filter(|spec| opens(spec)).map(|spec| ChannelId::new(spec.id)).collect()
+    let seal = match opens {
+        Opens::Nothing => None,
+        Opens::Clients | Opens::Everything => Some(Sealing { kms_key_id: env::read(env::SEAL)?, channels: opens.of(catalog) }),
     };
-    let sealing = |channels| Ok::<_, anyhow::Error>(Some(Sealing { kms_key_id: env::read(env::SEAL)?, channels }));
     let config = Config {
         table: env::read(env::TABLE)?,
         queue_url_prefix: env::read(env::QUEUES)?,
         dead_letter_url_prefix: env::read(env::DEAD_LETTERS)?,
-        channels: ids(|_| true),
+        channels: Opens::Everything.of(catalog),
         bucket: env::read(env::BUCKET)?,
-        seal: match opens {
-            Opens::Nothing => None,
-            Opens::Clients => sealing(ids(|spec| spec.client.is_some()))?,
-            Opens::Everything => sealing(ids(|_| true))?,
-        },
+        seal,
     };
     let store = connect(&config).await?;
     let ports = store.ports(transport, Arc::new(Silent), catalog);
@@ -165,6 +174,11 @@ mod tests {
 
     fn ids(catalog: Catalog) -> Vec<&'static str> {
         catalog.specs.iter().map(|spec| spec.id).collect()
+    }
+
+    #[test]
+    fn who_hears_clients_reads_parameters_of_no_channel_but_theirs() {
+        assert_eq!(Opens::Clients.of(SPECS), [ChannelId::new("mpush")]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bellhop_core::{
     Reason,
-    model::{Attempt, Name, Outcome, State},
+    model::{Attempt, Name, State},
     view::DeliveryView,
 };
 use serde_json::{Map, Value};
@@ -78,7 +78,7 @@ pub(crate) type Ways = BTreeMap<Name, Way>;
 
 /// A push service took it: an acknowledgement has no HTTP status.
 fn is_of_push_service(attempt: &Attempt) -> bool {
-    attempt.outcome == Outcome::Delivered && attempt.status.is_some()
+    attempt.status.is_some()
 }
 
 /// The status of each client.

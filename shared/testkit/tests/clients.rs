@@ -1,22 +1,27 @@
 //! Mpush's clients in simulated time: one that does not come for days, and a webhook that does not answer.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
+use async_trait::async_trait;
 use bellhop_core::{
     Reason, Retry, SendError, Timestamp,
     accept::{Wanted, accept},
     backoff::SCHEDULE,
     channel::{Catalog, Channel, Context, Message, Params, Reply, Spec, Step},
+    clients,
     deliver::{LEASE, work},
-    model::{Account, Delivery, State},
-    ports::Ports,
+    model::{Account, ConnectionId, Delivery, State},
+    ports::{Live, Ports, Pushed, Sent, Session, TransportError},
     render,
     tick::tick,
 };
-use bellhop_testkit::{BARE, Provider, Rig, account, channel, draft, registration};
+use bellhop_testkit::{BARE, Provider, Rig, account, channel, draft, name, registration};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -37,6 +42,46 @@ impl Channel for Connected {
     fn step(&self, _cx: &Context, _message: &Message, _params: &Params, _so_far: &[Reply]) -> Step {
         Step::Fail(SendError::new(Reason::Bug, Retry::Never, "nobody is there, and it is sent"))
     }
+}
+
+/// Clients that are pushed to over their connections.
+struct OverConnections;
+
+static OVER_CONNECTIONS: Spec = Spec { client: Some(|_| true), ..BARE };
+
+impl Channel for OverConnections {
+    fn spec(&self) -> &'static Spec {
+        &OVER_CONNECTIONS
+    }
+
+    fn soon(&self, _params: &Params, _account: &Account) -> Option<Duration> {
+        Some(SOON)
+    }
+
+    fn step(&self, cx: &Context, _message: &Message, _params: &Params, _so_far: &[Reply]) -> Step {
+        match &cx.connection {
+            Some(connection) => Step::Push(connection.clone(), "text".to_owned()),
+            None => Step::Fail(SendError::new(Reason::Bug, Retry::Never, "nobody is there, and it is sent")),
+        }
+    }
+}
+
+/// A way to connections that is blocked until it is opened.
+#[derive(Default)]
+struct Blocked {
+    is_open: AtomicBool,
+}
+
+#[async_trait]
+impl Live for Blocked {
+    async fn push(&self, _connection: &ConnectionId, _text: &str) -> Pushed {
+        if self.is_open.load(Ordering::SeqCst) {
+            return Pushed::Sent;
+        }
+        Pushed::Failed(TransportError { reason: Reason::ProviderError, sent: Sent::No, detail: "it answers 503".to_owned() })
+    }
+
+    async fn close(&self, _connection: &ConnectionId) {}
 }
 
 /// Webhooks that answer nobody; it remembers when each was called.
@@ -97,16 +142,20 @@ impl World {
 
     /// State and reason of each delivery, the oldest first.
     async fn states(&self) -> Vec<(State, Option<Reason>)> {
+        self.rows().await.into_iter().map(|row| (row.state, row.reason)).collect()
+    }
+
+    /// Each delivery, likewise.
+    async fn rows(&self) -> Vec<Delivery> {
         let mut events = self.ports.events.list(&account(), None, None, 10).await.expect("memory does not fail");
         events.sort_by_key(|stored| stored.event.id);
-        let mut states = Vec::new();
+        let mut found = Vec::new();
         for stored in events {
             let ids: Vec<_> = stored.plan.deliveries.iter().map(|planned| planned.id(stored.event.id)).collect();
-            let rows: Vec<Delivery> =
-                self.ports.deliveries.get(&account(), &ids).await.expect("memory does not fail").into_iter().flatten().collect();
-            states.extend(rows.into_iter().map(|row| (row.state, row.reason)));
+            let rows = self.ports.deliveries.get(&account(), &ids).await.expect("memory does not fail");
+            found.extend(rows.into_iter().flatten());
         }
-        states
+        found
     }
 }
 
@@ -150,4 +199,29 @@ async fn a_webhook_is_tried_every_three_seconds_for_a_minute_and_then_by_the_sch
         assert!(gap >= wait * 8 / 10 && gap <= wait * 12 / 10 + 1, "{gap} s instead of {wait}");
     }
     assert_eq!(world.states().await, [(State::Failed, Some(Reason::ProviderError))]);
+}
+
+#[tokio::test]
+async fn pushes_that_fail_for_hours_are_written_down_once_and_the_message_comes_when_they_do_not() {
+    static PUSHES: Catalog = Catalog { specs: &[&OVER_CONNECTIONS], speakers: &[&OverConnections], render: render::message };
+    let blocked = Arc::new(Blocked::default());
+    let mut world = World::new(PUSHES).await;
+    world.ports.transport.live = Arc::clone(&blocked) as _;
+    let (connection, session) = (ConnectionId("c1".to_owned()), Session { account: account(), name: name("phone") });
+    clients::met(&world.ports, &connection, &session).await.expect("memory does not fail");
+    clients::connected(&world.ports, &connection, &session).await.expect("memory does not fail");
+
+    world.send().await;
+    while world.turn().await {}
+    world.pass(Duration::from_hours(2), SOON).await;
+    assert_eq!(world.rows().await[0].attempts.len(), 1);
+    assert_eq!(world.rows().await[0].reason, Some(Reason::ProviderError));
+
+    blocked.is_open.store(true, Ordering::SeqCst);
+    world.pass(MINUTE, SOON).await;
+    assert_eq!(world.rows().await[0].reason, Some(Reason::Unacknowledged));
+    let mid = world.ports.events.list(&account(), None, None, 1).await.expect("memory does not fail")[0].event.mid;
+    let acknowledged = clients::acknowledge(&world.ports, &account(), &name("phone"), mid.expect("it has a number")).await;
+    assert!(acknowledged.expect("memory does not fail"));
+    assert_eq!(world.rows().await[0].state, State::Confirmed);
 }

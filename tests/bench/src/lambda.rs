@@ -160,6 +160,8 @@ impl Lambda {
             ("BELLHOP_ADMIN_KEY_HASH", ""),
             ("BELLHOP_ALLOW_PRIVATE", ""),
             ("BELLHOP_CONTACT", ""),
+            ("BELLHOP_SOCKETS", ""),
+            ("BELLHOP_MPUSH_ACCOUNT", ""),
             ("BELLHOP_LOG", "info"),
         ]);
         command.env("SSL_CERT_FILE", trusted);

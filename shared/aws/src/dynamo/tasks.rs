@@ -82,7 +82,9 @@ impl Tasks for Store {
                 Some(now) => {
                     self.name_minute(now.at).await?;
                     writes.push(Write::Put(Row::new(keys::composing(now)), None));
-                    writes.push(Write::Put(Row::new(keys::open_task(&task.account, task.id)), None));
+                    if before.is_none() {
+                        writes.push(Write::Put(Row::new(keys::open_task(&task.account, task.id)), None));
+                    }
                 }
                 None => writes.push(Write::Delete(keys::open_task(&task.account, task.id), None)),
             }

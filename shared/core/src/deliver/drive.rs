@@ -199,7 +199,7 @@ async fn push(ports: &Ports, job: &Job, connection: &ConnectionId, text: &str) -
             Tried::absent(job.event.accepted_at)
         }
         Pushed::NotNow(detail) => Tried::busy(ports.clock.now(), detail),
-        Pushed::Failed(detail) => Tried::failed(SendError::new(Reason::ConnectFailed, Retry::Later, detail)),
+        Pushed::Failed(error) => Tried::unanswered(error),
         Pushed::Refused(detail) => Tried::failed(SendError::new(Reason::Rejected, Retry::Never, detail)),
     }
 }

@@ -47,7 +47,7 @@ pub(super) async fn turn(
     }
     let wait = |at, reason| Ok(Turn::Later(Next::Wait { at, reason, reserved: false }));
     let connection = ports.clients.connection(account, name).await?;
-    if connection.is_none() && channel.reaches_absent(&registration.params) {
+    if connection.is_none() && registration.disabled.is_none() && channel.reaches_absent(&registration.params) {
         return Ok(Turn::Now(None));
     }
     if clients::first(ports, account, name).await? != Some(job.delivery) {

@@ -62,8 +62,8 @@ pub enum Pushed {
     Gone,
     /// It was not sent, and the connection may still be there.
     NotNow(String),
-    /// It was not sent: nobody could be asked to.
-    Failed(String),
+    /// Nobody could be asked to send it, or did not answer.
+    Failed(TransportError),
     /// It will never get through.
     Refused(String),
 }

@@ -52,9 +52,14 @@ pub async fn run(ports: &Ports, account: &AccountId, id: TaskId) -> Result<Ran, 
             }
             Step::Accept(begun) => {
                 let draft = said(&task, ports.channels);
-                accept::accept_as(ports, account, draft, Wanted::Task, begun.event)
-                    .await
-                    .map_err(|problem| unavailable(&problem))?;
+                match accept::accept_as(ports, account, draft, Wanted::Task, begun.event).await {
+                    Ok(_) => {}
+                    Err(problem) if problem.code.status() >= 500 => return Err(unavailable(&problem)),
+                    // what is refused now is refused always; the next time may fare better
+                    Err(problem) => {
+                        tracing::error!(%account, task = %id, event = %begun.event, code = problem.code.as_str(), "a run was refused");
+                    }
+                }
                 let done = Task { version: task.version + 1, under_way: None, last_run: Some(begun), ..task };
                 // where others were faster, they have seen that it is under way, and put it behind
                 return if ports.tasks.put(&done).await? { Ok(Ran::Once(begun)) } else { finish(ports, done, begun).await };

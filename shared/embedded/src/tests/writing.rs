@@ -164,7 +164,7 @@ async fn whoever_waits_for_an_event_is_told_when_its_delivery_is_settled_and_not
     let house = House::new();
     house.accept(&["phone"]).await;
     let wake = house.the_wake().await;
-    let mut changed = house.store.changed(wake.job.delivery.event);
+    let mut changed = house.store.changed(wake.job.delivery.event).unwrap();
     house.claim_mine(&wake.job).await;
     assert!((&mut changed).now_or_never().is_none());
     house.settle(&wake.job, Next::Final { state: State::Delivered, reason: None }).await;
