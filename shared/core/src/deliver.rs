@@ -137,27 +137,8 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
                 connection: needed.connection.as_ref(),
             };
             let tried = try_it.make(ports).await;
-            let again = needed.again(&params, job, ports.clock.now());
-            let waits = match again.filter(|_| needed.is_repeated(&row, &tried)) {
-                Some(at) => Some(Next::Wait { at, reason: tried.reason.unwrap_or(Reason::Unacknowledged), reserved: false }),
-                None => tried.waits,
-            };
-            let settlement = match waits {
-                Some(next) => Settlement { done: tried.done, now: ports.clock.now(), ..untried(&row, &claim, next) },
-                // its push service has given it up: it will be back
-                None if needed.is_live && tried.dead_address => {
-                    let next = Tried::absent(job.event.accepted_at).waits;
-                    let settlement = settlement(ports, &row, &claim, &tried, again);
-                    Settlement { next: next.unwrap_or(settlement.next), uncounted: true, ..settlement }
-                }
-                None => settlement(ports, &row, &claim, &tried, again),
-            };
-            if needed.is_live && tried.dead_address {
-                let disabled = Some(Disabled { reason: Reason::Gone, at: ports.clock.now() });
-                live = Some((Arc::new(Registration { disabled, ..Registration::clone(&needed.registration) }), needed.channel));
-            } else if tried.waits.is_some() && needed.is_live {
-                live = Some((Arc::clone(&needed.registration), needed.channel));
-            }
+            let (settlement, waiting) = settled(ports, (job, &row, &claim), &needed, &params, &tried);
+            live = waiting;
             (settlement, Some((needed.registration, needed.silence, tried)))
         }
         Err(error) => {
@@ -182,18 +163,45 @@ async fn attempt(ports: &Ports, wake: &Wake, lease: Duration) -> Result<Disposit
     disposition
 }
 
+/// Who waits in a client's line, and how it is reached.
+type InLine = (Arc<Registration>, &'static dyn Channel);
+
+/// What is written down of a try, and, where it waits in a client's line from now on, by which registration.
+fn settled(
+    ports: &Ports,
+    (job, row, claim): (&Job, &Delivery, &Claim),
+    needed: &Needed,
+    params: &Params,
+    tried: &Tried,
+) -> (Settlement, Option<InLine>) {
+    let again = needed.again(params, job, ports.clock.now());
+    if needed.is_live && tried.dead_address {
+        // its push service has given it up, and it will be back
+        let settlement = settlement(ports, row, claim, tried, again);
+        let next = Tried::absent(job.event.accepted_at).waits.unwrap_or(settlement.next);
+        let disabled = Some(Disabled { reason: Reason::Gone, at: ports.clock.now() });
+        let without = Registration { disabled, ..Registration::clone(&needed.registration) };
+        return (Settlement { next, uncounted: true, ..settlement }, Some((Arc::new(without), needed.channel)));
+    }
+    let waits = match again.filter(|_| needed.is_repeated(row, tried)) {
+        Some(at) => Some(Next::Wait { at, reason: tried.reason.unwrap_or(Reason::Unacknowledged), reserved: false }),
+        None => tried.waits,
+    };
+    let settlement = match waits {
+        Some(next) => Settlement { done: tried.done, now: ports.clock.now(), ..untried(row, claim, next) },
+        None => settlement(ports, row, claim, tried, again),
+    };
+    let is_in_line = tried.waits.is_some() && needed.is_live;
+    (settlement, is_in_line.then(|| (Arc::clone(&needed.registration), needed.channel)))
+}
+
 fn goes_to_clients(ports: &Ports, job: &Job) -> bool {
     ports.channels.get(job.channel.as_str()).is_some_and(|spec| spec.client.is_some())
 }
 
 /// What has to follow where a client gets its messages one after the other: what is over makes way for the next, and what waits
 /// for something is brought forward if that has come by now.
-async fn in_line(
-    ports: &Ports,
-    job: &Job,
-    settlement: &Settlement,
-    live: Option<(Arc<Registration>, &'static dyn Channel)>,
-) -> Result<(), StoreError> {
+async fn in_line(ports: &Ports, job: &Job, settlement: &Settlement, live: Option<InLine>) -> Result<(), StoreError> {
     match (settlement.next, live) {
         (Next::Final { .. }, _) if goes_to_clients(ports, job) => {
             clients::over(ports, job.account(), &job.registration, job.delivery).await
