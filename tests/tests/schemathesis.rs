@@ -30,6 +30,7 @@ async fn schemathesis_finds_nothing() {
     command.arg(format!("{}/openapi.json", client.url)).args(["--checks", "all"]).current_dir(data.path());
     command.env("BELLHOP_KEY", &client.key).env("BELLHOP_TOKEN", token);
     command.env("BELLHOP_EVENT", id("evt_")).env("BELLHOP_DELIVERY", id("dlv_")).env("BELLHOP_SPARE_KEY", id("key_"));
+    command.env("BELLHOP_TASK", id("tsk_"));
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}");

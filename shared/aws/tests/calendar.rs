@@ -22,7 +22,7 @@ async fn a_day(kind: Kind) {
     let ports = ports(kind, &sim).await;
     // from the evening before the clock changes
     let (from, each) = (Duration::from_hours(86 * 24 + 18), Duration::from_hours(1));
-    let days = Days { from, looks: 20, each, report_one_in: 2, stop_one_in: 12 };
+    let days = Days { from, looks: 20, each, report_one_in: 2, stop_one_in: 12, tasks: false };
     let played = play(&ports, &sim, days).await;
     assert!(played.reported >= 8 && played.digests >= 10, "{played:?}");
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bellhop_core::{
     Reason,
-    model::{Attempt, Name, State},
+    model::{Attempt, Name, Outcome, State},
     view::DeliveryView,
 };
 use serde_json::{Map, Value};
@@ -76,9 +76,9 @@ pub(crate) enum Way {
 /// By name; whoever is not in it is called.
 pub(crate) type Ways = BTreeMap<Name, Way>;
 
-/// A push service took it: an acknowledgement has no HTTP status.
+/// A push service was asked and did not refuse: what goes over a connection has no HTTP status.
 fn is_of_push_service(attempt: &Attempt) -> bool {
-    attempt.status.is_some()
+    attempt.status.is_some() && attempt.outcome != Outcome::Failed
 }
 
 /// The status of each client.
@@ -86,8 +86,8 @@ fn is_of_push_service(attempt: &Attempt) -> bool {
 pub(crate) struct Statuses(pub(crate) Vec<(String, Status)>);
 
 impl Statuses {
-    /// `ways`: how those are told whom a request of ours alone does not reach. Of a client that keeps a connection, what
-    /// was delivered before it was acknowledged was taken by its push service.
+    /// `ways`: how those are told whom a request of ours alone does not reach. A client that keeps a connection may have been told
+    /// by its push service.
     pub(crate) fn of(views: &[DeliveryView], ways: &Ways) -> Self {
         let status = |view: &DeliveryView| {
             let name = &view.summary.registration;

@@ -12,7 +12,8 @@ use bellhop_core::{
     digest::follow,
     model::{Account, Draft, Rule, RunResult, Source},
     ports::{Kind, Ports, Record},
-    tick::{look, tick},
+    task::Ran,
+    tick::{Looked, look, tick},
 };
 use serde_json::json;
 
@@ -42,6 +43,8 @@ pub struct Days {
     pub report_one_in: u64,
     /// Nobody looks for up to three days once in so many.
     pub stop_one_in: u64,
+    /// Tasks of every kind run, too.
+    pub tasks: bool,
 }
 
 /// What came of them.
@@ -65,7 +68,7 @@ pub async fn play(ports: &Ports, sim: &Sim, days: Days) -> Played {
     for (called, at, every, zone) in RULES {
         save_rule(ports, called, at, every, zone).await;
     }
-    let mut tasks = tasks::Tasks::make(ports).await;
+    let mut tasks = if days.tasks { tasks::Tasks::make(ports).await } else { tasks::Tasks::default() };
     let mut come = ports.clock.now();
     let mut dice = Dice::new(2026);
     let (mut reported, mut was_away) = (0, false);
@@ -105,6 +108,7 @@ pub async fn play(ports: &Ports, sim: &Sim, days: Days) -> Played {
         sim.pass(left);
     }
     let runs = tasks.judge(ports).await;
+    tasks.cancel(ports).await;
     sim.pass(Duration::from_hours(9 * 24));
     compose_due(ports).await;
     Played { runs, ..judge(ports, reported).await }
@@ -131,16 +135,17 @@ pub async fn save_rule(ports: &Ports, called: &str, at: &str, every: u64, zone: 
 /// If the store fails.
 pub async fn compose_due(ports: &Ports) {
     loop {
-        // a task that makes up for what it missed is due again
-        let page = ports.agenda.due(ports.clock.now(), None, 100).await.expect("the store does not fail");
-        if page.is_empty() {
-            return;
-        }
-        for due in page {
+        let mut has_run = false;
+        for due in ports.agenda.due(ports.clock.now(), None, 100).await.expect("the store does not fail") {
             match look(ports, &due).await {
-                Ok(_) | Err(StoreError::Unavailable(_)) => {}
+                Ok(Looked::Task(Ran::Once(_))) => has_run = true,
+                Ok(Looked::Task(Ran::Not) | Looked::Digest(_)) | Err(StoreError::Unavailable(_)) => {}
                 Err(error) => panic!("{error}"),
             }
+        }
+        // a task that makes up for what it missed is due again
+        if !has_run {
+            return;
         }
     }
 }

@@ -47,7 +47,7 @@ struct Known {
 }
 
 /// All of them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Tasks(Vec<Known>);
 
 /// Their looks, zones, what they want caught up with, and how often they run.
@@ -98,6 +98,13 @@ impl Tasks {
     /// Somebody looks.
     pub(super) fn looked_at(&mut self, now: Timestamp) {
         self.0.iter_mut().for_each(|known| known.looked_at(now));
+    }
+
+    /// Ends them all: nobody counts what would be made up for later.
+    pub(super) async fn cancel(&self, ports: &Ports) {
+        for known in &self.0 {
+            task::cancel(ports, &account(), known.id).await.expect("it is cancelled");
+        }
     }
 
     /// Answers how many runs there were.
