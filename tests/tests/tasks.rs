@@ -179,12 +179,12 @@ async fn a_task_whose_time_came_while_nothing_ran_is_made_up_for_once_at_the_nex
     let sink = Sink::start().await;
     let bellhop = Bellhop::start(data.path());
     bellhop.client.put("/v1/registrations/desk", json!({ "channel": "webhook", "params": { "url": sink.url } })).await;
-    let at = (now() + SignedDuration::from_secs(2)).to_string();
-    let schedule = json!({ "kind": "at", "at": at });
+    let at = now() + SignedDuration::from_secs(3);
+    let schedule = json!({ "kind": "at", "at": at.to_string() });
     let missed = make(&bellhop, json!({ "name": "missed", "to": "desk", "body": "late", "schedule": schedule })).await;
     bellhop.stop();
 
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    eventually("its time has come", async || (now() > at).then_some(())).await;
     assert_eq!(sink.arrivals().len(), 0, "nothing ran");
     let bellhop = Bellhop::start(data.path());
     until(&bellhop, &missed, "succeeded").await;
