@@ -22,9 +22,9 @@ async fn a_day(kind: Kind) {
     let ports = ports(kind, &sim).await;
     // from the evening before the clock changes
     let (from, each) = (Duration::from_hours(86 * 24 + 18), Duration::from_hours(1));
-    let days = Days { from, looks: 20, each, report_one_in: 2, stop_one_in: 12, tasks: false };
+    let days = Days { from, looks: 20, each, report_one_in: 2, stop_one_in: 12, tick_one_in: 1 };
     let played = play(&ports, &sim, days).await;
-    assert!(played.reported >= 8 && played.digests >= 10, "{played:?}");
+    assert!(played.reported >= 8 && played.digests >= 10 && played.runs >= 30, "{played:?}");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ async fn every_event_of_six_weeks_stands_in_one_digest_of_each_rule_and_none_is_
     let ports = store.ports(Provider::new(&[]), Arc::new(Silent), CATALOG);
     // from the first of March
     let (from, each) = (Duration::from_hours(59 * 24), Duration::from_mins(1));
-    let weeks = Days { from, looks: 6 * 7 * 24 * 60, each, report_one_in: 60, stop_one_in: 5_000, tasks: true };
+    let weeks = Days { from, looks: 6 * 7 * 24 * 60, each, report_one_in: 60, stop_one_in: 5_000, tick_one_in: 1_000 };
     let played = play(&ports, &sim, weeks).await;
     assert!(played.reported > 800 && played.digests > 200 && played.runs > 2_000, "{played:?}");
 }

@@ -43,8 +43,8 @@ pub struct Days {
     pub report_one_in: u64,
     /// Nobody looks for up to three days once in so many.
     pub stop_one_in: u64,
-    /// Tasks of every kind run, too.
-    pub tasks: bool,
+    /// A tick comes after so many looks, on average.
+    pub tick_one_in: u64,
 }
 
 /// What came of them.
@@ -68,7 +68,7 @@ pub async fn play(ports: &Ports, sim: &Sim, days: Days) -> Played {
     for (called, at, every, zone) in RULES {
         save_rule(ports, called, at, every, zone).await;
     }
-    let mut tasks = if days.tasks { tasks::Tasks::make(ports).await } else { tasks::Tasks::default() };
+    let mut tasks = tasks::Tasks::make(ports).await;
     let mut come = ports.clock.now();
     let mut dice = Dice::new(2026);
     let (mut reported, mut was_away) = (0, false);
@@ -90,7 +90,7 @@ pub async fn play(ports: &Ports, sim: &Sim, days: Days) -> Played {
             tokio::join!(compose_due(ports), compose_due(ports));
         }
         compose_due(ports).await;
-        if dice.one_in(1_000) {
+        if dice.one_in(days.tick_one_in) {
             tick(ports, ports.clock.now()).await.expect("the store does not fail");
         }
         let offset = Duration::from_millis(dice.below(60_000));

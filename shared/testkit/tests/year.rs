@@ -11,7 +11,7 @@ use bellhop_testkit::{
 async fn every_event_of_a_year_stands_in_one_digest_and_every_run_of_a_task_is_made_once_at_its_time() {
     let rig = Rig::new(Provider::new(&[]));
     let (from, each) = (Duration::ZERO, Duration::from_mins(1));
-    let year = Days { from, looks: 365 * 24 * 60, each, report_one_in: 150, stop_one_in: 20_000, tasks: true };
+    let year = Days { from, looks: 365 * 24 * 60, each, report_one_in: 150, stop_one_in: 20_000, tick_one_in: 1_000 };
     let played = play(&rig.ports, &rig.sim, year).await;
     assert!(played.reported > 3_000 && played.digests > 2_000 && played.runs > 15_000, "{played:?}");
 }

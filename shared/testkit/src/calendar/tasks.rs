@@ -47,7 +47,7 @@ struct Known {
 }
 
 /// All of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tasks(Vec<Known>);
 
 /// Their looks, zones, what they want caught up with, and how often they run.
