@@ -22,7 +22,7 @@ use bellhop_core::{
 };
 use bellhop_testkit::{
     CATALOG, Provider, Silent, Sim, channel,
-    crash::{Harm, Trial, World, every_crash_point, stories},
+    crash::{Harm, Survey, Trial, Violation, World, every_crash_point, every_crash_point_of_a_task, stories},
     effects::{Effects, Point},
 };
 use emulated::{
@@ -132,13 +132,28 @@ impl World for EmulatedWorld {
     }
 }
 
-async fn play(kind: Kind, harm: Harm, named: &str) {
-    let story = stories().into_iter().find(|story| story.name == named).unwrap();
+/// Where worlds are made, one after the other.
+async fn place(kind: Kind) -> (Arc<Emulator>, Deployment) {
     let emulator = Arc::new(Emulator::with_its_own_time(kind).await);
     let mut deployment = Deployment::on(&emulator, HIDDEN).await;
     deployment.config.channels.retain(|known| *known == channel());
+    (emulator, deployment)
+}
+
+async fn play(kind: Kind, harm: Harm, named: &str) {
+    let story = stories().into_iter().find(|story| story.name == named).unwrap();
+    let (emulator, deployment) = place(kind).await;
     let trial = Trial { harm, times: 1, lease: LEASE };
-    let survey = every_crash_point(async || EmulatedWorld::new(&emulator, &deployment, harm).await, &story, trial).await;
+    judge(every_crash_point(async || EmulatedWorld::new(&emulator, &deployment, harm).await, &story, trial).await);
+}
+
+async fn play_task(kind: Kind, harm: Harm) {
+    let (emulator, deployment) = place(kind).await;
+    let trial = Trial { harm, times: 1, lease: LEASE };
+    judge(every_crash_point_of_a_task(async || EmulatedWorld::new(&emulator, &deployment, harm).await, trial).await);
+}
+
+fn judge(survey: Result<Survey, Violation>) {
     let survey = survey.unwrap_or_else(|violation| panic!("{}", violation.0));
     assert!(survey.points >= LEAST_WRITES, "accept, deliver and tick: {survey:?}");
 }
@@ -160,6 +175,7 @@ macro_rules! every_story {
         mod $promise {
             use super::*;
             $(#[tokio::test] async fn $test() { play(Kind::$kind, Harm::$harm, $story).await; })+
+            #[tokio::test] async fn a_task_with_three_runs() { play_task(Kind::$kind, Harm::$harm).await; }
         }
     };
 }
