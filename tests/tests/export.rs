@@ -137,3 +137,23 @@ async fn a_file_without_secrets_takes_none_away_and_makes_nothing_by_halves() {
     assert_eq!(sink.until(1).await.remove(0).header("x-secret"), HEADER_SECRET);
     new.stop();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_whose_time_is_over_keeps_no_other_from_being_imported() {
+    let (data, folder, sink) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), Sink::start().await);
+    let bellhop = furnished(data.path(), &sink).await;
+    let file = exported(folder.path(), &bellhop);
+    let mut archive: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let task = |name: &str, schedule: Value| json!({ "name": name, "to": "desk", "body": "pay", "schedule": schedule });
+    archive["tasks"] = json!([
+        { "id": "task_1", "said": task("missed", json!({ "kind": "at", "at": "2020-01-01T00:00:00Z" })) },
+        { "id": "task_2", "said": task("daily", json!({ "kind": "daily", "time": "09:00:00" })) },
+    ]);
+    fs::write(&file, archive.to_string()).unwrap();
+
+    let refused = refusal(&run(&["import", file.to_str().unwrap(), "--replace"], &bellhop, PASSPHRASE));
+    assert!(refused.contains("`task_1`") && refused.contains("schedule.at") && !refused.contains("task_2"), "{refused}");
+    let tasks = bellhop.client.get("/v1/tasks").await;
+    assert_eq!((&tasks["items"][0]["name"], tasks["items"].as_array().unwrap().len()), (&json!("daily"), 1));
+    bellhop.stop();
+}

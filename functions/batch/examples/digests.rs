@@ -169,7 +169,7 @@ async fn fill(place: &Place) -> Result<()> {
 }
 
 async fn open_account(ports: &Ports, account: AccountId) -> Result<()> {
-    ports.accounts.put(&Account::new(account.clone())).await?;
+    ports.accounts.put(None, &Account::new(account.clone())).await?;
     let params = serde_json::from_value(json!({ "url": "https://example.com/hook" }))?;
     let phone = Registration { account, channel: ChannelId::new("webhook"), params, ..registration("phone") };
     ensure!(ports.registrations.put(&phone).await?, "it is there already");

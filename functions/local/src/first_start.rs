@@ -38,7 +38,7 @@ pub(crate) async fn prepare(ports: &Ports, data: &Path, given: Option<&str>) -> 
     };
     // The account comes last: it says that the first start is over. A key that is revoked later stays revoked.
     if is_first {
-        ports.accounts.put(&Account::new(account)).await?;
+        ports.accounts.put(None, &Account::new(account)).await?;
     }
     Ok(made)
 }

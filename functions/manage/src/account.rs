@@ -26,6 +26,9 @@ use crate::{audit, mpush, overlay};
 /// The longest that anything is kept.
 const MOST_DAYS: u32 = 3_650;
 
+/// How often an account is saved against others.
+pub(crate) const RACES: usize = 5;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Settings {
@@ -52,29 +55,39 @@ fn shown(account: &Account) -> Result<Value, Problem> {
 
 pub(crate) async fn put(State(api): State<Api>, Manager(caller): Manager, request: Request) -> Result<Json<Value>, Refused> {
     let change: Map<String, Value> = Payload::read(request, Limit::Plain).await?.parse()?;
-    let old = api.account(&caller.account).await?;
     let has_mpush = change.contains_key("mpush");
-    let settings: Settings = json::read(overlay(as_body(&old), change, &["rate", "quotas"]))?;
-    let account = settings.account(&old, has_mpush)?;
-    if account.quotas != old.quotas {
-        // they are the deployment's word, not the account's
-        caller.require(Scope::Operate)?;
+    for _ in 0..RACES {
+        let stored = api.ports.accounts.get(&caller.account).await?;
+        let old = stored.as_deref().cloned().unwrap_or_else(|| Account::new(caller.account.clone()));
+        let settings: Settings = json::read(overlay(as_body(&old), change.clone(), &["rate", "quotas"]))?;
+        let account = settings.account(&old, has_mpush)?;
+        if account.quotas != old.quotas {
+            // they are the deployment's word, not the account's
+            caller.require(Scope::Operate)?;
+        }
+        let (before, now) = (&old.mpush.token_hash, &account.mpush.token_hash);
+        if let Some(token) = now.as_ref().filter(|_| now != before)
+            && !api.ports.clients.take_token(token, &account.id).await?
+        {
+            return Err(invalid("mpush.token", "another account has this token; take a longer one").into());
+        }
+        audit::record(&api, &caller, Action::AccountSaved, None).await?;
+        if !api.ports.accounts.put(stored.as_deref(), &account).await? {
+            continue;
+        }
+        if let Some(token) = before.as_ref().filter(|_| now != before) {
+            api.ports.clients.drop_token(token, &account.id).await?;
+        }
+        if account.time_zone != old.time_zone {
+            move_digests(&api, &account).await?;
+        }
+        return Ok(Json(shown(&account)?));
     }
-    let (before, now) = (&old.mpush.token_hash, &account.mpush.token_hash);
-    if let Some(token) = now.as_ref().filter(|_| now != before)
-        && !api.ports.clients.take_token(token, &account.id).await?
-    {
-        return Err(invalid("mpush.token", "another account has this token; take a longer one").into());
-    }
-    audit::record(&api, &caller, Action::AccountSaved, None).await?;
-    api.ports.accounts.put(&account).await?;
-    if let Some(token) = before.as_ref().filter(|_| now != before) {
-        api.ports.clients.drop_token(token, &account.id).await?;
-    }
-    if account.time_zone != old.time_zone {
-        move_digests(&api, &account).await?;
-    }
-    Ok(Json(shown(&account)?))
+    Err(raced().into())
+}
+
+pub(crate) fn raced() -> Problem {
+    Problem::new(Code::Conflict, "others saved the account at the same moment; repeat the request")
 }
 
 /// Digests whose rule names no zone are due in the account's.

@@ -131,16 +131,20 @@ pub(crate) async fn patch(
 ) -> Result<Json<Shown>, Refused> {
     let Change { quotas } = Payload::read(request, Limit::Plain).await?.parse()?;
     let id = AccountId::parse(name.as_str()).map_err(|_| not_found())?;
-    let stored = api.ports.accounts.get(&id).await?.filter(|account| account.deleted_at.is_none());
-    // the operator's own has no row before it saves settings
-    let own = || (id == caller.account).then(|| Account::new(id.clone()).into());
-    let old = stored.or_else(own).ok_or_else(not_found)?;
-    let before = serde_json::to_value(old.quotas).ok().and_then(|before| before.as_object().cloned()).unwrap_or_default();
-    let quotas = account::quotas(overlay(before, quotas, &[]))?;
-    audit::record(&api, &caller, Action::AccountSaved, Some(id.to_string())).await?;
-    let account = Account { quotas, ..Account::clone(&old) };
-    api.ports.accounts.put(&account).await?;
-    Ok(Json(Shown::new(account, None)))
+    for _ in 0..account::RACES {
+        let stored = api.ports.accounts.get(&id).await?.filter(|account| account.deleted_at.is_none());
+        // the operator's own has no row before it saves settings
+        let own = || (id == caller.account).then(|| Account::new(id.clone()));
+        let old = stored.as_deref().cloned().or_else(own).ok_or_else(not_found)?;
+        let before = serde_json::to_value(old.quotas).ok().and_then(|before| before.as_object().cloned()).unwrap_or_default();
+        let quotas = account::quotas(overlay(before, quotas.clone(), &[]))?;
+        audit::record(&api, &caller, Action::AccountSaved, Some(id.to_string())).await?;
+        let account = Account { quotas, ..old };
+        if api.ports.accounts.put(stored.as_deref(), &account).await? {
+            return Ok(Json(Shown::new(account, None)));
+        }
+    }
+    Err(account::raced().into())
 }
 
 pub(crate) async fn delete(State(api): State<Api>, Operator(caller): Operator, Named(name): Named) -> Result<Response, Refused> {

@@ -17,6 +17,7 @@ use bellhop_core::{
     deliver::trial::Trial,
     model::{AccountId, Action, ChannelId, Disabled, Name, NameError, Registration, Serves},
     ports::Freshness,
+    quota::has_room_for_registration,
     short,
 };
 use bellhop_http::{
@@ -39,9 +40,6 @@ const SAVES: usize = 2;
 /// How many groups a registration may be in: DynamoDB writes 100 rows at once at most, and a save that leaves all of its
 /// groups for others writes two for each.
 const MOST_GROUPS: usize = 32;
-
-/// How many registrations are counted at once.
-const COUNTED: usize = 500;
 
 /// The fewest characters of a secret of which the last four are shown.
 const HINTED: usize = 12;
@@ -175,7 +173,7 @@ async fn save(
         let body: Body = json::read(body(old.as_deref())?)?;
         let registration = body.registration(channels, account, name, old.as_deref(), api.ports.clock.now())?;
         if old.as_ref().is_none_or(|old| old.channel != registration.channel) {
-            has_room(api, account, &registration.channel).await?;
+            has_room_for_registration(&api.ports, account, &registration.channel).await?;
         }
         if attempt == 0 {
             audit::record(api, caller, Action::RegistrationSaved, Some(name.as_str().to_owned())).await?;
@@ -185,27 +183,6 @@ async fn save(
         }
     }
     Err(Problem::new(Code::Conflict, format!("others saved `{name}` at the same moment; read it again and repeat")).into())
-}
-
-/// Refuses one registration more on a channel than the account may have. Those who make some at the same moment do not see each
-/// other: by so many there may be more.
-async fn has_room(api: &Api, account: &AccountId, channel: &ChannelId) -> Result<(), Refused> {
-    let most = usize::try_from(api.account(account).await?.quotas.registrations_per_channel).unwrap_or(usize::MAX);
-    let (mut count, mut after) = (0, None);
-    loop {
-        let page = api.ports.registrations.list(account, after.as_ref(), COUNTED).await?;
-        count += page.iter().filter(|there| there.channel == *channel).count();
-        if count >= most {
-            let detail = format!(
-                "the account has {most} registrations on `{channel}`, and no more may be; delete one, or ask for a higher quota"
-            );
-            return Err(Problem::field(Code::QuotaExceeded, "channel", detail).into());
-        }
-        match page.last() {
-            Some(last) if page.len() == COUNTED => after = Some(last.name.clone()),
-            Some(_) | None => return Ok(()),
-        }
-    }
 }
 
 impl Body {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use async_trait::async_trait;
 use bellhop_channels::SPECS;
 use bellhop_core::{
-    model::{Account, ConnectionId, Mpush as Settings},
-    ports::{Live, Ports, Pushed, Transport},
+    model::{Account, ConnectionId, Mpush as Settings, Quotas},
+    ports::{Freshness, Live, Ports, Pushed, Transport},
 };
 use bellhop_http::{Api, key::hash_secret};
 use bellhop_mpush::Mpush;
@@ -59,7 +59,7 @@ impl World {
         let transport = Transport { live: Arc::clone(&connections) as _, ..ports.transport };
         let ports = Ports { transport, channels: SPECS, ..ports };
         let mpush = Settings { token_hash: Some(hash_secret(TOKEN)), ..Settings::default() };
-        ports.accounts.put(&Account { mpush, ..Account::new(account()) }).await.unwrap();
+        assert!(ports.accounts.put(None, &Account { mpush, ..Account::new(account()) }).await.unwrap());
         assert!(ports.clients.take_token(&hash_secret(TOKEN), &account()).await.unwrap());
         let mpush = Mpush::new(Api::new(ports), None);
         assert!(connections.mpush.set(mpush.clone()).is_ok());
@@ -156,4 +156,21 @@ async fn whoever_is_gone_before_it_is_welcomed_is_not_connected() {
     world.auth("gone").await;
     assert_eq!(world.is_on().await, None);
     assert_eq!(*world.connections.closed.lock().unwrap(), ["gone"]);
+}
+
+#[tokio::test]
+async fn one_client_more_than_the_account_may_have_is_not_let_in() {
+    let world = World::new().await;
+    let accounts = &world.mpush.api.ports.accounts;
+    let before = accounts.get(&account()).await.unwrap().unwrap();
+    let quotas = Quotas { registrations_per_channel: 1, ..before.quotas };
+    assert!(accounts.put(Some(&before), &Account { quotas, ..Account::clone(&before) }).await.unwrap());
+    world.auth("c1").await;
+    world.say("c2", json!({ "cmd": "AUTH", "data": { "token": TOKEN, "name": "tablet" } })).await;
+    let [refused] = &world.heard("c2")[..] else { panic!("one answer") };
+    assert!(refused["cmd"] == "INFO" && refused["data"].as_str().unwrap().contains("no more may be"), "{refused}");
+    let tablet = world.mpush.api.ports.registrations.get(&account(), &name("tablet"), Freshness::Fresh).await;
+    assert!(tablet.unwrap().is_none());
+    world.auth("c3").await;
+    assert_eq!(world.heard("c3")[0]["data"]["code"], 200, "one that is known already is");
 }

@@ -20,9 +20,10 @@ use bellhop_core::{
     Timestamp,
     accept::{Wanted, accept},
     deliver::{LEASE, work},
-    model::{Because, Draft, Frozen, Recipient, Schedule, State},
+    model::{Because, CatchUp, Draft, Frozen, Recipient, Schedule, Start, State, Task, TaskName, When, Zone},
     plan::Collected,
     ports::{IdempotencyKey, Ports},
+    task::{self, Ran, Wish},
     tick::tick,
 };
 use bellhop_testkit::{acceptance, account, channel, draft, event, key, name, registration};
@@ -247,6 +248,23 @@ async fn a_digest_costs_two_writes_to_freeze_and_six_to_move_on() {
         (6.0, 0.0),
         "the schedule and its places among what is due, in a transaction, which counts twice"
     );
+}
+
+#[tokio::test]
+async fn a_run_of_a_task_costs_four_writes_to_begin_one_for_its_event_and_six_to_put_it_behind() {
+    let (_deployment, ports, counting) = warm().await;
+    let schedule = When::Cron { cron: "0 0 1 1 *".parse().unwrap(), time_zone: Zone::parse("UTC").unwrap(), start: Start::Now };
+    let name = TaskName::parse("reminder").unwrap();
+    let wish = Wish { name, message: draft("pay"), params: None, schedule, max_runs: None, catch_up: CatchUp::One };
+    let made = task::make(&ports, &account(), wish, None).await.unwrap();
+    let due = Task { version: 2, next_run: Some(ports.clock.now() - Duration::from_secs(1)), ..made };
+    assert!(ports.tasks.put(&due).await.unwrap());
+    counting.take();
+    counting.take_calls();
+
+    assert!(matches!(task::run(&ports, &account(), due.id).await.unwrap(), Ran::Once(_)));
+    let Units { writes, index, .. } = counting.take();
+    assert_eq!((writes, index), (11.0, 0.0), "two transactions, which count twice, and the event between them");
 }
 
 #[tokio::test]

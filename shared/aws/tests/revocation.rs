@@ -89,8 +89,9 @@ async fn what_one_process_has_deleted_no_other_saves_again() {
     let known = other.accounts.get(&account()).await.unwrap().unwrap();
 
     let deleted = Account { deleted_at: Some(Timestamp::UNIX_EPOCH), ..Account::new(account()) };
-    one.accounts.put(&deleted).await.unwrap();
-    other.accounts.put(&Account { locale: "zh-CN".to_owned(), ..Account::clone(&known) }).await.unwrap();
+    assert!(one.accounts.put(Some(&known), &deleted).await.unwrap());
+    let saved = Account { locale: "zh-CN".to_owned(), ..Account::clone(&known) };
+    assert!(!other.accounts.put(Some(&known), &saved).await.unwrap());
 
     assert_eq!(other.accounts.get(&account()).await.unwrap().as_deref(), Some(&deleted));
 }

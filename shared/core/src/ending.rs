@@ -17,6 +17,9 @@ use crate::{
 /// How many things one call deletes: a request has seconds.
 const MOST: usize = 500;
 
+/// How often an account is saved against others.
+const RACES: usize = 5;
+
 /// What is still there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Left {
@@ -28,10 +31,7 @@ pub enum Left {
 
 /// Ends an account, or goes on with that. `None`: there is none of that name.
 pub async fn end(ports: &Ports, id: &AccountId) -> Result<Option<(Account, Left)>, StoreError> {
-    let Some(account) = ports.accounts.get(id).await? else { return Ok(None) };
-    let deleted_at = account.deleted_at.unwrap_or_else(|| ports.clock.now());
-    let account = Account { deleted_at: Some(deleted_at), ..Account::clone(&account) };
-    ports.accounts.put(&account).await?;
+    let Some(account) = gone(ports, id).await? else { return Ok(None) };
     for key in ports.keys.list(id).await? {
         ports.keys.delete(id, &key.id).await?;
         ports.records.delete(id, Kind::Use, &key.id.to_string()).await?;
@@ -60,6 +60,21 @@ pub async fn end(ports: &Ports, id: &AccountId) -> Result<Option<(Account, Left)
         left -= records.len();
     }
     Ok(Some((account, if left == 0 { Left::More } else { Left::Nothing })))
+}
+
+/// The account, marked as deleted.
+async fn gone(ports: &Ports, id: &AccountId) -> Result<Option<Account>, StoreError> {
+    for _ in 0..RACES {
+        let Some(before) = ports.accounts.get(id).await? else { return Ok(None) };
+        if before.deleted_at.is_some() {
+            return Ok(Some(Account::clone(&before)));
+        }
+        let account = Account { deleted_at: Some(ports.clock.now()), ..Account::clone(&before) };
+        if ports.accounts.put(Some(&before), &account).await? {
+            return Ok(Some(account));
+        }
+    }
+    Err(StoreError::Unavailable("others save this account at the same time; repeat the request".to_owned()))
 }
 
 /// A rule's digests end with it.

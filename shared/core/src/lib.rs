@@ -23,6 +23,7 @@ pub mod model;
 pub mod pace;
 pub mod plan;
 pub mod ports;
+pub mod quota;
 pub mod render;
 pub mod report;
 pub mod rules;

@@ -258,6 +258,9 @@ pub trait Registrations: Send + Sync {
     /// Up to `most` by name, after that one.
     async fn list(&self, account: &AccountId, after: Option<&Name>, most: usize) -> Result<Vec<Arc<Registration>>, StoreError>;
 
+    /// How many there are on that channel; no more than `most` are counted.
+    async fn count(&self, account: &AccountId, channel: &ChannelId, most: usize) -> Result<usize, StoreError>;
+
     /// The parameters that it had before ([`Registration::former`]), the latest first, [`crate::model::FORMERS`] at most.
     async fn formers(&self, account: &AccountId, name: &Name) -> Result<Vec<Former>, StoreError>;
 
@@ -400,8 +403,9 @@ pub trait Accounts: Send + Sync {
     /// Makes a new one with its first key. `false`: there is one of that name, or was, or the key's id is taken.
     async fn create(&self, account: &Account, key: &Key) -> Result<bool, StoreError>;
 
-    /// Saves it. One that was deleted stays as it is.
-    async fn put(&self, account: &Account) -> Result<(), StoreError>;
+    /// Saves it where `before` is what is there (`None`: nothing), so that of two who change it neither undoes what the other has
+    /// said. `false`: it is not; the next [`Accounts::get`] here reads what is.
+    async fn put(&self, before: Option<&Account>, account: &Account) -> Result<bool, StoreError>;
 }
 
 /// API keys.

@@ -19,12 +19,17 @@ use crate::{
     channel::{Catalog, Kind, Params},
     model::{AccountId, CatchUp, ChannelId, Draft, MadeUnder, Task, TaskId, TaskName, When},
     ports::Ports,
+    quota::has_room_for_task,
 };
 
 pub use run::{Ran, run};
 
 /// How often a task is written against others.
 const RACES: usize = 20;
+
+/// The most that a task may say, in bytes of JSON: its row, with what becomes of it, has to fit DynamoDB's 400 KB.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
+const MOST_SAID: usize = 256 * 1_024;
 
 /// The parameter of channels that send by template.
 const PARAMS: &str = "params";
@@ -56,7 +61,7 @@ pub async fn make(ports: &Ports, account: &AccountId, wish: Wish, under: Option<
     let channels = check(ports, account, &wish).await?;
     let next_run = times::first(&wish.schedule, now).ok_or_else(never)?;
     is_to_come(&wish.schedule, now)?;
-    has_room(ports, account).await?;
+    has_room_for_task(ports, account).await?;
     let Wish { name, message, params, schedule, max_runs, catch_up } = wish.settled();
     let task = Task {
         id: TaskId::new(now, ports.clock.chance()),
@@ -122,7 +127,7 @@ pub async fn edit(
             new.next_run = None;
         }
         if !was_open && new.due().is_some() {
-            has_room(ports, account).await?;
+            has_room_for_task(ports, account).await?;
         }
         if ports.tasks.put(&new).await? {
             return Ok(Some(new));
@@ -189,6 +194,13 @@ async fn check(ports: &Ports, account: &AccountId, wish: &Wish) -> Result<Vec<Ch
     if !wish.schedule.repeats() && wish.max_runs.is_some_and(|most| most != NonZeroU32::MIN) {
         return Err(invalid("max_runs", "a task that runs once has no other than 1; leave it out"));
     }
+    let said = serde_json::to_string(&(&wish.message, &wish.params))
+        .map_err(|_| Problem::new(Code::Internal, "a task cannot be written"))?;
+    if said.len() > MOST_SAID {
+        let detail =
+            format!("a task says {MOST_SAID} bytes of JSON at most, this one {}; shorten `body`, `data` or `params`", said.len());
+        return Err(Problem::new(Code::BodyTooLarge, detail));
+    }
     let targets = accept::reaches(ports, account, &wish.message, Wanted::Message).await?;
     let mut channels: Vec<_> = targets.into_iter().map(|target| target.registration.channel.clone()).collect();
     channels.sort_unstable();
@@ -221,19 +233,6 @@ fn never() -> Problem {
 
 fn invalid(field: &str, detail: &str) -> Problem {
     Problem::field(Code::InvalidField, field, detail)
-}
-
-/// Refuses one open task more than the account may have. Those who make some at the same moment do not see each other: by so
-/// many there may be more.
-async fn has_room(ports: &Ports, account: &AccountId) -> Result<(), Problem> {
-    let most = ports.accounts.settings(account).await?.quotas.tasks;
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
-    if ports.tasks.open(account, most).await? < most {
-        return Ok(());
-    }
-    let detail =
-        format!("{most} tasks of this account wait for their next run, and no more may; cancel one, or ask for a higher quota");
-    Err(Problem::new(Code::QuotaExceeded, detail))
 }
 
 async fn made_before(

@@ -18,6 +18,9 @@ use crate::{
     writer::Effect,
 };
 
+/// One account.
+const ONE: &str = "SELECT body FROM accounts WHERE id = ?1";
+
 #[async_trait]
 impl Accounts for Store {
     async fn get(&self, id: &AccountId) -> Result<Option<Arc<Account>>, StoreError> {
@@ -26,9 +29,7 @@ impl Accounts for Store {
             Err(began) => began,
         };
         let wanted = id.clone();
-        let look = move |connection: &Connection| {
-            one(connection, "an account", "SELECT body FROM accounts WHERE id = ?1", wanted.as_str())
-        };
+        let look = move |connection: &Connection| one(connection, "an account", ONE, wanted.as_str());
         let found = self.readers.read(look).await?.map(Arc::new);
         self.memory.accounts.keep(began, id.clone(), found.clone());
         Ok(found)
@@ -66,16 +67,16 @@ impl Accounts for Store {
         .await
     }
 
-    async fn put(&self, account: &Account) -> Result<(), StoreError> {
-        let (id, body) = (account.id.clone(), json(account)?);
+    async fn put(&self, before: Option<&Account>, account: &Account) -> Result<bool, StoreError> {
+        let (before, id, body) = (before.cloned(), account.id.clone(), json(account)?);
         self.write(move |tx| {
-            let mut write = tx.connection.prepare_cached(
-                "INSERT INTO accounts (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = excluded.body
-                 WHERE json_extract(accounts.body, '$.deleted_at') IS NULL",
-            )?;
+            if one(tx.connection, "an account", ONE, id.as_str())? != before {
+                return Ok(false);
+            }
+            let mut write = tx.connection.prepare_cached("INSERT OR REPLACE INTO accounts (id, body) VALUES (?1, ?2)")?;
             write.execute((id.as_str(), &body))?;
             tx.effects.push(Effect::Account(id.clone()));
-            Ok(())
+            Ok(true)
         })
         .await
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bellhop_core::{
     StoreError,
     channel::Params,
-    model::{AccountId, Disabled, Former, Name, Registration},
+    model::{AccountId, ChannelId, Disabled, Former, Name, Registration},
     pace::Silence,
     ports::{Freshness, Registrations},
 };
@@ -89,6 +89,19 @@ impl Registrations for Store {
                        LEFT JOIN pace p ON p.account = r.account AND p.name = r.name
                        WHERE r.account = ?1 AND r.name > ?2 ORDER BY r.name LIMIT ?3";
             all(connection, &seals, sql, (account.as_str(), after, limit(most)))
+        };
+        self.readers.read(look).await
+    }
+
+    async fn count(&self, account: &AccountId, channel: &ChannelId, most: usize) -> Result<usize, StoreError> {
+        let (account, channel) = (account.clone(), channel.clone());
+        let look = move |connection: &Connection| {
+            let mut count = connection.prepare_cached(
+                "SELECT count(*) FROM
+                 (SELECT 1 FROM registrations WHERE account = ?1 AND json_extract(body, '$.channel') = ?2 LIMIT ?3)",
+            )?;
+            let count: i64 = count.query_row((account.as_str(), channel.as_str(), limit(most)), |row| row.get(0))?;
+            usize::try_from(count).map_err(|_| Fault::corrupt("a number of registrations"))
         };
         self.readers.read(look).await
     }

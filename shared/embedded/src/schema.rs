@@ -290,6 +290,10 @@ pub(crate) const STEPS: &[&str] = &[
     ) WITHOUT ROWID, STRICT;
     CREATE INDEX runs_by_time ON runs (account, event);
 ",
+    "
+    -- for quotas
+    CREATE INDEX registrations_on_channel ON registrations (account, json_extract(body, '$.channel'));
+",
 ];
 
 /// The version that this program writes.

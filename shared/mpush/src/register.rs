@@ -7,6 +7,7 @@ use bellhop_core::{
     channel::Params,
     model::{Account, AccountId, ChannelId, Name, Registration, WAY},
     ports::Freshness,
+    quota::has_room_for_registration,
 };
 use serde_json::{Map, Value};
 
@@ -38,6 +39,7 @@ impl Mpush {
             let wanted = match stored {
                 None => {
                     let channel = ChannelId::new(CHANNEL);
+                    has_room_for_registration(ports, &account.id, &channel).await?;
                     let spec = ports.channels.require(&channel)?;
                     let params = Params::parse(spec, Map::from_iter([(WAY.to_owned(), Value::from("socket"))]))?;
                     let fresh = Registration::unsaved(account.id.clone(), name.clone(), channel, params, now);

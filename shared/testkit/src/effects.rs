@@ -210,6 +210,9 @@ impl Registrations for Between<dyn Registrations> {
         self.inner.for_contacts(account).await
     }
 
+    async fn count(&self, account: &AccountId, channel: &ChannelId, most: usize) -> Result<usize, StoreError> {
+        self.inner.count(account, channel, most).await
+    }
     async fn list(&self, account: &AccountId, after: Option<&Name>, most: usize) -> Result<Vec<Arc<Registration>>, StoreError> {
         self.inner.list(account, after, most).await
     }

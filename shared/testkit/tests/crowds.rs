@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bellhop_core::{
     Reason, StoreError,
     accept::{Wanted, accept},
-    model::{AccountId, Disabled, Draft, Former, Name, Registration},
+    model::{AccountId, ChannelId, Disabled, Draft, Former, Name, Registration},
     plan::Dropped,
     ports::{Freshness, Kind, Ports, Record, Registrations},
 };
@@ -33,6 +33,10 @@ impl Registrations for Crowds {
     async fn list(&self, account: &AccountId, after: Option<&Name>, most: usize) -> Result<Vec<Arc<Registration>>, StoreError> {
         self.0.list(account, after, most).await
     }
+    async fn count(&self, account: &AccountId, channel: &ChannelId, most: usize) -> Result<usize, StoreError> {
+        self.0.count(account, channel, most).await
+    }
+
     async fn formers(&self, account: &AccountId, name: &Name) -> Result<Vec<Former>, StoreError> {
         self.0.formers(account, name).await
     }

@@ -45,6 +45,10 @@ impl Registrations for Stale {
         self.inner.list(account, after, most).await
     }
 
+    async fn count(&self, account: &AccountId, channel: &ChannelId, most: usize) -> Result<usize, StoreError> {
+        self.inner.count(account, channel, most).await
+    }
+
     async fn formers(&self, account: &AccountId, name: &Name) -> Result<Vec<Former>, StoreError> {
         self.inner.formers(account, name).await
     }

@@ -98,6 +98,20 @@ async fn a_task_for_now_is_scheduled_then_running_then_succeeded() {
 }
 
 #[tokio::test]
+async fn how_a_task_ended_is_not_guessed_once_its_run_is_forgotten() {
+    let rig = rig(&[]).await;
+    assert!(rig.ports.accounts.put(None, &Account::new(account())).await.expect("memory does not fail"));
+    let task = make(&rig.ports, wish(When::Now)).await;
+    assert!(look(&rig.ports, task.id).await);
+    deliver(&rig.ports).await;
+
+    rig.sim.pass(Duration::from_hours(24 * 31));
+    // its delivery and its event
+    assert_eq!(rig.ports.ledger.expire(rig.ports.clock.now(), 2).await.expect("memory does not fail"), 2);
+    assert_eq!(state(&rig.ports, task.id).await, (TaskState::Ended, None));
+}
+
+#[tokio::test]
 async fn a_task_whose_message_is_rejected_has_failed() {
     let rig = rig(&[Answer::Status(400)]).await;
     let task = make(&rig.ports, wish(When::Now)).await;
@@ -292,7 +306,8 @@ async fn what_no_run_could_send_is_refused() {
 async fn an_account_has_no_more_open_tasks_than_its_quota() {
     let rig = rig(&[]).await;
     let quotas = Quotas { tasks: 2, ..Quotas::default() };
-    rig.ports.accounts.put(&Account { quotas, ..Account::new(account()) }).await.expect("memory does not fail");
+    let settings = Account { quotas, ..Account::new(account()) };
+    assert!(rig.ports.accounts.put(None, &settings).await.expect("memory does not fail"));
     let first = make(&rig.ports, wish(daily())).await;
     make(&rig.ports, wish(daily())).await;
     assert_eq!(refusal(task::make(&rig.ports, &account(), wish(daily()), None).await), (Code::QuotaExceeded, None));

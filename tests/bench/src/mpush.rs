@@ -133,7 +133,7 @@ impl Mpush {
 /// Lets Mpush's clients in, as many as come.
 async fn open(bellhop: &Bellhop) -> Result<Client> {
     let mut client = Client::connect(&bellhop.server).await?;
-    let settings = json!({ "rate": { "per_second": 0, "burst": 0 }, "mpush": { "token": TOKEN } });
+    let settings = json!({ "rate": { "per_second": 0, "burst": 0 }, "mpush": { "token": TOKEN }, "quotas": { "registrations_per_channel": 1_000_000 } });
     client.put("/v1/account", &settings).await?;
     Ok(client)
 }

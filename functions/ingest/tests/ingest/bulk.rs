@@ -79,7 +79,7 @@ async fn an_empty_bulk_is_answered_with_nothing() {
 async fn every_event_of_a_bulk_counts_against_the_rate() {
     let world = world().await;
     let slow = Account { rate: Rate { per_second: 1, burst: 10 }, ..Account::new(account()) };
-    world.rig.ports.accounts.put(&slow).await.unwrap();
+    assert!(world.rig.ports.accounts.put(None, &slow).await.unwrap());
 
     assert_eq!(world.call("send", "POST", PATH, bulk(6)).await.status, 202);
     let answer = world.call("send", "POST", PATH, bulk(6)).await;

@@ -12,7 +12,7 @@ const PATH: &str = "/v1/events";
 async fn an_event_is_kept_as_it_was_reported() {
     let world = world().await;
     let settings = Account { time_zone: "Asia/Shanghai".into(), ..Account::new(account()) };
-    world.rig.ports.accounts.put(&settings).await.unwrap();
+    assert!(world.rig.ports.accounts.put(None, &settings).await.unwrap());
 
     let body = json!({"source": "QD/Example/main", "type": "domain.end", "trigger": "manual", "result": 1, "title": "t",
         "message": "签到失败: 403", "format": "markdown", "url": "https://example.org/", "image_url": "https://example.org/a.png",
@@ -85,7 +85,7 @@ async fn an_event_with_a_used_key_and_another_body_is_refused() {
 async fn an_account_that_sends_too_fast_is_told_when_to_come_again() {
     let world = world().await;
     let slow = Account { rate: Rate { per_second: 1, burst: 2 }, ..Account::new(account()) };
-    world.rig.ports.accounts.put(&slow).await.unwrap();
+    assert!(world.rig.ports.accounts.put(None, &slow).await.unwrap());
     let body = json!({"message": "x"});
     for _ in 0..2 {
         assert_eq!(world.call("send", "POST", PATH, &body).await.status, 202);

@@ -125,7 +125,7 @@ async fn a_picture_that_is_too_large_costs_the_event_nothing_else() {
 async fn the_accounts_rate_counts() {
     let world = hooked(HookKind::Generic).await;
     let slow = Account { rate: Rate { per_second: 1, burst: 1 }, ..Account::new(account()) };
-    world.rig.ports.accounts.put(&slow).await.unwrap();
+    assert!(world.rig.ports.accounts.put(None, &slow).await.unwrap());
     assert_eq!(sent(&world, "POST", "/in/token", &[], "one").await.status, 200);
     assert_eq!(sent(&world, "POST", "/in/token", &[], "two").await.refusal(), (429, "rate_limited", ""));
 }

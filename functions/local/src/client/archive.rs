@@ -94,6 +94,13 @@ struct Waiting {
     said: Value,
 }
 
+impl Waiting {
+    /// Makes it on that server, or says why it did not.
+    fn make(&self, server: &Connection) -> Result<(), String> {
+        tasks::make(server, &self.id, &self.said).map(drop).map_err(|error| format!("`{}`: {error:#}", self.id))
+    }
+}
+
 /// One thing, as its `PUT` takes it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -272,12 +279,14 @@ impl Import {
                 .call(verb, path, Some(said), None)
                 .with_context(|| format!("`{path}` was not saved; mend that, and run the same command again with --replace"))?;
         }
-        for task in &archive.tasks {
-            let made = tasks::make(&server, &task.id, &task.said);
-            made.with_context(|| {
-                format!("the task `{}` was not made; mend that, and run the same command again with --replace", task.id)
-            })?;
-        }
+        // each stands for itself: the time of one may be over by now
+        let refused: Vec<_> = archive.tasks.iter().filter_map(|task| task.make(&server).err()).collect();
+        ensure!(
+            refused.is_empty(),
+            "everything was imported but these tasks; make them anew, or mend the file and run the same command again with \
+             --replace: {}",
+            refused.join("; ")
+        );
         Ok(Shown::one(archive.counts()))
     }
 }

@@ -31,7 +31,7 @@ pub(crate) struct Tasks {
 enum Action {
     /// The newest first.
     List {
-        /// scheduled, running, succeeded, failed or cancelled.
+        /// scheduled, running, succeeded, failed, ended or cancelled.
         #[arg(long)]
         state: Option<String>,
         #[arg(long)]

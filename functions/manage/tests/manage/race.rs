@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use axum::Router;
 use bellhop_core::{
     StoreError,
-    model::{AccountId, Disabled, Former, Name, Registration},
+    model::{AccountId, ChannelId, Disabled, Former, Name, Registration},
     ports::{Freshness, Ports, Registrations},
 };
 use bellhop_http::{Api, complete};
@@ -43,6 +43,10 @@ impl Registrations for Contended {
 
     async fn list(&self, account: &AccountId, after: Option<&Name>, most: usize) -> Result<Vec<Arc<Registration>>, StoreError> {
         self.stored.list(account, after, most).await
+    }
+
+    async fn count(&self, account: &AccountId, channel: &ChannelId, most: usize) -> Result<usize, StoreError> {
+        self.stored.count(account, channel, most).await
     }
 
     async fn formers(&self, account: &AccountId, name: &Name) -> Result<Vec<Former>, StoreError> {

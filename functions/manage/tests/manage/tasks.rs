@@ -206,3 +206,14 @@ async fn quotas_are_the_operators_to_set_and_kept_by_the_server() {
     make(&world, reminder()).await;
     assert_eq!(world.call("operate", "PATCH", "/v1/accounts/nobody", &quotas).await.refusal(), (404, "not_found", ""));
 }
+
+#[tokio::test]
+async fn a_task_does_not_grow_beyond_what_a_store_takes() {
+    let world = world().await;
+    let made = make(&world, reminder()).await;
+    let path = format!("/v1/tasks/{}", made["id"].as_str().unwrap());
+    let long = "x".repeat(200 * 1_024);
+    assert_eq!(world.call("manage", "PATCH", &path, json!({ "body": long })).await.status, 200);
+    assert_eq!(world.call("manage", "PATCH", &path, json!({ "data": long })).await.refusal(), (413, "body_too_large", ""));
+    assert_eq!(world.call("manage", "GET", &path, "").await.body["data"], Value::Null);
+}

@@ -363,9 +363,6 @@ pub(crate) fn account_named(id: &str) -> Key {
 /// The partition of all accounts.
 pub(crate) const ACCOUNTS: &str = "accounts";
 
-/// On the rows of accounts that were deleted; conditions spell it, too.
-pub(crate) const GONE_AT: &str = "gone_at";
-
 /// An account in the list of all.
 pub(crate) fn listed(id: &AccountId) -> Key {
     key(ACCOUNTS, id.as_str())

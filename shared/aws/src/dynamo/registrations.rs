@@ -17,6 +17,7 @@ use bellhop_core::{
 };
 
 use bellhop_seal::Owner;
+use serde::Deserialize;
 
 use super::{
     formers,
@@ -38,6 +39,15 @@ const TRIES: usize = 5;
 
 /// How many rows of a group one call reads.
 const PAGE: usize = 200;
+
+/// How many are counted at once.
+const COUNTED: usize = 500;
+
+/// The channel of a registration's directory row.
+#[derive(Deserialize)]
+struct On {
+    channel: ChannelId,
+}
 
 #[async_trait]
 impl Registrations for Store {
@@ -71,6 +81,21 @@ impl Registrations for Store {
         let rows = self.table.query(&Range { from, ..Range::all(keys::registrations(account)) }, most).await?;
         let names = rows.iter().map(|row| name(row).map(|name| keys::registration(account, &name)));
         self.read_all(names.collect::<Result<_, _>>()?).await
+    }
+
+    async fn count(&self, account: &AccountId, channel: &ChannelId, most: usize) -> Result<usize, StoreError> {
+        let (mut count, mut from) = (0, None);
+        loop {
+            let range = Range { from, ..Range::all(keys::registrations(account)) };
+            let rows = self.table.query(&range, COUNTED).await?;
+            for row in &rows {
+                count += usize::from(row.body::<On>()?.channel == *channel);
+            }
+            match rows.last() {
+                Some(last) if rows.len() == COUNTED && count < most => from = Some(format!("{}\0", last.text("sk")?)),
+                Some(_) | None => return Ok(count.min(most)),
+            }
+        }
     }
 
     async fn formers(&self, account: &AccountId, name: &Name) -> Result<Vec<Former>, StoreError> {

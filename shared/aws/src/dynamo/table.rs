@@ -121,12 +121,16 @@ pub(crate) struct Condition {
 
 impl Condition {
     pub(crate) const IS_FREE: Self = Self { expression: "attribute_not_exists(pk)", values: Vec::new() };
-    pub(crate) const IS_NOT_GONE: Self = Self { expression: "attribute_not_exists(gone_at)", values: Vec::new() };
     pub(crate) const IS_ONLY: Self = Self { expression: "attribute_not_exists(newest)", values: Vec::new() };
     pub(crate) const IS_THERE: Self = Self { expression: "attribute_exists(pk)", values: Vec::new() };
 
     pub(crate) fn new(expression: &'static str, name: &'static str, number: impl Into<i128>) -> Self {
         Self { expression, values: vec![(name, AttributeValue::N(number.into().to_string()))] }
+    }
+
+    /// What is there still says what it said when it was read.
+    pub(crate) fn has_body_of(read: &Row) -> Result<Self, StoreError> {
+        Ok(Self { expression: "body = :body", values: vec![(":body", AttributeValue::S(read.text(BODY)?.to_owned()))] })
     }
 
     fn values(&self) -> Option<HashMap<String, AttributeValue>> {

@@ -103,6 +103,12 @@ impl Tasks for Store {
             Write::Delete(keys::open_task(&task.account, task.id), None),
         ];
         writes.extend(due(task).map(|due| Write::Delete(keys::composing(&due), None)));
+        // unless another task was made under the same key since
+        if let Some(under) = &task.made_under
+            && Tasks::made_under(self, &task.account, &under.key, self.clock.now()).await?.is_some_and(|made| made.id == task.id)
+        {
+            writes.push(Write::Delete(keys::made_under(&task.account, &under.key), None));
+        }
         self.table.write_all(writes).await
     }
 

@@ -13,13 +13,10 @@ use super::{
     keys,
     table::{Condition, Range, Row, Write},
 };
-use crate::{Store, error::unfinished};
+use crate::Store;
 
 /// More keys than anybody can look after; a list ends there.
 const MOST_KEYS: usize = 1_000;
-
-/// How often an account is saved against others.
-const TRIES: usize = 5;
 
 #[async_trait]
 impl Accounts for Store {
@@ -49,31 +46,23 @@ impl Accounts for Store {
         made
     }
 
-    async fn put(&self, account: &Account) -> Result<(), StoreError> {
-        for _ in 0..TRIES {
-            let written = self.table.write_all(account_rows(account, Condition::IS_NOT_GONE)?).await;
-            self.known.accounts.forget(&account.id);
-            if written? {
-                return Ok(());
-            }
-            let there = self.table.get(keys::account(&account.id)).await?;
-            if there.is_some_and(|there| there.has(keys::GONE_AT)) {
-                return Ok(());
-            }
+    async fn put(&self, before: Option<&Account>, account: &Account) -> Result<bool, StoreError> {
+        self.known.accounts.forget(&account.id);
+        let there = self.table.get(keys::account(&account.id)).await?;
+        let stored = there.as_ref().map(Row::body::<Account>).transpose()?;
+        if stored.as_ref() != before {
+            return Ok(false);
         }
-        Err(unfinished("an account is saved again and again by others"))
+        let condition = there.map_or(Ok(Condition::IS_FREE), |there| Condition::has_body_of(&there))?;
+        let written = self.table.write_all(account_rows(account, condition)?).await;
+        self.known.accounts.forget(&account.id);
+        written
     }
 }
 
 /// An account, and the same for the list of all.
 fn account_rows(account: &Account, condition: Condition) -> Result<Vec<Write>, StoreError> {
-    let row = |key| {
-        let row = Row::new(key).with_body(account)?;
-        Ok::<_, StoreError>(match account.deleted_at {
-            Some(at) => row.with_number(keys::GONE_AT, at.as_millisecond()),
-            None => row,
-        })
-    };
+    let row = |key| Row::new(key).with_body(account);
     Ok(vec![Write::Put(row(keys::account(&account.id))?, Some(condition)), Write::Put(row(keys::listed(&account.id))?, None)])
 }
 

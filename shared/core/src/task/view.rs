@@ -29,13 +29,15 @@ pub enum TaskState {
     Succeeded,
     /// It is over, and its last run did not reach everybody, or there was none.
     Failed,
+    /// It is over, and how its last run went is kept no longer.
+    Ended,
     /// Somebody has ended it.
     Cancelled,
 }
 
 impl TaskState {
     /// Every state there is.
-    pub const ALL: [Self; 5] = [Self::Scheduled, Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled];
+    pub const ALL: [Self; 6] = [Self::Scheduled, Self::Running, Self::Succeeded, Self::Failed, Self::Ended, Self::Cancelled];
 
     /// The word in JSON.
     pub fn as_str(self) -> &'static str {
@@ -44,6 +46,7 @@ impl TaskState {
             Self::Running => "running",
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
+            Self::Ended => "ended",
             Self::Cancelled => "cancelled",
         }
     }
@@ -140,7 +143,9 @@ pub async fn standing(ports: &Ports, task: Task) -> Result<Standing, StoreError>
         Some(RunState::Running) => TaskState::Running,
         _ if task.next_run.is_some() => TaskState::Scheduled,
         Some(RunState::Succeeded) => TaskState::Succeeded,
-        Some(RunState::Failed) | None => TaskState::Failed,
+        Some(RunState::Failed) => TaskState::Failed,
+        None if task.latest().is_some() => TaskState::Ended,
+        None => TaskState::Failed,
     };
     Ok(Standing { task, state, latest })
 }

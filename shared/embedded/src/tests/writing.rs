@@ -110,15 +110,17 @@ async fn a_full_disk_fails_the_request_and_is_forgotten_when_there_is_room() {
 async fn what_was_written_is_read_whatever_was_cached() {
     let house = House::new();
     assert_eq!(Accounts::get(&*house.store, &account()).await.unwrap(), None);
+    let mut before = None;
     for days in 1..50 {
         let account = Account { retention_days: days, ..Account::new(account()) };
         let (put, _, _) = tokio::join!(
-            house.store.put(&account),
+            house.store.put(before.as_ref(), &account),
             Accounts::get(&*house.store, &account.id),
             Accounts::get(&*house.store, &account.id)
         );
-        put.unwrap();
+        assert!(put.unwrap());
         assert_eq!(Accounts::get(&*house.store, &account.id).await.unwrap().as_deref(), Some(&account));
+        before = Some(account);
     }
 }
 

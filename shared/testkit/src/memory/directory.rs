@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bellhop_core::{
     StoreError, Timestamp,
-    model::{Account, AccountId, AttachmentId, Disabled, FORMERS, Former, Hook, Key, KeyId, Name, Picture, Registration, Serves},
+    model::{
+        Account, AccountId, AttachmentId, ChannelId, Disabled, FORMERS, Former, Hook, Key, KeyId, Name, Picture, Registration,
+        Serves,
+    },
     pace::{SendRate, Silence},
     ports::{Accounts, Attachments, Freshness, Hooks, Keys, Kind, Pace, Record, Records, Registrations},
 };
@@ -57,6 +60,11 @@ impl Registrations for Worker {
 
     async fn list(&self, account: &AccountId, after: Option<&Name>, most: usize) -> Result<Vec<Arc<Registration>>, StoreError> {
         Ok(self.read(|tables| tables.registrations_of(account, after).take(most).cloned().collect()))
+    }
+
+    async fn count(&self, account: &AccountId, channel: &ChannelId, most: usize) -> Result<usize, StoreError> {
+        Ok(self
+            .read(|tables| tables.registrations_of(account, None).filter(|there| there.channel == *channel).take(most).count()))
     }
 
     async fn formers(&self, account: &AccountId, name: &Name) -> Result<Vec<Former>, StoreError> {
@@ -199,12 +207,14 @@ impl Accounts for Worker {
         .await
     }
 
-    async fn put(&self, account: &Account) -> Result<(), StoreError> {
+    async fn put(&self, before: Option<&Account>, account: &Account) -> Result<bool, StoreError> {
         let row = Arc::new(account.clone());
         self.effect("account row", |tables| {
-            if tables.accounts.get(&row.id).is_none_or(|there| there.deleted_at.is_none()) {
+            let is_there = tables.accounts.get(&row.id).map(AsRef::as_ref) == before;
+            if is_there {
                 tables.accounts.insert(row.id.clone(), row);
             }
+            is_there
         })
         .await
     }

@@ -37,8 +37,8 @@ async fn get(ports: &Ports, name: &str) -> Option<Account> {
     ports.accounts.get(&id(name)).await.expect("accounts are read").map(|found| Account::clone(&found))
 }
 
-async fn put(ports: &Ports, account: &Account) {
-    ports.accounts.put(account).await.expect("accounts are saved");
+async fn put(ports: &Ports, before: Option<&Account>, account: &Account) -> bool {
+    ports.accounts.put(before, account).await.expect("accounts are saved")
 }
 
 async fn list(ports: &Ports, after: Option<&str>, most: usize) -> Vec<String> {
@@ -62,7 +62,7 @@ pub async fn accounts_are_listed_by_name_page_by_page(ports: &Ports) {
     for (name, key) in [("c", "cccc"), ("值班", "dddd"), ("a", "aaaa")] {
         assert!(create(ports, name, key).await);
     }
-    put(ports, &Account::new(id("b"))).await;
+    assert!(put(ports, None, &Account::new(id("b"))).await);
     assert_eq!(list(ports, None, 10).await, ["a", "b", "c", "值班"]);
     assert_eq!(list(ports, None, 2).await, ["a", "b"]);
     assert_eq!(list(ports, Some("b"), 2).await, ["c", "值班"]);
@@ -72,8 +72,9 @@ pub async fn accounts_are_listed_by_name_page_by_page(ports: &Ports) {
 pub async fn a_deleted_account_stays_deleted_and_its_name_is_not_given_again(ports: &Ports) {
     assert!(create(ports, "acme", "aaaa").await);
     let deleted = Account { deleted_at: Some(Timestamp::UNIX_EPOCH), ..tenant("acme") };
-    put(ports, &deleted).await;
-    put(ports, &tenant("acme")).await; // somebody who has not heard of it
+    assert!(put(ports, Some(&tenant("acme")), &deleted).await);
+    assert!(!put(ports, Some(&tenant("acme")), &tenant("acme")).await, "somebody who has not heard of it");
+    assert!(!put(ports, None, &tenant("acme")).await, "somebody who has not heard of any");
     assert_eq!(get(ports, "acme").await, Some(deleted.clone()));
     assert!(!create(ports, "acme", "bbbb").await);
     assert_eq!(ports.accounts.list(None, 10).await.expect("accounts are listed"), [deleted]);

@@ -37,7 +37,8 @@ pub async fn what_an_account_has_kept_for_long_enough_is_forgotten_and_no_more_t
     let now = ports.clock.now();
     let days = |days: u64| now - Duration::from_hours(24 * days);
     for (name, retention_days) in [(account(), 40), (other_account(), 7)] {
-        ports.accounts.put(&Account { retention_days, ..Account::new(name) }).await.expect("accounts are saved");
+        let account = Account { retention_days, ..Account::new(name) };
+        assert!(ports.accounts.put(None, &account).await.expect("accounts are saved"));
     }
     let mut kept = Vec::new();
     for (owner, age) in [(account(), 41), (account(), 42), (account(), 39), (other_account(), 31), (other_account(), 29)] {

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use bellhop_core::{
     Reason, Timestamp,
-    model::{Account, AttachmentId, Disabled, EventId, Key, KeyId, Name, Picture, Registration, Scope, Serves},
+    model::{
+        Account, AttachmentId, ChannelId, Disabled, EventId, Key, KeyId, Name, Picture, Quotas, Registration, Scope, Serves,
+    },
     ports::{Freshness, Ports},
 };
 
 use super::other_account;
-use crate::{account, name, registration};
+use crate::{account, channel, name, registration};
 
 async fn put(ports: &Ports, registration: &Registration) -> bool {
     ports.registrations.put(registration).await.expect("registrations are saved")
@@ -181,6 +183,23 @@ pub async fn registrations_are_listed_by_name_page_by_page(ports: &Ports) {
     assert_eq!(list(ports, Some("值班"), 10).await, []);
 }
 
+pub async fn registrations_on_a_channel_are_counted(ports: &Ports) {
+    let count = async |channel: ChannelId, most| {
+        ports.registrations.count(&account(), &channel, most).await.expect("registrations are counted")
+    };
+    assert_eq!(count(channel(), 5).await, 0);
+    for called in ["c", "a", "b"] {
+        assert!(put(ports, &registration(called)).await);
+    }
+    let elsewhere = Registration { channel: ChannelId::new("phone_call"), ..registration("d") };
+    assert!(put(ports, &elsewhere).await);
+    assert!(put(ports, &Registration { account: other_account(), ..registration("a") }).await);
+    assert_eq!((count(channel(), 5).await, count(channel(), 2).await), (3, 2));
+    assert_eq!(count(elsewhere.channel, 5).await, 1);
+    assert!(ports.registrations.delete(&account(), &name("a")).await.expect("registrations are deleted"));
+    assert_eq!(count(channel(), 5).await, 2);
+}
+
 pub async fn registrations_of_other_accounts_are_not_there(ports: &Ports) {
     let theirs = Registration { account: other_account(), version: 1, ..full() };
     assert!(put(ports, &theirs).await);
@@ -197,12 +216,19 @@ pub async fn an_account_is_read_as_it_was_saved(ports: &Ports) {
     let get = async |id| ports.accounts.get(&id).await.expect("accounts are read").map(|found| Account::clone(&found));
     assert_eq!(get(account()).await, None);
     let first = Account::new(account());
-    ports.accounts.put(&first).await.expect("accounts are saved");
+    let put = async |before, after| ports.accounts.put(before, after).await.expect("accounts are saved");
+    assert!(put(None, &first).await);
     assert_eq!(get(account()).await, Some(first.clone()));
     let default_image_url = Some("https://example.org/a.png".to_owned());
-    let second = Account { time_zone: "Asia/Shanghai".to_owned(), retention_days: 7, default_image_url, ..first };
-    ports.accounts.put(&second).await.expect("accounts are saved");
-    assert_eq!(get(account()).await, Some(second));
+    let second = Account { time_zone: "Asia/Shanghai".to_owned(), retention_days: 7, default_image_url, ..first.clone() };
+    assert!(put(Some(&first), &second).await);
+    assert_eq!(get(account()).await, Some(second.clone()));
+    let quotas = Quotas { tasks: 1, ..first.quotas };
+    let theirs = Account { quotas, ..first.clone() };
+    assert!(!put(Some(&first), &theirs).await, "what somebody else has said meanwhile is not undone");
+    assert_eq!(get(account()).await, Some(second.clone()));
+    assert!(put(Some(&second), &Account { quotas, ..second.clone() }).await);
+    assert_eq!(get(account()).await, Some(Account { quotas, ..second }));
     assert_eq!(get(other_account()).await, None);
 }
 

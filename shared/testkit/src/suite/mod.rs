@@ -181,6 +181,7 @@ macro_rules! port_suite {
                 defaults_follow_the_latest_save,
                 those_for_contacts_follow_the_latest_save,
                 registrations_are_listed_by_name_page_by_page,
+                registrations_on_a_channel_are_counted,
                 registrations_of_other_accounts_are_not_there,
                 an_account_is_read_as_it_was_saved,
                 a_key_is_kept_once_and_never_replaced,

@@ -217,9 +217,14 @@ pub async fn under_one_key_one_task_is_made(ports: &Ports) {
     assert!(put(ports, &Task { account: other_account(), made_under: under("k"), ..task(ports, now) }).await);
     let changed = Task { version: 2, runs: 7, ..first };
     assert!(put(ports, &changed).await);
-    assert_eq!(made("k").await, Some(changed), "as it is now");
+    assert_eq!(made("k").await, Some(changed.clone()), "as it is now");
     let a_day_later = now + Duration::from_hours(24) + Duration::from_secs(2);
     assert_eq!(ports.tasks.made_under(&account(), "k", a_day_later).await.expect("tasks are read"), None);
+    assert!(ports.tasks.delete(&changed).await.expect("tasks are deleted"));
+    assert_eq!(made("k").await, None, "a task that is deleted gives its key back");
+    let again = Task { made_under: under("k"), ..task(ports, now) };
+    assert!(put(ports, &again).await);
+    assert_eq!(made("k").await, Some(again));
 }
 
 pub async fn those_that_wait_for_a_run_are_counted(ports: &Ports) {
