@@ -194,3 +194,18 @@ async fn a_batch_that_makes_no_sense_is_refused_with_its_field() {
     assert_ne!(kept.await, "1999-01-01", "the day of the first save is ours to say");
     bellhop.stop();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_links_to_the_console_where_it_was_said_how_people_reach_it() {
+    let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
+    let bellhop = Bellhop::start_with(data.path(), &["--public-url", "https://bellhop.example.com/"]);
+    let desk = json!({ "channel": "webhook", "params": { "url": sink.url } });
+    bellhop.client.put("/v1/registrations/desk", desk).await;
+    bellhop.client.put("/v1/rules/daily", json!({ "to": ["desk"], "batch": { "at": "12:00:00" } })).await;
+    bellhop.client.report(json!({ "message": "the backup is done" })).await;
+    flush(&bellhop, "daily").await;
+    let digest = sink.until(1).await.remove(0).json();
+    let said = digest["message"].as_str().unwrap();
+    assert!(said.contains("https://bellhop.example.com/console/messages?from="), "{said}");
+    bellhop.stop();
+}

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use bellhop_core::{ports::Clock, vapid::Contact};
+use bellhop_core::{link::PublicUrl, ports::Clock, vapid::Contact};
 use bellhop_egress::Cidr;
 use bellhop_embedded::SystemClock;
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -139,6 +139,9 @@ pub struct Serve {
     /// To whom push services turn who have trouble with what is sent, e.g. `mailto:ops@example.com`; Apple wants one.
     #[arg(long, env = "BELLHOP_CONTACT", value_name = "URL", value_parser = Contact::parse, default_value_t)]
     pub contact: Contact,
+    /// Where people reach this server, e.g. `https://bellhop.example.com`: digests link to its console.
+    #[arg(long, env = "BELLHOP_PUBLIC_URL", value_name = "URL", value_parser = PublicUrl::parse)]
+    pub public_url: Option<PublicUrl>,
     /// What to log, e.g. `info` or `bellhop_core=debug`.
     #[arg(long, env = "BELLHOP_LOG", default_value = "info")]
     pub log: String,

@@ -83,7 +83,8 @@ async fn serve(options: cli::Serve) -> Result<()> {
     let channels = ses::channels(bellhop_channels::ALL, way_to_ses.as_ref().err());
     let sockets = Arc::new(Sockets::default());
     let transport = Transport { ses: way_to_ses.ok(), ..transport(&options, &sockets)? };
-    let ports = Ports { contact: options.contact, ..store.ports(transport, metrics.clone(), channels) };
+    let ports =
+        Ports { contact: options.contact, public_url: options.public_url, ..store.ports(transport, metrics.clone(), channels) };
     if let Some(key) = first_start::prepare(&ports, &options.data, options.admin_key.as_deref()).await? {
         say(&format!("first start: your key is {key} (kept in {})", options.data.join("admin-key").display()))?;
     }

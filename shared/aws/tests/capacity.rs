@@ -263,8 +263,8 @@ async fn a_run_of_a_task_costs_four_writes_to_begin_one_for_its_event_and_six_to
     counting.take_calls();
 
     assert!(matches!(task::run(&ports, &account(), due.id).await.unwrap(), Ran::Once(_)));
-    let Units { writes, index, .. } = counting.take();
-    assert_eq!((writes, index), (11.0, 0.0), "two transactions, which count twice, and the event between them");
+    let Units { reads, writes, index } = counting.take();
+    assert_eq!((reads, writes, index), (3.0, 11.0, 0.0), "two transactions, which count twice, and the event between them");
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ pub mod ending;
 pub mod error;
 pub mod hooks;
 pub mod ids;
+pub mod link;
 pub mod mail;
 pub mod model;
 pub mod pace;

@@ -15,6 +15,7 @@ use crate::{
     channel::Catalog,
     clients::Mids,
     ids::Ids,
+    link::PublicUrl,
     model::{
         Account, AccountId, AttachmentId, AuditEntry, AuditId, ChannelId, Delivery, DeliveryId, Disabled, Entry, Event, EventId,
         Former, Hook, Job, Key, KeyId, Name, Picture, Registration, Schedule, State,
@@ -55,6 +56,7 @@ pub struct Ports {
     pub clients: Arc<dyn Clients>,
     pub vapid: Arc<dyn Vapid>,
     pub contact: Contact,
+    pub public_url: Option<PublicUrl>,
     pub flights: Flights,
     pub mids: Mids,
     pub turns: Turns,

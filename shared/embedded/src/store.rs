@@ -172,6 +172,7 @@ impl Store {
             clients: Arc::clone(self) as _,
             vapid: Arc::clone(self) as _,
             contact: Contact::default(),
+            public_url: None,
             flights: Flights::default(),
             mids: Mids::default(),
             turns: Turns::default(),

@@ -169,16 +169,16 @@ impl Desk {
         let idle = self.idle(frozen, &sources);
         let mut letters = Vec::new();
         if !named.is_empty() && (!all.is_empty() || !idle.is_empty()) {
-            letters.push(Letter { to: named, content: self.content(frozen, all, idle) });
+            letters.push(Letter { to: named, content: self.content(ports, frozen, all, idle) });
         }
         for (recipient, gathering) in of_each.into_values() {
-            letters.push(Letter { to: vec![recipient], content: self.content(frozen, gathering, Vec::new()) });
+            letters.push(Letter { to: vec![recipient], content: self.content(ports, frozen, gathering, Vec::new()) });
         }
         Ok((letters, sources))
     }
 
     /// What the next digest would tell now.
-    fn content(&self, frozen: &Frozen, gathering: Gathering, idle: Vec<Source>) -> Content {
+    fn content(&self, ports: &Ports, frozen: &Frozen, gathering: Gathering, idle: Vec<Source>) -> Content {
         let (tally, sites, unlisted_sources) = gathering.end();
         Content {
             rule: self.schedule.rule.clone(),
@@ -191,7 +191,7 @@ impl Desk {
             sites,
             unlisted_sources,
             idle,
-            link: None,
+            link: ports.public_url.as_ref().map(|url| url.messages(frozen.since, frozen.until)),
         }
     }
 

@@ -143,9 +143,8 @@ pub async fn standing(ports: &Ports, task: Task) -> Result<Standing, StoreError>
         Some(RunState::Running) => TaskState::Running,
         _ if task.next_run.is_some() => TaskState::Scheduled,
         Some(RunState::Succeeded) => TaskState::Succeeded,
-        Some(RunState::Failed) => TaskState::Failed,
         None if task.latest().is_some() => TaskState::Ended,
-        None => TaskState::Failed,
+        Some(RunState::Failed) | None => TaskState::Failed,
     };
     Ok(Standing { task, state, latest })
 }

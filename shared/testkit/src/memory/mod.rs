@@ -81,6 +81,7 @@ impl Memory {
             clients: Arc::clone(&worker) as _,
             vapid: worker,
             contact: Contact::default(),
+            public_url: None,
             flights: Flights::default(),
             mids: Mids::default(),
             turns: Turns::default(),
