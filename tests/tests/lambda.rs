@@ -117,6 +117,8 @@ fn command(name: &str, runtime: &str) -> Command {
         (env::CONTACT, ""),
         (env::SOCKETS, ""),
         (env::MPUSH_ACCOUNT, ""),
+        (env::KAFKA_ACCOUNT, "main"),
+        (env::KAFKA_DEAD_LETTERS, "http://127.0.0.1:9/123456789012/bellhop_dead_kafka"),
         (env::LOG, "info"),
     ]);
     command

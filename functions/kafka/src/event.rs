@@ -73,7 +73,8 @@ struct Place {
 }
 
 /// Takes all records, each partition in its order, the partitions at once.
-pub async fn handle(kafka: &Kafka, event: KafkaEvent, left: Duration) -> Answer {
+pub async fn handle(kafka: &Kafka, event: KafkaEvent, deadline: Timestamp) -> Answer {
+    let left = Duration::try_from(deadline.duration_since(kafka.ports.clock.now())).unwrap_or(Duration::ZERO);
     let stop = Instant::now() + left.saturating_sub(BEFORE_DEADLINE);
     let partitions = event.records.into_iter().map(async |(partition, records)| {
         for record in records.into_iter().map(Record::from) {
@@ -84,11 +85,6 @@ pub async fn handle(kafka: &Kafka, event: KafkaEvent, left: Duration) -> Answer 
         None
     });
     Answer { batch_item_failures: join_all(partitions).await.into_iter().flatten().collect() }
-}
-
-/// How long it is until the deadline.
-pub fn left(deadline: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(deadline.duration_since(now)).unwrap_or(Duration::ZERO)
 }
 
 /// A dead letter as it stands in a queue: where the record is, what it said, and why it was refused. A value that no queue takes
