@@ -104,8 +104,8 @@ fn each_world_is_entered_in_one_crate() {
     assert_eq!(users_of(|name| name == "reqwest" || name == "lettre"), ["acceptance", "bellhop-egress"]);
     // local takes connections in, and opens none
     assert_eq!(users_of(|name| name.contains("tungstenite")), ["acceptance", "bellhop-bench", "bellhop-egress", "bellhop-local"]);
-    // beside what talks to it in tests, a member of a consumer group on one machine
-    assert_eq!(users_of(|name| name == "rdkafka"), ["acceptance", "bellhop-local"]);
+    // the member of a consumer group on one machine
+    assert_eq!(users_of(|name| name == "rdkafka"), ["bellhop-local"]);
     // aws-lc-rs is cryptography
     assert_eq!(users_of(|name| name.starts_with("aws-") && name != "aws-lc-rs"), ["bellhop-aws"]);
 }
