@@ -47,6 +47,8 @@ impl Consumer {
             // what is committed every second is what was dealt with by then, and by whoever stops in good order all of it
             .set("enable.auto.offset.store", "false")
             .set("auto.commit.interval.ms", "1000")
+            // a member that is killed holds its partitions for so long
+            .set("session.timeout.ms", "10000")
             // what is fetched beforehand
             .set("queued.max.messages.kbytes", "8192")
             .create()
