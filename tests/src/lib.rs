@@ -1,7 +1,7 @@
 //! What the black-box tests need: the real binary as a process ([`Bellhop`]), a real HTTP server that plays the receiver
 //! ([`Sink`]), one that plays all providers over TLS ([`Providers`]), WebSockets among them, by the [`cases`], a mail server
-//! ([`MailServer`]), a replay of power cuts ([`powercut`]), a browser ([`Browser`]), and what it has of
-//! Web Push ([`Subscriber`]).
+//! ([`MailServer`]), a replay of power cuts ([`powercut`]), a browser ([`Browser`]), what it has of
+//! Web Push ([`Subscriber`]), and what sends mail and text messages ([`platform`]).
 //!
 //! Every test plants secrets (in URLs, headers, keys and bodies), and every process that ends has its whole output searched
 //! for them.
@@ -13,6 +13,7 @@ pub mod cases;
 mod mail;
 pub mod mpush;
 pub mod operations;
+pub mod platform;
 pub mod powercut;
 mod process;
 mod providers;

@@ -56,7 +56,7 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
 #[test]
 fn a_crate_imports_only_what_stands_below_it() {
     let shared = ["bellhop-channels", "bellhop-egress", "bellhop-http", "bellhop-testkit"];
-    let functions = ["bellhop-manage", "bellhop-sender", "bellhop-batch"];
+    let functions = ["bellhop-manage", "bellhop-sender", "bellhop-batch", "bellhop-kafka"];
     let ours = |names: &BTreeSet<String>| -> BTreeSet<String> {
         names.iter().filter(|name| name.starts_with("bellhop-")).cloned().collect()
     };
@@ -104,6 +104,8 @@ fn each_world_is_entered_in_one_crate() {
     assert_eq!(users_of(|name| name == "reqwest" || name == "lettre"), ["acceptance", "bellhop-egress"]);
     // local takes connections in, and opens none
     assert_eq!(users_of(|name| name.contains("tungstenite")), ["acceptance", "bellhop-bench", "bellhop-egress", "bellhop-local"]);
+    // the member of a consumer group on one machine
+    assert_eq!(users_of(|name| name == "rdkafka"), ["bellhop-local"]);
     // aws-lc-rs is cryptography
     assert_eq!(users_of(|name| name.starts_with("aws-") && name != "aws-lc-rs"), ["bellhop-aws"]);
 }

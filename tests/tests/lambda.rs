@@ -117,6 +117,8 @@ fn command(name: &str, runtime: &str) -> Command {
         (env::CONTACT, ""),
         (env::SOCKETS, ""),
         (env::MPUSH_ACCOUNT, ""),
+        (env::KAFKA_ACCOUNT, "main"),
+        (env::KAFKA_DEAD_LETTERS, "http://127.0.0.1:9/123456789012/bellhop_dead_kafka"),
         (env::LOG, "info"),
     ]);
     command
@@ -241,6 +243,30 @@ async fn a_tick_that_cannot_reach_the_table_is_an_error_whatever_event_brought_i
         assert_eq!(what, "error", "{answer}");
         assert!(answer["errorMessage"].as_str().unwrap().contains("the store is not available"), "{answer}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_of_kafka_that_cannot_be_kept_come_again_from_the_first_on_partition_by_partition() {
+    let (mut runtime, _function) = started("kafka").await;
+    // https://docs.aws.amazon.com/lambda/latest/dg/with-msk.html
+    let record = |partition: u64, offset: u64| {
+        json!({
+            "topic": "mytopic", "partition": partition, "offset": offset, "timestamp": 1_545_084_650_987_u64,
+            "timestampType": "CREATE_TIME", "key": "YWJjREVGZ2hpSktMbW5vUHFSc3R1Vld4eVo=", "value": "eyJtZXNzYWdlIjogIngifQ==",
+            "headers": [{ "headerKey": [104, 101, 97, 100, 101, 114, 86, 97, 108, 117, 101] }],
+        })
+    };
+    let event = json!({
+        "eventSource": "aws:kafka",
+        "eventSourceArn": "arn:aws:kafka:us-east-1:123456789012:cluster/vpc-2priv-2pub/751d2973-a626-431c-9d4e-d7975eb44dd7-2",
+        "bootstrapServers": "b-2.demo-cluster-1.a1bcde.c1.kafka.us-east-1.amazonaws.com:9092",
+        "records": { "mytopic-0": [record(0, 15), record(0, 16)], "mytopic-1": [record(1, 3)] },
+    });
+    let (what, answer) = runtime.invoke(event).await;
+    // https://docs.aws.amazon.com/lambda/latest/dg/kafka-retry-configurations.html
+    let failures = [("mytopic-0", 15), ("mytopic-1", 3)]
+        .map(|(partition, offset)| json!({ "itemIdentifier": { "partition": partition, "offset": offset } }));
+    assert_eq!((what.as_str(), &answer["batchItemFailures"]), ("response", &json!(failures)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

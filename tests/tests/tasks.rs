@@ -3,13 +3,14 @@
 
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test, which has no other clock")]
 
-use std::{fs, path::Path};
-
-use acceptance::{Arrival, Bellhop, HEADER_SECRET, MailServer, Part, Providers, Sink, cases::Case, command, eventually};
+use acceptance::{
+    Bellhop, HEADER_SECRET, Sink,
+    cases::Case,
+    command, eventually,
+    platform::{SMS_SECRET, aliyun, configure, mail_server, template_params},
+};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-
-const ALIYUN: &str = "dysmsapi.aliyuncs.com";
 
 fn now() -> Timestamp {
     Timestamp::try_from(std::time::SystemTime::now()).unwrap()
@@ -34,35 +35,6 @@ async fn until(bellhop: &Bellhop, task: &Value, state: &str) -> Value {
     .await
 }
 
-/// The variables of a text message as Aliyun was handed them.
-fn template_params(arrival: &Arrival) -> Value {
-    let url = reqwest::Url::parse(&format!("https://{ALIYUN}{}", arrival.path)).unwrap();
-    let found = url.query_pairs().find(|(name, _)| name == "TemplateParam").unwrap().1;
-    serde_json::from_str(&found).unwrap()
-}
-
-async fn aliyun(data: &Path) -> (Providers, Vec<String>) {
-    let usually = Case::first("aliyun_sms").success().answer();
-    let part = Part { name: "sms".to_owned(), host: ALIYUN.to_owned(), path: "/".to_owned(), usually };
-    let providers = Providers::start(vec![part]).await;
-    let ca = data.join("sms.pem");
-    fs::write(&ca, &providers.certificate).unwrap();
-    let options = vec!["--resolve".to_owned(), format!("{ALIYUN}={}", providers.address), "--extra-ca".to_owned()];
-    (providers, [options, vec![ca.to_str().unwrap().to_owned()]].concat())
-}
-
-/// A server as the preset `163` has it, for `smtp.163.com`.
-fn mail_server(data: &Path) -> (MailServer, Vec<String>) {
-    let made = rcgen::generate_simple_self_signed(["smtp.163.com".to_owned()]).unwrap();
-    let (ca, cert) = (data.join("mail-ca.pem"), data.join("mail.pem"));
-    fs::write(&ca, made.cert.pem()).unwrap();
-    fs::write(&cert, made.cert.pem() + &made.signing_key.serialize_pem()).unwrap();
-    let options = json!({ "tls": "implicit", "cert": cert, "user": "bot@163.com", "password": HEADER_SECRET });
-    let (server, address) = MailServer::start(&options);
-    let options = ["--resolve", &format!("smtp.163.com={address}"), "--extra-ca", ca.to_str().unwrap()];
-    (server, options.map(str::to_owned).to_vec())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn mail_and_text_messages_go_by_the_clock_and_the_log_tells_what_the_providers_answered() {
     // given configurations for mail (by a preset) and text messages, each the default of its kind
@@ -71,18 +43,9 @@ async fn mail_and_text_messages_go_by_the_clock_and_the_log_tells_what_the_provi
     let (sms, sms_options) = aliyun(data.path()).await;
     options.extend(sms_options);
     let bellhop = Bellhop::start_with(data.path(), &options.iter().map(String::as_str).collect::<Vec<_>>());
-    let params = json!({ "service": "163", "user": "bot@163.com", "password": HEADER_SECRET });
-    let mail_config = json!({ "channel": "email", "params": params, "default": true });
-    bellhop.client.put("/v1/registrations/mail-config", mail_config).await;
-    let params = json!({
-        "access_key_id": "LTAI1", "access_key_secret": "an-access-key-secret", "sign_name": "Bellhop", "template_code": "SMS_1",
-    });
-    bellhop
-        .client
-        .put("/v1/registrations/sms-config", json!({ "channel": "aliyun_sms", "params": params, "default": true }))
-        .await;
+    configure(&bellhop.client).await;
     let shown = bellhop.client.get("/v1/registrations").await.to_string();
-    assert!(!shown.contains(HEADER_SECRET) && !shown.contains("an-access-key-secret"), "secrets are never listed");
+    assert!(!shown.contains(HEADER_SECRET) && !shown.contains(SMS_SECRET), "secrets are never listed");
 
     // when a mail goes to several, now, and a text message with its template's variables in two seconds
     let letter = make(
@@ -144,7 +107,7 @@ async fn mail_and_text_messages_go_by_the_clock_and_the_log_tells_what_the_provi
     assert_eq!((&cancelled["state"], &cancelled["next_run"]), (&json!("cancelled"), &Value::Null));
     assert_eq!(sms.strays(), [] as [&str; 0]);
     let output = bellhop.stop();
-    assert_eq!(acceptance::find_planted(&output, &[HEADER_SECRET, "an-access-key-secret"]), None);
+    assert_eq!(acceptance::find_planted(&output, &[HEADER_SECRET, SMS_SECRET]), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

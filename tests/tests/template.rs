@@ -125,6 +125,7 @@ impl Template {
                     "Manage" => Function::Manage,
                     "Batch" => Function::Batch,
                     "Socket" => Function::Socket,
+                    "Kafka" => Function::Kafka,
                     sender if sender.starts_with("Sender") => Function::Sender,
                     other => panic!("`{other}` is new: say here what it is"),
                 };
@@ -406,7 +407,7 @@ fn the_paths_of_hooks_lead_to_ingest_which_finds_them_by_their_tokens_alone() {
             Function::Manage => {
                 assert_eq!((read, written), (both(), both()));
             }
-            Function::Batch | Function::Sender | Function::Socket => {
+            Function::Batch | Function::Sender | Function::Socket | Function::Kafka => {
                 assert!(read.is_empty() && written.is_empty(), "{}", function.name);
             }
         }
@@ -468,6 +469,43 @@ fn socket_which_anybody_can_reach_reads_and_unseals_what_clients_said_of_themsel
 }
 
 #[test]
+fn records_of_kafka_are_taken_where_brokers_are_named_and_by_whoever_can_report_one_by_one_what_was_not_taken() {
+    let template = Template::read();
+    for (parameter, nothing) in [("KafkaCluster", ""), ("KafkaBrokers", ""), ("KafkaSecret", ""), ("KafkaSubnets", "")] {
+        assert_eq!(template.0["Parameters"][parameter]["Default"], nothing, "{parameter}");
+    }
+    let resources = template.0["Resources"].as_object().unwrap();
+    for (name, resource) in resources.iter().filter(|(name, _)| name.starts_with("Kafka") || name.ends_with("AlarmKafka")) {
+        let wanted = match name.as_str() {
+            "KafkaFromMsk" => "HasMsk",
+            "KafkaFromBrokers" => "HasBrokers",
+            _ => "HasKafka",
+        };
+        assert_eq!(resource["Condition"], wanted, "{name}");
+    }
+    for source in ["KafkaFromMsk", "KafkaFromBrokers"].map(|name| template.resource(name)) {
+        assert_eq!(source["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+        assert!(source["ProvisionedPollerConfig"].is_object(), "else the response is not read");
+        assert_eq!(source["StartingPosition"], "TRIM_HORIZON", "what was written before the stack was made counts");
+        assert_eq!(source.get("MaximumRetryAttempts"), None, "what was not taken comes again until it is");
+        assert_eq!(source.get("DestinationConfig"), None, "AWS would give up after ten tries");
+    }
+}
+
+#[test]
+fn kafka_makes_events_and_tasks_and_reads_no_key_and_no_secret() {
+    let template = Template::read();
+    let kafka = template.functions().into_iter().find(|function| function.which == Function::Kafka).unwrap();
+    let reached: BTreeSet<_> = rows(&template, &kafka, &READS).union(&rows(&template, &kafka, &WRITES)).cloned().collect();
+    for others in ["key", "hook", "mpush", "secret", "former", "token", "vapid", "audit", "use"] {
+        assert!(!reached.iter().any(|rows| rows.starts_with(others)), "{others}");
+    }
+    assert!(rows(&template, &kafka, &["dynamodb:DeleteItem", "dynamodb:UpdateItem"]).is_empty());
+    let actions: Vec<_> = template.statements(&kafka).iter().flat_map(|it| strings(&it["Action"])).collect();
+    assert!(!actions.iter().any(|action| action.starts_with("kms:") || action.starts_with("ses:")));
+}
+
+#[test]
 fn a_sender_reads_its_own_channels_secrets_and_writes_no_registration() {
     let template = Template::read();
     let senders: Vec<_> = template.functions().into_iter().filter(|function| function.which == Function::Sender).collect();
@@ -494,7 +532,7 @@ fn the_key_of_web_push_is_made_by_manage_and_by_who_speaks_to_browsers_and_inges
         let may = match function.which {
             Function::Manage | Function::Socket => true,
             Function::Sender => function.name.strip_prefix("Sender").is_some_and(speaks_to_browsers),
-            Function::Ingest | Function::Batch => false,
+            Function::Ingest | Function::Batch | Function::Kafka => false,
         };
         let tells = may || function.which == Function::Ingest;
         assert_eq!((reaches("dynamodb:GetItem"), reaches("dynamodb:PutItem")), (tells, may), "{}", function.name);
@@ -514,7 +552,7 @@ fn former_parameters_are_read_and_the_audit_is_kept_by_manage_alone_which_delete
             Function::Manage => (&["audit/*", "former/*"], &["audit/*", "former/*"]),
             // a client that subscribes anew changes its own parameters
             Function::Socket => (&[], &["former/*"]),
-            Function::Ingest | Function::Sender | Function::Batch => (&[], &[]),
+            Function::Ingest | Function::Sender | Function::Batch | Function::Kafka => (&[], &[]),
         };
         assert_eq!(reached(&READS), read, "{}", function.name);
         assert_eq!(reached(&["dynamodb:PutItem"]), kept, "{}", function.name);
@@ -532,7 +570,7 @@ fn tokens_of_providers_are_read_and_written_by_the_sender_of_their_channel_and_b
         let own = match function.which {
             Function::Manage => Some("token/*".to_owned()),
             Function::Sender => function.name.strip_prefix("Sender").map(|name| format!("token/{}/*", template.names()[name])),
-            Function::Ingest | Function::Batch | Function::Socket => None,
+            Function::Ingest | Function::Batch | Function::Socket | Function::Kafka => None,
         };
         assert_eq!(tokens, own.into_iter().collect(), "{}", function.name);
     }
@@ -570,6 +608,11 @@ fn without_subnets_there_is_no_vpc_and_with_them_all_that_sends_is_in_it() {
             Function::Manage | Function::Sender => {
                 assert_eq!(function.properties["VpcConfig"], config, "{}", function.name);
                 assert!(attaches.contains("HasVpc") && attaches.contains("AWSLambdaVPCAccessExecutionRole"), "{attaches}");
+            }
+            // those who read the brokers for it may be in their network
+            Function::Kafka => {
+                assert_eq!(function.properties.get("VpcConfig"), None);
+                assert!(attaches.contains("AWSLambdaMSKExecutionRole"), "{attaches}");
             }
             Function::Ingest | Function::Batch | Function::Socket => {
                 assert_eq!((function.properties.get("VpcConfig"), attaches.as_str()), (None, "null"), "{}", function.name);
@@ -634,7 +677,7 @@ fn every_alarm_says_where_its_meaning_is_written() {
     for (name, alarm) in template.of_type("AWS::CloudWatch::Alarm") {
         assert!(text(&alarm["Properties"]["AlarmDescription"]).ends_with("see docs/operating.md"), "{name}");
         let mut owners = template.channels();
-        owners.extend(["Ingest", "Manage", "Batch", "Socket"]);
+        owners.extend(["Ingest", "Manage", "Batch", "Socket", "Kafka"]);
         let kind = owners.into_iter().find_map(|owner| name.strip_suffix(owner)).unwrap_or(name);
         assert!(page.contains(&format!("`{kind}`")), "docs/operating.md lacks `{kind}`");
     }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use crate::{budget, step, tools};
 
 /// The functions, as their crates are named.
-const FUNCTIONS: [&str; 5] = ["ingest", "manage", "sender", "batch", "socket"];
+const FUNCTIONS: [&str; 6] = ["ingest", "manage", "sender", "batch", "socket", "kafka"];
 
 /// What is laid out for `sam`, and where cargo-lambda puts what it builds.
 const LAID_OUT: &str = "target/functions";

@@ -6,13 +6,11 @@ use bellhop_core::{
 };
 use bellhop_http::{
     body::{Limit, Payload},
+    event::EventBody,
     message::MessageBody,
 };
 
-use crate::{
-    hooks::{self, Incoming},
-    request::EventBody,
-};
+use crate::hooks::{self, Incoming};
 
 fn account() -> Account {
     let id = AccountId::parse("main").expect("a name");

@@ -9,7 +9,6 @@
 pub mod fuzzing;
 mod hooks;
 pub mod mpush;
-mod request;
 mod wait;
 
 use std::collections::BTreeMap;
@@ -31,15 +30,14 @@ use bellhop_http::{
     Api, Refused,
     body::{Limit, Payload},
     caller::Sender,
+    event::EventBody,
     json,
     message::MessageBody,
     problem,
 };
 use futures_util::future::join_all;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-use request::{BulkBody, EventBody};
 
 const MESSAGES: &str = "POST /v1/messages";
 const EVENTS: &str = "POST /v1/events";
@@ -83,6 +81,13 @@ async fn events(State(api): State<Api>, Sender(caller): Sender, request: Request
 async fn event(api: &Api, account: &Account, value: Value, key: Option<IdempotencyKey>) -> Result<Answer, Problem> {
     let draft = json::read::<EventBody>(value)?.draft(account)?;
     accept(&api.ports, &account.id, draft, Wanted::Event, key).await
+}
+
+/// The items are read one by one, so that a bad one harms no other.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BulkBody {
+    events: Vec<Value>,
 }
 
 /// What came of one item of a bulk.

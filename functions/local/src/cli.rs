@@ -136,6 +136,9 @@ pub struct Serve {
     /// them; `none` = no account.
     #[arg(long, env = "BELLHOP_MPUSH_ACCOUNT", default_value = "main", value_name = "ACCOUNT")]
     pub mpush_account: String,
+    /// Where records of Kafka come from.
+    #[command(flatten)]
+    pub kafka: Kafka,
     /// To whom push services turn who have trouble with what is sent, e.g. `mailto:ops@example.com`; Apple wants one.
     #[arg(long, env = "BELLHOP_CONTACT", value_name = "URL", value_parser = Contact::parse, default_value_t)]
     pub contact: Contact,
@@ -148,6 +151,26 @@ pub struct Serve {
     /// Answer before the disk has it: a power cut may then lose what was answered. For tests only.
     #[arg(long, hide = true)]
     pub unsafe_no_sync: bool,
+}
+
+/// Options of `bellhop serve` that lead to Kafka.
+#[derive(Args, Clone)]
+pub struct Kafka {
+    /// Take records from these Kafka brokers, too, e.g. `10.0.0.7:9092,10.0.0.8:9092`; needs the Cargo feature `kafka`.
+    #[arg(long = "kafka", env = "BELLHOP_KAFKA", value_name = "BROKERS")]
+    pub brokers: Option<String>,
+    /// The topic that they are taken from.
+    #[arg(long = "kafka-topic", env = "BELLHOP_KAFKA_TOPIC", default_value = "task.push.info", value_name = "TOPIC")]
+    pub topic: String,
+    /// The consumer group that remembers how far it has come; processes of one group share the partitions.
+    #[arg(long = "kafka-group", env = "BELLHOP_KAFKA_GROUP", default_value = "bellhop", value_name = "GROUP")]
+    pub group: String,
+    /// The topic for records that can never be accepted; without it, that of the records with `.dead-letters` behind.
+    #[arg(long = "kafka-dead-letters", env = "BELLHOP_KAFKA_DEAD_LETTERS", value_name = "TOPIC")]
+    pub dead_letters: Option<String>,
+    /// The account that the records are for.
+    #[arg(long = "kafka-account", env = "BELLHOP_KAFKA_ACCOUNT", default_value = "main", value_name = "ACCOUNT")]
+    pub account: String,
 }
 
 /// Runs the command that the arguments ask for.

@@ -11,6 +11,7 @@ mod client;
 mod doctor;
 pub mod dry_run;
 mod first_start;
+mod kafka;
 mod metrics;
 mod rotate_key;
 mod serve;

@@ -32,6 +32,7 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::Subscriber
 
 use crate::{
     cli, first_start,
+    kafka::Consumer,
     metrics::Metrics,
     ses,
     sockets::{self, Sockets},
@@ -89,6 +90,7 @@ async fn serve(options: cli::Serve) -> Result<()> {
         say(&format!("first start: your key is {key} (kept in {})", options.data.join("admin-key").display()))?;
     }
 
+    let consumer = options.kafka.brokers.as_ref().map(|brokers| Consumer::new(brokers, &options.kafka)).transpose()?;
     let mut listeners = Vec::new();
     for address in &options.listen {
         let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
@@ -104,6 +106,9 @@ async fn serve(options: cli::Serve) -> Result<()> {
     workers.spawn(bellhop_batch::run(ports.clone(), stopped.clone()));
     workers.spawn(bellhop_batch::agenda::run(ports.clone(), stopped.clone()));
     let api = Api::new(ports);
+    if let Some(consumer) = consumer {
+        workers.spawn(consumer.run(Arc::clone(&api.ports), stopped.clone()));
+    }
     let pages = bellhop_ingest::routes(api.clone()).merge(bellhop_manage::routes(api.clone())).merge(operators_pages(
         &store,
         metrics,

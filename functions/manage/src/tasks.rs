@@ -3,8 +3,6 @@
 //!
 //! A repeated request, known by its `Idempotency-Key`, is answered with the task that the first one made, as it is now.
 
-mod request;
-
 use axum::{
     Json,
     extract::{Request, State},
@@ -12,7 +10,7 @@ use axum::{
 };
 use bellhop_core::{
     Code, Problem, Timestamp,
-    model::{Account, ChannelId, EventId, MadeUnder, Run, Source, Task, TaskId},
+    model::{Account, ChannelId, EventId, Run, Source, Task, TaskId},
     ports::IdempotencyKey,
     task::{
         self,
@@ -25,10 +23,9 @@ use bellhop_http::{
     body::{Limit, Payload},
     caller::{Manager, Reader},
     json::Moment,
-    key::hash_secret,
     list::{Everything, Items, Listing},
     path::{Identified, Owning, not_found},
-    problem,
+    problem, task as request,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -157,8 +154,7 @@ pub(crate) async fn make(
 
 async fn made(api: &Api, account: &Account, value: Value, key: Option<IdempotencyKey>) -> Result<Shown, Problem> {
     let wish = request::wish(value, account)?;
-    let under = key.map(|key| MadeUnder { key: hash_secret(&format!("{}\0{}", key.route, key.key)), body: key.body_hash });
-    let task = task::make(&api.ports, &account.id, wish, under).await?;
+    let task = task::make(&api.ports, &account.id, wish, key.map(request::made_under)).await?;
     shown(api, task).await
 }
 

@@ -22,6 +22,7 @@ use crate::{
     cache::Cache,
     dynamo::{Claims, Seen, Table, keys},
     environment::{self, Missing},
+    letterbox::Letterbox,
     outbox::Outbox,
     s3::Bucket,
     seal::Seal,
@@ -166,6 +167,11 @@ impl Store {
     /// The way to SES, over the same connector.
     pub fn ses(&self) -> Arc<SesEgress> {
         Arc::new(SesEgress::new(&self.sdk))
+    }
+
+    /// The queue of that URL, for what people look at.
+    pub fn letterbox(&self, url: String) -> Letterbox {
+        Letterbox { client: self.queues.client.clone(), url }
     }
 
     /// One cheap call to each service: a denied one opens the connection, too.

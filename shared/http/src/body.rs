@@ -126,6 +126,11 @@ impl Payload {
         remember(account, route, sha256_hex(&self.bytes), &self.bytes, now)
     }
 
+    /// The key of what is known by a name of its own where it comes from.
+    pub fn named_key(&self, account: &AccountId, route: &'static str, name: String, now: Timestamp) -> IdempotencyKey {
+        remember(account, route, name, &self.bytes, now)
+    }
+
     /// The key of item `index` of a bulk: its own, so that each item is kept and repeated by itself.
     pub fn item_key(
         &self,

@@ -1,4 +1,4 @@
-//! What every HTTP function shares: who is calling ([`caller`]), what the body says ([`body`], [`json`]), how a refusal
+//! What every HTTP function shares: who is calling ([`caller`]), what the body says ([`body`], [`json`], [`event`], [`message`], [`task`]), how a refusal
 //! looks ([`problem`]), how lists are paged ([`list`]), how fast an account may send ([`rate`]).
 //!
 //! Promises: whatever goes wrong is answered as `application/problem+json` with a code that stands in `docs/errors.md`; a
@@ -7,6 +7,7 @@
 
 pub mod body;
 pub mod caller;
+pub mod event;
 pub mod json;
 pub mod key;
 pub mod list;
@@ -14,6 +15,7 @@ pub mod message;
 pub mod path;
 pub mod problem;
 pub mod rate;
+pub mod task;
 mod uses;
 pub mod wait;
 

@@ -24,6 +24,10 @@ pub const CONTACT: &str = "BELLHOP_CONTACT";
 pub const SOCKETS: &str = "BELLHOP_SOCKETS";
 /// The account of Mpush clients and scripts that show no token; empty for none.
 pub const MPUSH_ACCOUNT: &str = "BELLHOP_MPUSH_ACCOUNT";
+/// The account that records of Kafka are for.
+pub const KAFKA_ACCOUNT: &str = "BELLHOP_KAFKA_ACCOUNT";
+/// URL of the queue for records that can never be accepted.
+pub const KAFKA_DEAD_LETTERS: &str = "BELLHOP_KAFKA_DEAD_LETTERS";
 /// What to log, e.g. `info` or `info,bellhop_core=debug`.
 pub const LOG: &str = "BELLHOP_LOG";
 
@@ -40,12 +44,15 @@ pub enum Function {
     Batch,
     /// Hears Mpush clients.
     Socket,
+    /// Takes records of Kafka.
+    Kafka,
 }
 
-const EVERY: &[Function] = &[Function::Ingest, Function::Manage, Function::Sender, Function::Batch, Function::Socket];
+const EVERY: &[Function] =
+    &[Function::Ingest, Function::Manage, Function::Sender, Function::Batch, Function::Socket, Function::Kafka];
 
 /// Every variable there is, with the functions that read it.
-pub const ALL: [(&str, &[Function]); 12] = [
+pub const ALL: [(&str, &[Function]); 14] = [
     (CHANNELS, EVERY),
     (TABLE, EVERY),
     (QUEUES, EVERY),
@@ -57,6 +64,8 @@ pub const ALL: [(&str, &[Function]); 12] = [
     (CONTACT, &[Function::Manage, Function::Sender]),
     (SOCKETS, &[Function::Manage, Function::Sender, Function::Socket]),
     (MPUSH_ACCOUNT, &[Function::Ingest, Function::Socket]),
+    (KAFKA_ACCOUNT, &[Function::Kafka]),
+    (KAFKA_DEAD_LETTERS, &[Function::Kafka]),
     (LOG, EVERY),
 ];
 

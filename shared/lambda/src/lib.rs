@@ -16,6 +16,8 @@ use bellhop_aws::{Arrived, Store, wake_from};
 use bellhop_core::ports::Wake;
 use tower::util::MapRequest;
 
+pub use bellhop_aws::Letterbox;
+
 /// Why a function could not start, or could not answer an event.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 

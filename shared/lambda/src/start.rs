@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
-use bellhop_aws::{Config, Sealing, Store, SystemClock, connect};
+use bellhop_aws::{Config, Letterbox, Sealing, Store, SystemClock, connect};
 use bellhop_channels::SPECS;
 use bellhop_core::{
     channel::{Catalog, Params, Spec},
@@ -95,6 +95,14 @@ fn contact(given: &str) -> Result<Contact> {
 pub async fn batch() -> Result<Ports, Error> {
     let (_, ports) = start(SPECS, Arc::new(Closed), Opens::Nothing).await?;
     Ok(ports)
+}
+
+/// The ports of `kafka`, the account that records are for, and where those go that can never be accepted.
+pub async fn kafka() -> Result<(Ports, AccountId, Letterbox), Error> {
+    let (store, ports) = start(SPECS, Arc::new(Closed), Opens::Nothing).await?;
+    let account = AccountId::parse(&env::read(env::KAFKA_ACCOUNT)?)
+        .context("`BELLHOP_KAFKA_ACCOUNT` is no name of an account; see the stack's parameter `KafkaAccount`")?;
+    Ok((ports, account, store.letterbox(env::read(env::KAFKA_DEAD_LETTERS)?)))
 }
 
 /// Whose parameters a function reads.

@@ -162,6 +162,8 @@ impl Lambda {
             ("BELLHOP_CONTACT", ""),
             ("BELLHOP_SOCKETS", ""),
             ("BELLHOP_MPUSH_ACCOUNT", ""),
+            ("BELLHOP_KAFKA_ACCOUNT", "main"),
+            ("BELLHOP_KAFKA_DEAD_LETTERS", &format!("{aws}/123456789012/bellhop_dead_kafka")),
             ("BELLHOP_LOG", "info"),
         ]);
         command.env("SSL_CERT_FILE", trusted);

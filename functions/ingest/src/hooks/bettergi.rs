@@ -9,10 +9,9 @@ use bellhop_core::{
     Code, Problem,
     model::{Account, EventType, Hook, RunResult},
 };
-use bellhop_http::key::proves;
+use bellhop_http::{event::moment, key::proves};
 
 use super::{incoming::Incoming, report::Report, said::Said};
-use crate::request::moment;
 
 /// What a report says.
 pub(super) fn read(incoming: &Incoming, hook: &Hook, account: &Account) -> Result<Report, Problem> {

@@ -4,14 +4,16 @@ use bellhop_core::{
     Problem,
     model::{Account, EventType, Format, RunResult, Source, Trigger},
 };
-use bellhop_http::message::{image_link, link};
+use bellhop_http::{
+    event::moment,
+    message::{image_link, link},
+};
 use serde::de::{DeserializeOwned, IntoDeserializer, value::StrDeserializer};
 
 use super::{
     incoming::{Body, Incoming},
     report::Report,
 };
-use crate::request::moment;
 
 /// What a report says.
 pub(super) fn read(incoming: &Incoming, account: &Account) -> Result<Report, Problem> {

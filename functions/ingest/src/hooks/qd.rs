@@ -6,6 +6,7 @@ use bellhop_core::{
     model::{Account, EventType, RunResult, Source, Trigger},
 };
 
+use bellhop_http::event::moment;
 use serde_json::Map;
 use sha2::{Digest, Sha256};
 
@@ -13,7 +14,6 @@ use super::{
     incoming::{Body, Incoming},
     report::Report,
 };
-use crate::request::moment;
 
 /// What QD says of a task that it has given up.
 const GIVEN_UP: &str = "任务已禁用";

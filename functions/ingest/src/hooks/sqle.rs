@@ -8,7 +8,7 @@ use bellhop_core::{
     hooks,
     model::{Account, EventType, Hook, HookKind, RunResult, Source, Trigger},
 };
-use bellhop_http::key::proves;
+use bellhop_http::{event::moment, key::proves};
 use serde_json::{Map, Value};
 
 use super::{
@@ -16,7 +16,6 @@ use super::{
     report::Report,
     said::Said,
 };
-use crate::request::moment;
 
 /// What a report says.
 pub(super) fn read(incoming: &Incoming, hook: &Hook, account: &Account) -> Result<Report, Problem> {

@@ -4,16 +4,19 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 
 use bellhop_core::{
     Code, Problem, Timestamp,
-    model::{Account, CatchUp, Cron, CronError, Draft, Format, Minute, Source, Start, Task, TaskName, When, Zone},
+    model::{Account, CatchUp, Cron, CronError, Draft, Format, MadeUnder, Minute, Source, Start, Task, TaskName, When, Zone},
+    ports::IdempotencyKey,
     task::Wish,
-};
-use bellhop_http::{
-    json::{self, OneOrMany},
-    message::MessageBody,
 };
 use jiff::civil::Time;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+
+use crate::{
+    json::{self, OneOrMany},
+    key::hash_secret,
+    message::MessageBody,
+};
 
 /// What POST takes. A task has no picture of its own, which would have to be kept as long as it lives, and nobody waits for it.
 #[derive(Deserialize)]
@@ -59,7 +62,7 @@ struct ScheduleBody {
 }
 
 /// What a body asks for, in an account whose time zone counts where it names none.
-pub(super) fn wish(value: Value, account: &Account) -> Result<Wish, Problem> {
+pub fn wish(value: Value, account: &Account) -> Result<Wish, Problem> {
     let Asked { name, source, params, schedule, max_runs, catch_up, to, via, title, body, format, url, image_url, data, options } =
         json::read(value)?;
     let said = MessageBody { to, via, title, body, format, url, image_url, data, options, screenshot: None, wait_seconds: None };
@@ -126,7 +129,7 @@ fn invalid(field: &str, detail: impl Into<String>) -> Problem {
 }
 
 /// The body that would ask for this task.
-pub(super) fn as_body(task: &Task) -> Map<String, Value> {
+pub fn as_body(task: &Task) -> Map<String, Value> {
     let Draft { source, title, message, format, url, image_url, send_to, via, data, options, .. } = &task.message;
     // what runs once need not say how often
     let max_runs = task.max_runs.filter(|_| task.schedule.repeats());
@@ -148,4 +151,9 @@ pub(super) fn as_body(task: &Task) -> Map<String, Value> {
         ("catch_up", json!(task.catch_up)),
     ];
     fields.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// What a task is remembered by that was made under that key.
+pub fn made_under(key: IdempotencyKey) -> MadeUnder {
+    MadeUnder { key: hash_secret(&format!("{}\0{}", key.route, key.key)), body: key.body_hash }
 }

@@ -1,22 +1,23 @@
-//! The bodies that come in, and the draft that each becomes. Pure: whatever is wrong is found here, before anything is
-//! kept.
+//! An event as it is told: the body of `POST /v1/events`, and the draft that it becomes. Pure: whatever is wrong is found here,
+//! before anything is kept.
 
 use bellhop_core::{
     Code, Problem, Timestamp,
     model::{Account, Draft, EventType, Format, RunResult, Source, Trigger},
 };
-use bellhop_http::{
-    json::OneOrMany,
-    message::{image_link, link, picture, recipients},
-};
 use jiff::{civil::DateTime, tz::TimeZone};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::{
+    json::OneOrMany,
+    message::{image_link, link, picture, recipients},
+};
+
 /// The body of `POST /v1/events`, and each item of a bulk.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct EventBody {
+pub struct EventBody {
     source: Option<Source>,
     #[serde(rename = "type")]
     event_type: Option<EventType>,
@@ -35,15 +36,9 @@ pub(crate) struct EventBody {
     data: Option<Value>,
 }
 
-/// The body of `POST /v1/events/bulk`. The items are read one by one, so that a bad one harms no other.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct BulkBody {
-    pub(crate) events: Vec<Value>,
-}
-
 impl EventBody {
-    pub(crate) fn draft(self, account: &Account) -> Result<Draft, Problem> {
+    /// The draft, in an account whose time zone counts where a time names none.
+    pub fn draft(self, account: &Account) -> Result<Draft, Problem> {
         if self.message.trim().is_empty() {
             return Err(invalid("message", "it is empty; say what happened"));
         }
@@ -71,7 +66,7 @@ fn invalid(field: &str, detail: impl Into<String>) -> Problem {
 }
 
 /// RFC 3339, or without an offset: then the account's time zone is meant.
-pub(crate) fn moment(text: &str, zone: &TimeZone) -> Result<Timestamp, Problem> {
+pub fn moment(text: &str, zone: &TimeZone) -> Result<Timestamp, Problem> {
     let local = |format: &str| DateTime::strptime(format, text).ok()?.to_zoned(zone.clone()).ok().map(|zoned| zoned.timestamp());
     let moment = text.parse().ok().or_else(|| local("%Y-%m-%d %H:%M:%S%.f")).or_else(|| local("%Y-%m-%dT%H:%M:%S%.f"));
     moment.ok_or_else(|| invalid("occurred_at", "expected RFC 3339, or `yyyy-MM-dd HH:mm:ss` in the account's time zone"))
@@ -80,10 +75,10 @@ pub(crate) fn moment(text: &str, zone: &TimeZone) -> Result<Timestamp, Problem> 
 #[cfg(test)]
 mod tests {
     use bellhop_core::model::AccountId;
-    use bellhop_http::{json, message::MOST_PICTURE};
     use serde_json::json;
 
     use super::*;
+    use crate::{json, message::MOST_PICTURE};
 
     fn event(mut body: Value) -> Result<Draft, Problem> {
         body.as_object_mut().unwrap().entry("message").or_insert("x".into());
