@@ -115,6 +115,7 @@ fn command(name: &str, runtime: &str) -> Command {
         (env::ADMIN_KEY_HASH, ""),
         (env::ALLOW_PRIVATE, ""),
         (env::CONTACT, ""),
+        (env::PUBLIC_URL, ""),
         (env::SOCKETS, ""),
         (env::MPUSH_ACCOUNT, ""),
         (env::KAFKA_ACCOUNT, "main"),

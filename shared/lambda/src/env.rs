@@ -20,6 +20,8 @@ pub const ADMIN_KEY_HASH: &str = "BELLHOP_ADMIN_KEY_HASH";
 pub const ALLOW_PRIVATE: &str = "BELLHOP_ALLOW_PRIVATE";
 /// To whom push services turn: a `mailto:` or `https:` URL; empty for nobody.
 pub const CONTACT: &str = "BELLHOP_CONTACT";
+/// Where people reach the console: a URL; empty where nobody has said.
+pub const PUBLIC_URL: &str = "BELLHOP_PUBLIC_URL";
 /// The stage of the WebSocket API, as `https:`; empty where Mpush clients are not deployed.
 pub const SOCKETS: &str = "BELLHOP_SOCKETS";
 /// The account of Mpush clients and scripts that show no token; empty for none.
@@ -52,7 +54,7 @@ const EVERY: &[Function] =
     &[Function::Ingest, Function::Manage, Function::Sender, Function::Batch, Function::Socket, Function::Kafka];
 
 /// Every variable there is, with the functions that read it.
-pub const ALL: [(&str, &[Function]); 14] = [
+pub const ALL: [(&str, &[Function]); 15] = [
     (CHANNELS, EVERY),
     (TABLE, EVERY),
     (QUEUES, EVERY),
@@ -62,6 +64,7 @@ pub const ALL: [(&str, &[Function]); 14] = [
     (ADMIN_KEY_HASH, &[Function::Ingest, Function::Manage]),
     (ALLOW_PRIVATE, &[Function::Manage, Function::Sender]),
     (CONTACT, &[Function::Manage, Function::Sender]),
+    (PUBLIC_URL, &[Function::Manage, Function::Batch]),
     (SOCKETS, &[Function::Manage, Function::Sender, Function::Socket]),
     (MPUSH_ACCOUNT, &[Function::Ingest, Function::Socket]),
     (KAFKA_ACCOUNT, &[Function::Kafka]),

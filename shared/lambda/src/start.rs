@@ -8,6 +8,7 @@ use bellhop_aws::{Config, Letterbox, Sealing, Store, SystemClock, connect};
 use bellhop_channels::SPECS;
 use bellhop_core::{
     channel::{Catalog, Params, Spec},
+    link::PublicUrl,
     model::{AccountId, ChannelId},
     ports::{Http, Live, NobodyLive, Ports, Transport},
     vapid::Contact,
@@ -53,7 +54,7 @@ fn live(store: &Store) -> Result<Arc<dyn Live>> {
 /// The ports of `manage`, which sends tests.
 pub async fn manage() -> Result<Ports, Error> {
     let (_, ports) = sending().await?;
-    Ok(with_admin(ports)?)
+    Ok(Ports { public_url: public_url()?, ..with_admin(ports)? })
 }
 
 fn with_admin(ports: Ports) -> Result<Ports> {
@@ -91,10 +92,19 @@ fn contact(given: &str) -> Result<Contact> {
     if given.is_empty() { Ok(Contact::default()) } else { read() }
 }
 
+/// Nothing, where nobody has said.
+fn public_url() -> Result<Option<PublicUrl>> {
+    let given = env::read(env::PUBLIC_URL)?;
+    let read = |given: &str| {
+        PublicUrl::parse(given).map_err(|takes| anyhow!("`BELLHOP_PUBLIC_URL`: {takes}; see the stack's parameter `PublicUrl`"))
+    };
+    Some(given.as_str()).filter(|given| !given.is_empty()).map(read).transpose()
+}
+
 /// The ports of the tick.
 pub async fn batch() -> Result<Ports, Error> {
     let (_, ports) = start(SPECS, Arc::new(Closed), Opens::Nothing).await?;
-    Ok(ports)
+    Ok(Ports { public_url: public_url()?, ..ports })
 }
 
 /// The ports of `kafka`, the account that records are for, and where those go that can never be accepted.

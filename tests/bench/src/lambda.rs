@@ -160,6 +160,7 @@ impl Lambda {
             ("BELLHOP_ADMIN_KEY_HASH", ""),
             ("BELLHOP_ALLOW_PRIVATE", ""),
             ("BELLHOP_CONTACT", ""),
+            ("BELLHOP_PUBLIC_URL", ""),
             ("BELLHOP_SOCKETS", ""),
             ("BELLHOP_MPUSH_ACCOUNT", ""),
             ("BELLHOP_KAFKA_ACCOUNT", "main"),
