@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A member of a consumer group that has not begun.
 pub(crate) struct Consumer {
-    consumer: StreamConsumer,
+    stream: StreamConsumer,
     dead_letters: Topic,
     account: AccountId,
 }
@@ -39,7 +39,7 @@ impl Consumer {
         let account = AccountId::parse(&options.account).context("--kafka-account is no name of an account")?;
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", brokers).set("client.id", "bellhop");
-        let consumer: StreamConsumer = config
+        let stream: StreamConsumer = config
             .clone()
             .set("group.id", &options.group)
             // a new group begins with all that there is
@@ -53,36 +53,36 @@ impl Consumer {
             .set("queued.max.messages.kbytes", "8192")
             .create()
             .context("--kafka: no consumer can be made of that")?;
-        consumer.subscribe(&[&options.topic]).context("--kafka-topic is no topic")?;
+        stream.subscribe(&[&options.topic]).context("--kafka-topic is no topic")?;
         let producer = config
             .set("message.timeout.ms", PATIENCE.as_millis().to_string())
             .create()
             .context("--kafka: no producer can be made of that")?;
         let topic = options.dead_letters.clone().unwrap_or_else(|| format!("{}.dead-letters", options.topic));
-        Ok(Self { consumer, dead_letters: Topic { producer, topic }, account })
+        Ok(Self { stream, dead_letters: Topic { producer, topic }, account })
     }
 
     /// Takes records until `stopped` says so.
     pub(crate) async fn run(self, ports: Arc<Ports>, mut stopped: watch::Receiver<bool>) {
-        let Self { consumer, dead_letters, account } = self;
+        let Self { stream, dead_letters, account } = self;
         let kafka = Kafka::new(ports, account, Arc::new(dead_letters));
         while !*stopped.borrow() {
             let records = tokio::select! {
-                records = arrived(&consumer) => records,
+                records = arrived(&stream) => records,
                 _ = stopped.changed() => continue,
             };
-            let partitions = records.into_values().map(|records| take(&kafka, &consumer, records, stopped.clone()));
+            let partitions = records.into_values().map(|records| take(&kafka, &stream, records, stopped.clone()));
             join_all(partitions).await;
         }
         // leaving the group, and committing before, asks the brokers and waits
-        drop(tokio::task::spawn_blocking(move || drop(consumer)).await);
+        drop(tokio::task::spawn_blocking(move || drop(stream)).await);
     }
 }
 
 /// What has arrived, by topic and partition; waits until there is something.
-async fn arrived(consumer: &StreamConsumer) -> BTreeMap<(String, i32), Vec<Record>> {
+async fn arrived(stream: &StreamConsumer) -> BTreeMap<(String, i32), Vec<Record>> {
     let mut records = BTreeMap::<_, Vec<_>>::new();
-    let mut next = Some(consumer.recv().await);
+    let mut next = Some(stream.recv().await);
     let mut count = 0;
     while let Some(message) = next {
         match message {
@@ -99,13 +99,13 @@ async fn arrived(consumer: &StreamConsumer) -> BTreeMap<(String, i32), Vec<Recor
             Err(error) => tracing::warn!(%error, "Kafka has trouble; its client goes on trying"),
         }
         count += 1;
-        next = if count < AT_ONCE { consumer.recv().now_or_never() } else { None };
+        next = if count < AT_ONCE { stream.recv().now_or_never() } else { None };
     }
     records
 }
 
 /// Takes the records of a partition, one after the other, each until it is dealt with.
-async fn take(kafka: &Kafka, consumer: &StreamConsumer, records: Vec<Record>, mut stopped: watch::Receiver<bool>) {
+async fn take(kafka: &Kafka, stream: &StreamConsumer, records: Vec<Record>, mut stopped: watch::Receiver<bool>) {
     for record in records {
         while !kafka.take(&record).await {
             tokio::select! {
@@ -114,7 +114,7 @@ async fn take(kafka: &Kafka, consumer: &StreamConsumer, records: Vec<Record>, mu
             }
         }
         let Record { topic, partition, offset, .. } = &record;
-        if let Err(error) = consumer.store_offset(topic, *partition, *offset) {
+        if let Err(error) = stream.store_offset(topic, *partition, *offset) {
             // another member has the partition now, and will find that it was dealt with
             tracing::debug!(topic, partition, offset, %error, "this offset is not ours to commit any more");
         }
