@@ -6,9 +6,12 @@ stack.py relent STACK ROLE      takes that back
 stack.py point STACK            tells functions where the emulator has the WebSocket API, whose name AWS alone resolves
 stack.py hurry STACK            lets every parked wake-up be due now
 stack.py poison QUEUE           puts a message that nobody can read into a queue, whose messages come again after a second
+stack.py consume STACK VALUE…   hands records with these values to the function `kafka`, as MSK does; prints what it answers
+stack.py buried STACK           takes the next of the records that were refused; prints it
 stack.py probe STACK            tries with each role what it may do and what it may not; prints what came of it as JSON
 """
 
+import base64
 import json
 import sys
 import time
@@ -29,8 +32,8 @@ def outputs_of(stack):
     return {output["OutputKey"]: output["OutputValue"] for output in found}
 
 
-def role_of(stack, role):
-    found = boto3.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId=role)
+def made_of(stack, resource):
+    found = boto3.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId=resource)
     return found["StackResourceDetail"]["PhysicalResourceId"]
 
 
@@ -53,11 +56,11 @@ def outputs(stack):
 def refuse(stack, role):
     denied = {"Effect": "Deny", "Action": "sqs:SendMessage", "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [denied]})
-    boto3.client("iam").put_role_policy(RoleName=role_of(stack, role), PolicyName="refusal", PolicyDocument=policy)
+    boto3.client("iam").put_role_policy(RoleName=made_of(stack, role), PolicyName="refusal", PolicyDocument=policy)
 
 
 def relent(stack, role):
-    boto3.client("iam").delete_role_policy(RoleName=role_of(stack, role), PolicyName="refusal")
+    boto3.client("iam").delete_role_policy(RoleName=made_of(stack, role), PolicyName="refusal")
 
 
 def rows(table, pk):
@@ -96,11 +99,35 @@ def poison(queue):
     sqs.send_message(QueueUrl=url, MessageBody="this is no wake-up", MessageGroupId="main")
 
 
+def consume(stack, *values):
+    """<https://docs.aws.amazon.com/lambda/latest/dg/with-msk.html#msk-sample-event>"""
+    topic, when = "task.push.info", {"timestamp": int(time.time() * 1000), "timestampType": "CREATE_TIME"}
+    records = [
+        {"topic": topic, "partition": 0, "offset": offset, **when, "value": base64.b64encode(value.encode()).decode(), "headers": []}
+        for offset, value in enumerate(values)
+    ]
+    event = {
+        "eventSource": "aws:kafka",
+        "eventSourceArn": "arn:aws:kafka:us-east-1:000000000000:cluster/probe/0",
+        "bootstrapServers": "b-1.probe.kafka.us-east-1.amazonaws.com:9098",
+        "records": {f"{topic}-0": records},
+    }
+    invoked = boto3.client("lambda").invoke(FunctionName=made_of(stack, "Kafka"), Payload=json.dumps(event))
+    print(invoked["Payload"].read().decode())
+
+
+def buried(stack):
+    sqs = boto3.client("sqs")
+    [letter] = sqs.receive_message(QueueUrl=made_of(stack, "KafkaDeadLetters"), WaitTimeSeconds=20)["Messages"]
+    sqs.delete_message(QueueUrl=made_of(stack, "KafkaDeadLetters"), ReceiptHandle=letter["ReceiptHandle"])
+    print(letter["Body"])
+
+
 class Role:
     """Acts under a role of the stack, which only functions can assume until the test may, too."""
 
     def __init__(self, stack, name):
-        role, iam = role_of(stack, name), boto3.client("iam")
+        role, iam = made_of(stack, name), boto3.client("iam")
         found = iam.get_role(RoleName=role)["Role"]
         trust = found["AssumeRolePolicyDocument"]
         account = found["Arn"].split(":")[4]
@@ -174,8 +201,8 @@ class Role:
 
 def probes(stack):
     """(role, what it tries, whether it may)"""
-    ingest, manage, batch, socket = (Role(stack, f"{name}Role") for name in ("Ingest", "Manage", "Batch", "Socket"))
-    everybody = [ingest, manage, batch, socket]
+    roles = ("Ingest", "Manage", "Batch", "Socket", "Kafka")
+    ingest, manage, batch, socket, kafka = everybody = [Role(stack, f"{name}Role") for name in roles]
 
     yield ingest, "read a registration", True, lambda: ingest.get("registration/main")
     yield ingest, "keep an event", True, lambda: ingest.put("event/main/2026-01-01/0")
@@ -260,6 +287,20 @@ def probes(stack):
     yield socket, "receive from a queue", False, lambda: socket.receive(f"{stack}_q_mpush")
     yield socket, "push to a connection", True, lambda: socket.push()
 
+    yield kafka, "read who is to hear", True, lambda: kafka.both("registration/main", "contact/main")
+    yield kafka, "keep an event", True, lambda: kafka.put("event/main/2026-01-01/0")
+    yield kafka, "remember which record made it", True, lambda: kafka.put("idempotency/main/probe")
+    yield kafka, "make a task", True, lambda: (kafka.put("task/main"), kafka.put("open/main"), kafka.put("made/main/probe"))
+    yield kafka, "delete a task", False, lambda: kafka.delete("task/main")
+    yield kafka, "begin a run", False, lambda: kafka.put("run/main/tsk_0")
+    yield kafka, "queue a delivery", True, lambda: kafka.send(f"{stack}_q_webhook")
+    yield kafka, "bury a record", True, lambda: kafka.send(f"{stack}_dead_kafka")
+    yield kafka, "bury a message", False, lambda: kafka.send(f"{stack}_dead_webhook")
+    yield kafka, "read a secret", False, lambda: kafka.get("secret/webhook/main")
+    yield kafka, "read an API key", False, lambda: kafka.get("key/probe")
+    yield kafka, "write a registration", False, lambda: kafka.put("registration/main")
+    yield kafka, "receive from a queue", False, lambda: kafka.receive(f"{stack}_q_webhook")
+
     for own, other in CHANNELS:
         sender = Role(stack, f"SenderRole{own.replace('_', '')}")
         everybody.append(sender)
@@ -304,5 +345,5 @@ def probe(stack):
     print(json.dumps(found))
 
 
-COMMANDS = {f.__name__: f for f in (outputs, point, refuse, relent, hurry, poison, probe)}
+COMMANDS = {f.__name__: f for f in (outputs, point, refuse, relent, hurry, poison, consume, buried, probe)}
 COMMANDS[sys.argv[1]](*sys.argv[2:])

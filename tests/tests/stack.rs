@@ -24,6 +24,9 @@ const STACK: &str = "bellhop";
 /// What is deployed: the default, a channel that gets its answer as JSON, one whose name has a `_`, and Mpush's clients.
 const CHANNELS: &str = "webhook,custom,email,telegram,aliyunsms,mpush";
 
+/// A cluster, whose records the test hands over itself.
+const KAFKA: &str = "KafkaCluster=arn:aws:kafka:us-east-1:000000000000:cluster/probe/0";
+
 const KEY: &str = "bh_admin_0123456789abcdef0123456789abcdef";
 /// SHA-256 of its secret, as `bellhop new-key` prints it.
 const HASH: &str = "3eb1bd439947eb762998e566ccc2e099c791118b2f40579cc4f7da2b5061b7f9";
@@ -69,7 +72,7 @@ impl Stack {
         let client = Client::new(stack.endpoint.clone(), String::new());
         within(60, "the emulator listens", async || client.try_call("GET", "/_ministack/health", &[], None).await).await;
         stack.sam(&["build"]); // as the README says; `deploy --guided` asks for the same
-        let parameters = format!("AdminKeyHash={HASH} AllowPrivate=127.0.0.0/8 Channels={CHANNELS} MpushAccount=main");
+        let parameters = format!("AdminKeyHash={HASH} AllowPrivate=127.0.0.0/8 Channels={CHANNELS} MpushAccount=main {KAFKA}");
         stack.sam(&["deploy", "--no-confirm-changeset", "--no-progressbar", "--parameter-overrides", &parameters]);
         stack.ask(&["point", STACK]);
         stack
@@ -148,6 +151,7 @@ async fn the_deployed_stack_does_what_one_machine_does() {
     another_system_reports_by_a_hook(&client, &sink).await;
     a_digest_is_sent_when_somebody_asks(&client, &sink).await;
     a_task_runs_and_a_cancelled_one_does_not(&client, &sink).await;
+    records_of_kafka_become_tasks_and_messages(&stack, &client, &sink).await;
     an_account_comes_from_one_machine(&client, &sink).await;
     a_test_is_sent_by_manage_itself(&client, &sink).await;
     a_mail_arrives(&client).await;
@@ -271,6 +275,41 @@ async fn a_task_runs_and_a_cancelled_one_does_not(client: &Client, sink: &Sink) 
     assert_eq!(client.call("POST", &format!("{path}/cancel"), None).await.1["state"], "cancelled");
     assert_eq!(client.get("/v1/tasks?state=cancelled").await["items"][0]["id"], later["id"]);
     assert_eq!(client.call("DELETE", &path, None).await.0, 204);
+}
+
+async fn records_of_kafka_become_tasks_and_messages(stack: &Stack, client: &Client, sink: &Sink) {
+    let (mut server, address) = MailServer::start(&json!({}));
+    let (host, port) = address.split_once(':').unwrap();
+    let params = json!({ "host": host, "port": port, "tls": "none", "from": "bot@example.com" });
+    client.put("/v1/registrations/letters", json!({ "channel": "email", "params": params })).await;
+    let body = json!({
+        "operateUser": "li", "name": "letter", "title": "Hello", "content": "**bold**", "to": "a@example.org",
+        "taskType": 1, "taskConfig": "letters", "executeType": 1, "isDelay": 0,
+    });
+    let envelope = json!({ "messageId": "1", "messageType": "task.push.info", "topicName": "task.push.info", "body": body });
+    let records = [envelope.to_string(), "no JSON".to_owned(), json!({ "to": "desk", "body": "by Kafka" }).to_string()];
+    let consume: Vec<_> = ["consume", STACK].into_iter().chain(records.iter().map(String::as_str)).collect();
+
+    let before = sink.arrivals().len();
+    for _ in 0..2 {
+        let answered: Value = serde_json::from_str(&stack.ask(&consume)).unwrap();
+        assert_eq!(answered, json!({ "batchItemFailures": [] }), "each is dealt with, the second time as the first");
+    }
+    assert_eq!(sink.until(before + 1).await.last().unwrap().json()["message"], "by Kafka");
+    assert!(server.told()["message"].as_str().unwrap().contains("<strong>bold</strong>"), "markdown is rendered");
+    let task = eventually("the task has succeeded", async || {
+        let tasks = client.get("/v1/tasks?channel=email").await;
+        let tasks = tasks["items"].as_array().unwrap().clone();
+        assert_eq!(tasks.len(), 1, "{tasks:?}");
+        (tasks[0]["state"] == "succeeded").then(|| tasks[0].clone())
+    })
+    .await;
+    assert_eq!((&task["name"], &task["runs"]), (&json!("letter"), &json!(1)));
+    assert_eq!(sink.arrivals().len(), before + 1);
+    for _ in 0..2 {
+        let letter: Value = serde_json::from_str(&stack.ask(&["buried", STACK])).unwrap();
+        assert_eq!((&letter["offset"], &letter["code"]), (&json!(1), &json!("malformed_json")), "{letter}");
+    }
 }
 
 async fn the_deployed_schedule_has_a_digest_sent(client: &Client, sink: &Sink, due: Timestamp) {
