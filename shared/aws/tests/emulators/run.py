@@ -85,9 +85,11 @@ def know_conditions():
 if which == "moto":
     import logging
 
+    import moto.backends as backends
     import moto.sqs.models as sqs
     from moto.dynamodb.responses import DynamoHandler
     from moto.server import main
+    from werkzeug.serving import WSGIRequestHandler
 
     # moto looks at a condition and writes in two steps, in as many threads as there are requests; DynamoDB in one
     one_at_a_time = threading.Lock()
@@ -98,6 +100,11 @@ if which == "moto":
             return act(self)
 
     DynamoHandler.call_action = act_alone
+
+    # a connection and a thread for each request, and a look into its folder, are half of what moto does
+    WSGIRequestHandler.protocol_version, WSGIRequestHandler.disable_nagle_algorithm = "HTTP/1.1", True
+    modules = list(backends.list_of_moto_modules())
+    backends.list_of_moto_modules = lambda: modules
 
     seconds, millis = sqs.unix_time, sqs.unix_time_millis
     sqs.unix_time = lambda *args: seconds(*args) + passed()
