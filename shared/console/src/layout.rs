@@ -21,33 +21,77 @@ texts! {
     HOME = "Home", "首页";
     REGISTRATIONS = "Registrations", "推送注册";
     RULES = "Push settings", "推送设置";
+    MESSAGES = "Messages", "消息";
+    SEND = "Send", "发送";
+    TASKS = "Tasks", "任务";
+    CONTACTS = "Contacts", "联系人";
+    HOOKS = "Hooks", "接入点";
+    KEYS = "Keys", "密钥";
+    ACCOUNT = "Account", "账户";
+    BROWSER = "This browser", "本浏览器";
 }
 
 /// A part of the console; each has its place in the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Section {
     Home,
+    Messages,
+    Send,
+    Tasks,
     Registrations,
     Rules,
+    Contacts,
+    Hooks,
+    Keys,
+    Account,
+    Browser,
 }
 
 impl Section {
     /// In the order of the navigation.
-    const ALL: [Self; 3] = [Self::Home, Self::Registrations, Self::Rules];
+    const ALL: [Self; 11] = [
+        Self::Home,
+        Self::Messages,
+        Self::Send,
+        Self::Tasks,
+        Self::Registrations,
+        Self::Rules,
+        Self::Contacts,
+        Self::Hooks,
+        Self::Keys,
+        Self::Account,
+        Self::Browser,
+    ];
 
     fn path(self) -> &'static str {
         match self {
             Self::Home => crate::HOME,
+            Self::Messages => "/console/messages",
+            Self::Send => "/console/send",
+            Self::Tasks => "/console/tasks",
             Self::Registrations => "/console/registrations",
             Self::Rules => "/console/rules",
+            Self::Contacts => "/console/contacts",
+            Self::Hooks => "/console/hooks",
+            Self::Keys => "/console/keys",
+            Self::Account => "/console/account",
+            Self::Browser => "/console/browser",
         }
     }
 
     fn title(self) -> Text {
         match self {
             Self::Home => HOME,
+            Self::Messages => MESSAGES,
+            Self::Send => SEND,
+            Self::Tasks => TASKS,
             Self::Registrations => REGISTRATIONS,
             Self::Rules => RULES,
+            Self::Contacts => CONTACTS,
+            Self::Hooks => HOOKS,
+            Self::Keys => KEYS,
+            Self::Account => ACCOUNT,
+            Self::Browser => BROWSER,
         }
     }
 }
@@ -81,14 +125,14 @@ impl Notice {
 }
 
 /// A page of somebody who is signed in.
-pub(crate) fn page(visitor: &Visitor, section: Section, title: &str, content: &Markup) -> Html<String> {
+pub(crate) fn page(visitor: &Visitor, section: Option<Section>, title: &str, content: &Markup) -> Html<String> {
     let before = html! {
         header.top {
             a.brand href=(crate::HOME) { "Bellhop" }
             nav aria-label=(visitor.say(PAGES)) {
                 ul {
                     @for part in Section::ALL {
-                        li { a href=(part.path()) aria-current=[(part == section).then_some("page")] { (visitor.say(part.title())) } }
+                        li { a href=(part.path()) aria-current=[(Some(part) == section).then_some("page")] { (visitor.say(part.title())) } }
                     }
                 }
             }

@@ -8,10 +8,10 @@ use axum::{
     body::to_bytes,
     extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, Method, StatusCode, header, request::Parts},
-    response::{IntoResponse, Redirect, Response},
+    response::{Html, IntoResponse, Redirect, Response},
 };
 use bellhop_core::{
-    Code, Problem, StoreError,
+    Code, Problem, StoreError, Timestamp,
     channel::Text,
     model::{Language, Scope},
 };
@@ -20,6 +20,7 @@ use bellhop_http::{
     key::{Credential, parse_key},
     session,
 };
+use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use subtle::ConstantTimeEq;
 use url::form_urlencoded;
@@ -60,8 +61,8 @@ pub(crate) struct Visitor {
 pub(crate) enum Stop {
     /// Nobody is signed in who wants this path.
     SignIn(String),
-    /// The API has refused it.
-    Refused(Language, Box<Refusal>),
+    /// It was refused, and this page says why.
+    Refused(Box<Response>),
 }
 
 /// A form that somebody who is signed in has sent.
@@ -83,18 +84,32 @@ impl Visitor {
 
     /// A whole page.
     pub(crate) fn page(&self, section: Section, title: &str, content: Markup) -> Response {
-        layout::page(self, section, title, &content).into_response()
+        layout::page(self, Some(section), title, &content).into_response()
     }
 
     /// A page whose form was refused.
     pub(crate) fn refused_page(&self, refusal: &Refusal, section: Section, title: &str, content: Markup) -> Response {
-        let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, layout::page(self, section, title, &content)).into_response()
+        with_status(refusal, layout::page(self, Some(section), title, &content))
     }
 
     /// The page is not shown, since the API has refused what it needs.
     pub(crate) fn stop(&self, refusal: Refusal) -> Stop {
-        Stop::Refused(self.language, Box::new(refusal))
+        let content = why(self.language, &refusal);
+        Stop::Refused(Box::new(with_status(&refusal, layout::page(self, None, self.say(REFUSED), &content))))
+    }
+
+    /// The account's time zone, for those who may see its settings.
+    pub(crate) async fn time_zone(&self) -> Result<Option<TimeZone>, Stop> {
+        if !self.may(Scope::Manage) {
+            return Ok(None);
+        }
+        let account = self.get("/v1/account").await?;
+        Ok(account["time_zone"].as_str().and_then(|zone| TimeZone::get(zone).ok()))
+    }
+
+    /// What time it is.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.console.api.ports.clock.now()
     }
 
     /// The API's own routes.
@@ -123,7 +138,11 @@ impl FromRequestParts<Console> for Visitor {
             (_, _) => crate::HOME.to_owned(),
         };
         let session = session(&parts.headers).ok_or_else(|| Stop::SignIn(wanted()))?;
-        let unknown = |error: StoreError| Stop::Refused(language, Box::new(Problem::from(error).into()));
+        let unknown = |error: StoreError| {
+            let refusal = Refusal::from(Problem::from(error));
+            let page = layout::bare(language, REFUSED.read_by(language), &why(language, &refusal));
+            Stop::Refused(Box::new(with_status(&refusal, page)))
+        };
         let caller = proven(&console.api, &session).await.map_err(unknown)?.map_err(|_| Stop::SignIn(wanted()))?;
         let query = Fields::parse(parts.uri.query().unwrap_or_default().as_bytes());
         let notice = query.text("notice").and_then(Notice::of);
@@ -156,19 +175,23 @@ impl IntoResponse for Stop {
                 let next = form_urlencoded::Serializer::new(String::new()).append_pair("next", &wanted).finish();
                 Redirect::to(&format!("/console/sign-in?{next}")).into_response()
             }
-            Self::Refused(language, refusal) => {
-                let title = REFUSED.read_by(language);
-                let content = html! {
-                    h1 { (title) }
-                    p role="alert" lang="en" { (refusal.detail) }
-                    p { code { (refusal.code) } }
-                    p { a href=(crate::HOME) { (BACK.read_by(language)) } }
-                };
-                let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                (status, layout::bare(language, title, &content)).into_response()
-            }
+            Self::Refused(page) => *page,
         }
     }
+}
+
+/// What was refused, as a page says it.
+fn why(language: Language, refusal: &Refusal) -> Markup {
+    html! {
+        h1 { (REFUSED.read_by(language)) }
+        p role="alert" lang="en" { (refusal.detail) }
+        p { code { (refusal.code) } }
+        p { a href=(crate::HOME) { (BACK.read_by(language)) } }
+    }
+}
+
+fn with_status(refusal: &Refusal, page: Html<String>) -> Response {
+    (StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), page).into_response()
 }
 
 /// The cookie that holds the key of a session. Where the browser comes by TLS it has the name that no other host under ours, and

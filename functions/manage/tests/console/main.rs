@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod browser;
+mod home;
 mod registrations;
+mod rules;
 mod session;
 #[path = "../../../ingest/tests/ingest/world.rs"]
 #[expect(dead_code, reason = "what the other tests need of it")]
@@ -15,7 +17,7 @@ use bellhop_http::Api;
 use world::World;
 
 fn routes(api: Api) -> Router {
-    bellhop_manage::routes(api.clone()).merge(bellhop_manage::console(api))
+    bellhop_manage::routes(api.clone()).merge(bellhop_ingest::routes(api.clone())).merge(bellhop_manage::console(api))
 }
 
 async fn world() -> World {

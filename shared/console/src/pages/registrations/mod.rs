@@ -33,7 +33,7 @@ texts! {
     STATE = "State", "状态";
     GROUPS = "Groups", "分组";
     LAST = "Last delivery", "最近一次投递";
-    LAST_OF = "The last delivery is looked for among the newest 100 of the account.", "“最近一次投递”只在账户最新的 100 条投递中查找。";
+    LAST_OF = "The last delivery is looked for among the newest 50 of the account.", "“最近一次投递”只在账户最新的 50 条投递中查找。";
     ON = "on", "启用";
     OFF = "switched off", "已停用";
     DISABLED = "disabled by the provider's answer", "因服务商的回应而停用";
@@ -42,7 +42,7 @@ texts! {
 }
 
 /// How many of the newest deliveries are looked through for the last one of each registration.
-const NEWEST: usize = 100;
+const NEWEST: usize = 50;
 
 const PATH: &str = "/console/registrations";
 

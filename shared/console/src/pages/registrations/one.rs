@@ -240,7 +240,7 @@ fn last(visitor: &Visitor, deliveries: &[Value]) -> Markup {
         let attempts = delivery["attempts"].as_array().map_or(0, Vec::len);
         html! {
             tr {
-                th scope="row" { a href={ "/console/events/" (text(delivery, "event")) } { (time(&delivery["accepted_at"])) } }
+                th scope="row" { a href={ "/console/messages/" (text(delivery, "event")) } { (time(&delivery["accepted_at"])) } }
                 td { (show::state(visitor, &delivery["state"])) " " code { (text(delivery, "reason")) } }
                 td { (attempts) }
             }

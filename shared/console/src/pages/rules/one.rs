@@ -88,16 +88,18 @@ pub(super) async fn show(visitor: Visitor, Path(name): Path<String>) -> Result<R
 
 /// When its next digests are due: the first as the API says, and those that follow by the same clock.
 async fn next_times(visitor: &Visitor, name: &str, rule: &Value) -> Result<Vec<Timestamp>, Stop> {
-    let account = visitor.get("/v1/account").await?;
+    let zone = visitor.time_zone().await?;
     let preview = visitor.call(Method::POST, &format!("{}/preview-digest", api_path(name)), None).await;
     let first = preview.ok().and_then(|preview| Timestamp::deserialize(&preview["due_at"]).ok());
-    Ok(first.map(|first| times(rule, text(&account, "time_zone"), first)).unwrap_or_default())
+    Ok(first.map(|first| times(rule, zone, first)).unwrap_or_default())
 }
 
 /// The due times from the first on.
-fn times(rule: &Value, zone: &str, first: Timestamp) -> Vec<Timestamp> {
-    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
+fn times(rule: &Value, of_account: Option<TimeZone>, first: Timestamp) -> Vec<Timestamp> {
     let Ok(batch) = Batch::deserialize(&rule["batch"]) else { return vec![first] };
+    let of_batch = batch.time_zone.as_deref().and_then(|zone| TimeZone::get(zone).ok());
+    // who may not see the account's settings sees the one time that the API tells
+    let Some(zone) = of_account.or(of_batch) else { return vec![first] };
     let times = Times::of(&batch, zone);
     std::iter::successors(Some(first), |at| Some(times.after(*at))).take(NEXT_TIMES).collect()
 }
@@ -151,7 +153,7 @@ mod tests {
     fn digests_follow_the_clock_on_the_wall_where_their_interval_is_whole_days() {
         let rule = json!({ "batch": { "at": "08:00:00", "every_seconds": 86_400, "time_zone": "Europe/Berlin", "anchor": "2026-01-01" } });
         let first: Timestamp = "2026-03-28T07:00:00Z".parse().unwrap();
-        let said: Vec<_> = times(&rule, "Asia/Shanghai", first).iter().map(Timestamp::to_string).collect();
+        let said: Vec<_> = times(&rule, None, first).iter().map(Timestamp::to_string).collect();
         assert_eq!(said, ["2026-03-28T07:00:00Z", "2026-03-29T06:00:00Z", "2026-03-30T06:00:00Z"]);
     }
 }
