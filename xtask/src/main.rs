@@ -26,7 +26,7 @@ fn main() -> Result<()> {
         Some("emulators") => emulators::start(),
         Some("browser") => tools::browser(),
         Some("docs") => docs(),
-        Some("python") => [tools::TESTING, tools::DEPLOYING, tools::PEERS, tools::CALLING]
+        Some("python") => [tools::TESTING, tools::DEPLOYING, tools::PEERS, tools::CALLING, tools::READING]
             .iter()
             .try_for_each(|python| python.installed().map(drop)),
         Some("cost") => {

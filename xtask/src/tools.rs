@@ -1,5 +1,5 @@
 //! What the commands need and this machine may lack: built or installed once, into `target/tools`, `.venv`, `.venv-deploy`,
-//! `.venv-peers` and `.venv-openapi`, and nothing anywhere else; but
+//! `.venv-peers`, `.venv-openapi` and `.venv-axe`, and nothing anywhere else; but
 //! a browser, which only the system can install.
 
 use std::{
@@ -62,19 +62,27 @@ pub(crate) fn built(name: &str) -> Result<PathBuf> {
 pub(crate) struct Python {
     folder: &'static str,
     requirements: &'static str,
+    /// How pip is to install them, if not as it does.
+    options: &'static [&'static str],
 }
 
 /// What checks and emulates.
-pub(crate) const TESTING: Python = Python { folder: ".venv", requirements: "tests/requirements.txt" };
+pub(crate) const TESTING: Python = Python { folder: ".venv", requirements: "tests/requirements.txt", options: &[] };
 
 /// What builds and deploys functions: the SAM CLI pins what the emulators need in other versions.
-pub(crate) const DEPLOYING: Python = Python { folder: ".venv-deploy", requirements: "tests/requirements-deploy.txt" };
+pub(crate) const DEPLOYING: Python =
+    Python { folder: ".venv-deploy", requirements: "tests/requirements-deploy.txt", options: &[] };
 
 /// What signs and encrypts as our channels do. Apart from the others, since it pins nothing for anybody.
-pub(crate) const PEERS: Python = Python { folder: ".venv-peers", requirements: "tests/requirements-peers.txt" };
+pub(crate) const PEERS: Python = Python { folder: ".venv-peers", requirements: "tests/requirements-peers.txt", options: &[] };
 
 /// What calls the API as its description allows.
-pub(crate) const CALLING: Python = Python { folder: ".venv-openapi", requirements: "tests/requirements-openapi.txt" };
+pub(crate) const CALLING: Python =
+    Python { folder: ".venv-openapi", requirements: "tests/requirements-openapi.txt", options: &[] };
+
+/// What pages are held against that everybody is to read and use: one script, without the browsers that its package drives.
+pub(crate) const READING: Python =
+    Python { folder: ".venv-axe", requirements: "tests/requirements-axe.txt", options: &["--no-deps"] };
 
 impl Python {
     /// One of its programs, which finds the others on its PATH.
@@ -94,7 +102,10 @@ impl Python {
         if fs::read_to_string(&stamp).ok().as_ref() != Some(&wanted) {
             step(&format!("a Python environment in {}", self.folder), Command::new("python3").args(["-m", "venv"]).arg(folder))?;
             let install = ["install", "--quiet", "--requirement", self.requirements];
-            step(&format!("tools of {}", self.requirements), Command::new(folder.join("bin/pip")).args(install))?;
+            step(
+                &format!("tools of {}", self.requirements),
+                Command::new(folder.join("bin/pip")).args(install).args(self.options),
+            )?;
             fs::write(stamp, wanted)?;
         }
         Ok(folder)
