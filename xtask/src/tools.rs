@@ -25,19 +25,23 @@ fn on_path(name: &str) -> Option<PathBuf> {
 
 /// The browser of the tests: Debian's, which root can install.
 pub(crate) fn browser() -> Result<()> {
-    if on_path("chromium").is_some() {
-        return Ok(());
-    }
+    if on_path("chromium").is_some() { Ok(()) } else { debian("chromium", "the tests need a browser") }
+}
+
+/// Letters for what is written in Chinese, in pictures of pages.
+pub(crate) fn chinese_letters() -> Result<()> {
+    let known = Command::new("fc-list").arg(":lang=zh").output().is_ok_and(|output| !output.stdout.is_empty());
+    if known { Ok(()) } else { debian("fonts-wqy-microhei", "pictures of Chinese pages need a font") }
+}
+
+/// Installs a package of Debian's, or says what it is for and who can.
+fn debian(package: &str, why: &str) -> Result<()> {
     let user = Command::new("id").arg("-u").output().context("cannot run `id`")?.stdout;
     let may_install = user.trim_ascii() == b"0" && on_path("apt-get").is_some();
-    ensure!(may_install, "the tests need a browser, which only root can install: `apt-get install chromium`");
+    ensure!(may_install, "{why}, which only root can install: `apt-get install {package}`");
     step("what packages there are", Command::new("apt-get").arg("update"))?;
-    step(
-        "a browser",
-        Command::new("apt-get")
-            .args(["install", "--yes", "--no-install-recommends", "chromium"])
-            .env("DEBIAN_FRONTEND", "noninteractive"),
-    )
+    let install = ["install", "--yes", "--no-install-recommends", package];
+    step(package, Command::new("apt-get").args(install).env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
 /// A cargo tool: the one on the PATH if there is one, else the pinned one, built once into `target/tools`.

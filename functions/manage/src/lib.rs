@@ -30,7 +30,7 @@ use axum::{
     http::{HeaderName, header},
     routing::{MethodRouter, delete, get, post},
 };
-pub use bellhop_console::front;
+pub use bellhop_console::{front, root};
 use bellhop_core::{
     channel::Spec,
     model::{Contact, Rule},

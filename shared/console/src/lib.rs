@@ -20,7 +20,11 @@ mod sign_in;
 mod table;
 mod visitor;
 
-use axum::{Router, middleware, response::Redirect, routing::any};
+use axum::{
+    Router, middleware,
+    response::Redirect,
+    routing::{any, get},
+};
 use bellhop_http::Api;
 
 /// What the pages stand on.
@@ -39,6 +43,11 @@ pub fn routes(api: Api, routes: Router) -> Router {
         .route("/console/{*rest}", any(pages::nothing_here))
         .layer(middleware::from_fn(headers::guard))
         .with_state(Console { api, routes })
+}
+
+/// The root, where nobody else wants it.
+pub fn root() -> Router {
+    Router::new().route("/", get(front))
 }
 
 /// Where a browser begins: `GET /` leads to the console.

@@ -83,16 +83,19 @@ impl Visitor {
     }
 
     /// A whole page.
+    #[expect(clippy::needless_pass_by_value, reason = "it is made where it is handed over")]
     pub(crate) fn page(&self, section: Section, title: &str, content: Markup) -> Response {
         layout::page(self, Some(section), title, &content).into_response()
     }
 
     /// A page whose form was refused.
+    #[expect(clippy::needless_pass_by_value, reason = "it is made where it is handed over")]
     pub(crate) fn refused_page(&self, refusal: &Refusal, section: Section, title: &str, content: Markup) -> Response {
         with_status(refusal, layout::page(self, Some(section), title, &content))
     }
 
     /// The page is not shown, since the API has refused what it needs.
+    #[expect(clippy::needless_pass_by_value, reason = "it is made where it is handed over")]
     pub(crate) fn stop(&self, refusal: Refusal) -> Stop {
         let content = why(self.language, &refusal);
         Stop::Refused(Box::new(with_status(&refusal, layout::page(self, None, self.say(REFUSED), &content))))

@@ -235,3 +235,31 @@ async fn the_root_leads_a_browser_to_the_console_and_takes_packets_of_mpush_othe
     let led = nobody.respond("GET", "/", &[], None).await.unwrap();
     assert_eq!(led.url().path(), "/console/sign-in");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_has_its_picture_taken() {
+    let data = tempfile::tempdir().unwrap();
+    let bellhop = Bellhop::start(data.path());
+    let sink = Sink::start().await;
+    lived_in(&bellhop, &sink, "Backup").await;
+    let mut visitor = Visitor::signed_in(&bellhop, Scripts::On).await;
+    visitor.on_screen(1_000, 700).await;
+    let pages = visitor.navigation().await.into_iter().chain(["/console/registrations/desk".to_owned()]);
+    // `cargo xtask screenshots` keeps them
+    let kept =
+        std::env::var_os("BELLHOP_WRITE_SCREENSHOTS").map(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/screenshots"));
+    let folder = kept.unwrap_or_else(|| data.path().join("screenshots"));
+    fs::create_dir_all(&folder).unwrap();
+    for path in pages {
+        for (theme, language) in [("light", "en"), ("dark", "zh-CN")] {
+            visitor.with_theme(theme).await;
+            visitor.in_language(language).await;
+            visitor.open(&path).await;
+            let picture = visitor.picture().await;
+            assert_eq!(picture.get(8..12), Some(&b"WEBP"[..]), "{path}");
+            let name = path.trim_start_matches("/console").trim_start_matches('/').replace('/', "-");
+            let name = if name.is_empty() { "home" } else { &name };
+            fs::write(folder.join(format!("{name}.{theme}.{language}.webp")), picture).unwrap();
+        }
+    }
+}

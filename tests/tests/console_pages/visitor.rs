@@ -1,6 +1,7 @@
 //! Somebody at the console, with a real browser.
 
 use acceptance::{Bellhop, Browser, Page};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
 /// A tab at the console.
@@ -134,6 +135,12 @@ impl Visitor {
     pub(crate) async fn in_language(&mut self, language: &str) {
         self.page.call("Network.enable", json!({})).await;
         self.page.call("Network.setExtraHTTPHeaders", json!({ "headers": { "Accept-Language": language } })).await;
+    }
+
+    /// Its picture, as WebP.
+    pub(crate) async fn picture(&mut self) -> Vec<u8> {
+        let picture = self.page.call("Page.captureScreenshot", json!({ "format": "webp", "quality": 70 })).await;
+        BASE64_STANDARD.decode(picture["data"].as_str().unwrap()).unwrap()
     }
 
     /// What axe finds wrong with the page: rules, and where.

@@ -63,10 +63,9 @@ impl<'a> Browser<'a> {
         let signed_in = sign_in(world, &key(id)).await;
         assert_eq!(signed_in.leads_to(), "/console");
         let cookie = signed_in.header("set-cookie").split(';').next().unwrap().to_owned();
-        let mut browser = Self { world, cookie, token: String::new() };
+        let browser = Self { world, cookie, token: String::new() };
         let home = browser.open("/console").await;
-        browser.token = home.after("name=\"form_token\" value=\"").to_owned();
-        browser
+        Self { token: home.after("name=\"form_token\" value=\"").to_owned(), ..browser }
     }
 
     pub(crate) async fn open(&self, path: &str) -> Shown {
