@@ -1,4 +1,4 @@
-//! The one stylesheet and the one script. Their addresses change with what is in them, so that browsers may keep them.
+//! The stylesheet and the scripts. Their addresses change with what is in them, so that browsers may keep them.
 
 use std::sync::LazyLock;
 
@@ -13,6 +13,7 @@ use crate::Console;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("console.js");
+const BROWSER: &str = include_str!("pages/browser.js");
 
 /// A year.
 const KEPT: &str = "public, max-age=31536000, immutable";
@@ -23,10 +24,14 @@ pub(crate) static STYLE_AT: LazyLock<String> = LazyLock::new(|| address("/consol
 /// Where a page finds its script.
 pub(crate) static SCRIPT_AT: LazyLock<String> = LazyLock::new(|| address("/console/console.js", SCRIPT));
 
+/// Where the page of this browser finds its own.
+pub(crate) static BROWSER_AT: LazyLock<String> = LazyLock::new(|| address("/console/browser.js", BROWSER));
+
 pub(crate) fn routes() -> Router<Console> {
     Router::new()
         .route("/console/style.css", get(async || asset("text/css; charset=utf-8", STYLE)))
         .route("/console/console.js", get(async || asset("text/javascript; charset=utf-8", SCRIPT)))
+        .route("/console/browser.js", get(async || asset("text/javascript; charset=utf-8", BROWSER)))
 }
 
 fn asset(kind: &'static str, text: &'static str) -> ([(HeaderName, &'static str); 2], &'static str) {

@@ -37,7 +37,7 @@ impl From<Problem> for Refusal {
 }
 
 /// A page of a list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct Listed {
     pub(crate) items: Vec<Value>,
     /// Where the next page begins.
@@ -83,6 +83,6 @@ impl Visitor {
     }
 }
 
-fn broken() -> Refusal {
+pub(crate) fn broken() -> Refusal {
     Problem::new(Code::Internal, "a fault in our own code: the API has answered what this page does not understand").into()
 }

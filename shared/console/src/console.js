@@ -13,20 +13,26 @@ const localize = (root) => {
   }
 };
 
-// a part of a page that is looked at again every few seconds, as long as somebody looks
-const renew = async (part) => {
-  if (document.hidden || part.contains(document.activeElement)) return;
+// parts of a page that are looked at again every few seconds, until nothing changes any more
+const live = () => [...document.querySelectorAll("[data-live]")];
+const renew = async () => {
+  const parts = live().filter((part) => !part.contains(document.activeElement));
+  if (document.hidden || parts.length === 0) return;
   const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const fresh = page.getElementById(part.id);
-  if (!fresh) return;
-  localize(fresh);
-  if (fresh.innerHTML !== part.innerHTML) part.replaceChildren(...fresh.childNodes);
+  for (const part of parts) {
+    const fresh = page.getElementById(part.id);
+    if (!fresh) continue;
+    localize(fresh);
+    if (fresh.innerHTML !== part.innerHTML) part.replaceChildren(...fresh.childNodes);
+    if (!("live" in fresh.dataset)) delete part.dataset.live;
+  }
+};
+const again = () => {
+  const [part] = live();
+  if (part) setTimeout(() => renew().catch(() => {}).finally(again), Number(part.dataset.live) * 1000);
 };
 
 localize(document);
-for (const part of document.querySelectorAll("[data-live]")) {
-  const seconds = Number(part.dataset.live);
-  setInterval(() => renew(part).catch(() => {}), seconds * 1000);
-}
+again();

@@ -10,6 +10,7 @@
 mod assets;
 mod call;
 mod fields;
+mod filter;
 mod form;
 mod headers;
 mod language;

@@ -4,9 +4,13 @@
 
 mod browser;
 mod home;
+mod messages;
 mod registrations;
 mod rules;
 mod session;
+mod settings;
+mod tasks;
+mod this_browser;
 #[path = "../../../ingest/tests/ingest/world.rs"]
 #[expect(dead_code, reason = "what the other tests need of it")]
 mod world;

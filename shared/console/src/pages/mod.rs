@@ -1,8 +1,15 @@
 //! The pages: a file for each group of them, which holds its routes and its texts.
 
+mod account;
+mod browser;
+mod contacts;
 mod home;
+mod hooks;
+mod keys;
+mod messages;
 mod registrations;
 mod rules;
+mod tasks;
 
 use axum::{Router, response::Response};
 use bellhop_core::{Code, Problem};
@@ -18,7 +25,17 @@ texts! {
 }
 
 pub(crate) fn routes() -> Router<Console> {
-    Router::new().merge(home::routes()).merge(registrations::routes()).merge(rules::routes())
+    Router::new()
+        .merge(home::routes())
+        .merge(messages::routes())
+        .merge(tasks::routes())
+        .merge(registrations::routes())
+        .merge(rules::routes())
+        .merge(contacts::routes())
+        .merge(hooks::routes())
+        .merge(keys::routes())
+        .merge(account::routes())
+        .merge(browser::routes())
 }
 
 /// What is at no other path of the console.
