@@ -426,6 +426,18 @@ fn what_is_at_no_route_may_be_a_request_of_mpush_and_goes_to_ingest() {
 }
 
 #[test]
+fn a_browser_finds_the_console_at_manage_and_leaves_the_root_to_mpush_otherwise() {
+    let template = Template::read();
+    let routes = template.of_type("AWS::ApiGatewayV2::Route").into_iter().map(|(_, route)| &route["Properties"]);
+    let of_manage = routes.filter(|route| text(&route["Target"]) == "integrations/${ManageIntegration}");
+    let keys: BTreeSet<_> = of_manage.map(|route| text(&route["RouteKey"])).collect();
+    for key in ["GET /", "ANY /console", "ANY /console/{rest+}"] {
+        assert!(keys.contains(key), "{key}");
+    }
+    assert!(!keys.contains("ANY /") && !keys.contains("POST /"));
+}
+
+#[test]
 fn mpush_clients_have_a_websocket_api_where_their_channel_is_deployed_and_one_function_hears_all_they_say() {
     let template = Template::read();
     let all = template.0["Resources"].as_object().unwrap().iter().chain(template.0["Outputs"].as_object().unwrap());

@@ -26,7 +26,8 @@ fn main() -> Result<()> {
         Some("emulators") => emulators::start(),
         Some("browser") => tools::browser(),
         Some("docs") => docs(),
-        Some("python") => [tools::TESTING, tools::DEPLOYING, tools::PEERS, tools::CALLING]
+        Some("screenshots") => screenshots(),
+        Some("python") => [tools::TESTING, tools::DEPLOYING, tools::PEERS, tools::CALLING, tools::READING]
             .iter()
             .try_for_each(|python| python.installed().map(drop)),
         Some("cost") => {
@@ -38,7 +39,9 @@ fn main() -> Result<()> {
             Ok(())
         }
         Some("bench") => bench::run(env::args().skip(2)),
-        _ => bail!("usage: cargo xtask check | test | docs | lambda | emulators | python | browser | bench | cost | scale"),
+        _ => bail!(
+            "usage: cargo xtask check | test | docs | screenshots | lambda | emulators | python | browser | bench | cost | scale"
+        ),
     }
 }
 
@@ -72,6 +75,15 @@ fn docs() -> Result<()> {
         let write = ["test", "--workspace", "--all-features", "--test", target, "--", page];
         step(page, cargo(write).env("BELLHOP_WRITE_DOCS", "1"))
     })
+}
+
+/// The console's pages in `docs/screenshots`, as they are now.
+fn screenshots() -> Result<()> {
+    tools::browser()?;
+    tools::chinese_letters()?;
+    step("the binary", &mut cargo(["build", "--workspace", "--all-features", "--bin", "bellhop"]))?;
+    let take = ["test", "--workspace", "--all-features", "--test", "console_pages", "--", "every_page_has_its_picture_taken"];
+    step("pictures", cargo(take).env("BELLHOP_WRITE_SCREENSHOTS", "1"))
 }
 
 fn step(name: &str, command: &mut Command) -> Result<()> {

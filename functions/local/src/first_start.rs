@@ -65,6 +65,7 @@ async fn keep(ports: &Ports, account: AccountId, new: &Credential) -> Result<()>
         scopes: Scope::ALL.to_vec(),
         description: Some("first key".to_owned()),
         expires_at: None,
+        session_of: None,
         created_at: ports.clock.now(),
     };
     if ports.keys.create(&key).await? {

@@ -9,7 +9,8 @@ use anyhow::{Context, Result, bail};
 use axum::{
     Router,
     extract::{Request, State},
-    http::StatusCode,
+    http::{Method, StatusCode},
+    response::IntoResponse,
     routing::get,
 };
 use bellhop_core::{
@@ -109,17 +110,19 @@ async fn serve(options: cli::Serve) -> Result<()> {
     if let Some(consumer) = consumer {
         workers.spawn(consumer.run(Arc::clone(&api.ports), stopped.clone()));
     }
-    let pages = bellhop_ingest::routes(api.clone()).merge(bellhop_manage::routes(api.clone())).merge(operators_pages(
-        &store,
-        metrics,
-        Arc::clone(&sockets),
-    ));
+    let pages = bellhop_ingest::routes(api.clone())
+        .merge(bellhop_manage::routes(api.clone()))
+        .merge(bellhop_manage::console(api.clone()))
+        .merge(operators_pages(&store, metrics, Arc::clone(&sockets)));
     let mpush = Mpush::new(api.clone(), mpush_account(&options.mpush_account)?);
     let otherwise = {
         let (sockets, stopped) = (Arc::clone(&sockets), stopped.clone());
         move |request: Request| async move {
             if sockets::is_upgrade(request.headers()) {
                 sockets::upgrade(mpush, sockets, stopped, request)
+            } else if request.method() == Method::GET && request.uri().path() == "/" {
+                // no route of its own: what else is done with this path is Mpush's
+                bellhop_manage::front().await.into_response()
             } else {
                 bellhop_ingest::mpush::otherwise(mpush, request).await
             }

@@ -103,6 +103,7 @@ pub(crate) async fn make(
         scopes: FIRST.to_vec(),
         description: Some("first key".to_owned()),
         expires_at: None,
+        session_of: None,
         created_at: now,
     };
     let account = Account { created_at: Some(now), ..Account::new(id) };

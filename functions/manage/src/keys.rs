@@ -30,7 +30,7 @@ use crate::audit;
 
 const MAKE: &str = "POST /v1/keys";
 
-/// How many keys an account has at most.
+/// How many keys an account has at most, those of sessions not counted.
 const MOST: usize = 200;
 
 /// More than there are, those of keys that were revoked while they were used included.
@@ -55,6 +55,9 @@ pub(crate) struct Shown {
     scopes: Vec<Scope>,
     description: Option<String>,
     expires_at: Option<Timestamp>,
+    /// The key that somebody has signed in with, if this one is a session's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_of: Option<KeyId>,
     created_at: Timestamp,
     /// To the minute or so.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,8 +66,8 @@ pub(crate) struct Shown {
 
 impl Shown {
     pub(crate) fn new(key: Key, whole: Option<String>) -> Self {
-        let Key { id, account: _, hash: _, scopes, description, expires_at, created_at } = key;
-        Self { id, key: whole, scopes, description, expires_at, created_at, last_used_at: None }
+        let Key { id, account: _, hash: _, scopes, description, expires_at, session_of, created_at } = key;
+        Self { id, key: whole, scopes, description, expires_at, session_of, created_at, last_used_at: None }
     }
 }
 
@@ -103,7 +106,8 @@ pub(crate) async fn make(
         Some(repeatable) => id_under(repeatable, &known, now),
         None => KeyId::from_chance(clock.chance()),
     };
-    if known.len() >= MOST && !known.iter().any(|key| key.id == id) {
+    let lasting = known.iter().filter(|key| key.session_of.is_none()).count();
+    if lasting >= MOST && !known.iter().any(|key| key.id == id) {
         return Err(Problem::new(Code::TooManyItems, format!("an account has {MOST} keys at most; revoke one")).into());
     }
     let credential = new_key(id, [clock.chance(), clock.chance()]);
@@ -114,6 +118,7 @@ pub(crate) async fn make(
         scopes: body.scopes,
         description: body.description,
         expires_at: body.expires_at.map(|Moment(end)| end),
+        session_of: None,
         created_at: now,
     };
     if repeatable.is_some()

@@ -30,6 +30,7 @@ use axum::{
     http::{HeaderName, header},
     routing::{MethodRouter, delete, get, post},
 };
+pub use bellhop_console::{front, root};
 use bellhop_core::{
     channel::Spec,
     model::{Contact, Rule},
@@ -82,6 +83,12 @@ pub fn routes(api: Api) -> Router {
         .route("/v1/dead-letters/redrive", post(operate::redrive))
         .route("/openapi.json", get(openapi))
         .with_state(api)
+}
+
+/// The console over these routes: pages for people.
+pub fn console(api: Api) -> Router {
+    let routes = bellhop_http::complete(routes(api.clone()));
+    bellhop_console::routes(api, routes)
 }
 
 /// The routes of one thing under a name.

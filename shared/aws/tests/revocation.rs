@@ -36,6 +36,7 @@ fn key() -> Key {
         scopes: vec![Scope::Read],
         description: None,
         expires_at: None,
+        session_of: None,
         created_at: Timestamp::UNIX_EPOCH,
     }
 }

@@ -183,7 +183,12 @@ impl Spec {
 impl Text {
     /// The one for readers of that language, e.g. `zh-CN`; whoever reads neither gets English.
     pub fn in_language(self, locale: &str) -> &'static str {
-        match Language::of(locale) {
+        self.read_by(Language::of(locale))
+    }
+
+    /// The one for these readers.
+    pub fn read_by(self, language: Language) -> &'static str {
+        match language {
             Language::English => self.en,
             Language::Chinese => self.zh,
         }

@@ -27,7 +27,8 @@ pub struct Caller {
     pub key: KeyId,
     /// What that key may do.
     pub scopes: Vec<Scope>,
-    /// When that key stops working.
+    /// When that key stops working; for a session's, when the key does that it was begun with: a session ends by itself, and
+    /// what is made during one need not end with it.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -81,12 +82,21 @@ pub async fn proven(api: &Api, shown: &Credential) -> Result<Result<Caller, &'st
     let stored = key.as_ref().map_or_else(|| "-".repeat(64), |key| key.hash.to_ascii_lowercase());
     let proven = bool::from(shown.hash().as_bytes().ct_eq(stored.as_bytes()));
     let Some(key) = key.filter(|_| proven) else { return Ok(Err("there is no such key; it may have been revoked")) };
-    if key.expires_at.is_some_and(|end| end <= api.ports.clock.now()) {
+    let now = api.ports.clock.now();
+    let is_over = |key: &Key| key.expires_at.is_some_and(|end| end <= now);
+    if is_over(&key) {
         return Ok(Err("this key has expired; ask for a new one"));
     }
+    let expires_at = match &key.session_of {
+        None => key.expires_at,
+        Some(begun_with) => match api.ports.keys.get(begun_with).await?.filter(|begun_with| !is_over(begun_with)) {
+            Some(begun_with) => begun_with.expires_at,
+            None => return Ok(Err("the key that this session was begun with is gone; sign in with another")),
+        },
+    };
     api.uses.note(&api.ports, &key).await;
-    let Key { id, account, scopes, expires_at, .. } = &*key;
-    Ok(Ok(Caller { account: account.clone(), key: id.clone(), scopes: scopes.clone(), expires_at: *expires_at }))
+    let Key { id, account, scopes, .. } = &*key;
+    Ok(Ok(Caller { account: account.clone(), key: id.clone(), scopes: scopes.clone(), expires_at }))
 }
 
 /// `Authorization` counts before `X-Api-Key`.

@@ -36,6 +36,11 @@ impl Credential {
         hash_secret(&self.secret)
     }
 
+    /// What the forms of a session carry that this key is the key of: it follows from the secret, and does not tell it.
+    pub fn form_token(&self) -> String {
+        hash_secret(&format!("a form of the session\n{}", self.secret))
+    }
+
     /// The whole key in clear: for its owner's eyes, once.
     pub fn expose(&self) -> String {
         format!("bh_{}_{}", self.id.part(), self.secret)
@@ -72,7 +77,8 @@ pub fn proves(secret: &str, stored: &str) -> bool {
     bool::from(hash_secret(secret).as_bytes().ct_eq(stored.as_bytes()))
 }
 
-pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
+/// SHA-256, hex.
+pub fn sha256_hex(bytes: &[u8]) -> String {
     let digits = Sha256::digest(bytes);
     let digits = digits.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()

@@ -1,5 +1,6 @@
-//! What every HTTP function shares: who is calling ([`caller`]), what the body says ([`body`], [`json`], [`event`], [`message`], [`task`]), how a refusal
-//! looks ([`problem`]), how lists are paged ([`list`]), how fast an account may send ([`rate`]).
+//! What every HTTP function shares: who is calling ([`caller`]), what the body says ([`body`], [`json`], [`event`], [`message`],
+//! [`task`]), how a refusal looks ([`problem`]), how lists are paged ([`list`]), how fast an account may send ([`rate`]), who is
+//! signed in ([`session`]).
 //!
 //! Promises: whatever goes wrong is answered as `application/problem+json` with a code that stands in `docs/errors.md`; a
 //! handler that asks for a [`caller::Sender`] is never entered without a valid key of that scope; nothing that a caller
@@ -15,6 +16,7 @@ pub mod message;
 pub mod path;
 pub mod problem;
 pub mod rate;
+pub mod session;
 pub mod task;
 mod uses;
 pub mod wait;

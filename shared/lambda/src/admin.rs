@@ -44,6 +44,7 @@ impl Keys for WithAdmin {
                 scopes: Scope::ALL.to_vec(),
                 description: Some("the operator's key".to_owned()),
                 expires_at: None,
+                session_of: None,
                 created_at: Timestamp::UNIX_EPOCH,
             }))
         }))

@@ -75,6 +75,7 @@ pub(crate) async fn store_key(ports: &Ports, whole: &str, expires_at: Option<Tim
         scopes: Scope::ALL.to_vec(),
         description: None,
         expires_at,
+        session_of: None,
         created_at: ports.clock.now(),
     };
     assert!(ports.keys.create(&key).await.unwrap());

@@ -68,7 +68,8 @@ impl World {
             let expires_at = (id == "expired").then(|| rig.sim.now());
             let created_at = Timestamp::UNIX_EPOCH;
             let (id, hash) = (KeyId::from_part(id).unwrap(), credential.hash());
-            let key = Key { id, account, hash, scopes: scopes.to_vec(), description: None, expires_at, created_at };
+            let key =
+                Key { id, account, hash, scopes: scopes.to_vec(), description: None, expires_at, session_of: None, created_at };
             assert!(rig.ports.keys.create(&key).await.unwrap());
         }
         assert!(rig.ports.registrations.put(&registration("phone")).await.unwrap());

@@ -139,6 +139,9 @@ pub struct Key {
     /// When it stops working.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// The key that it stands in for, if it is that of a session: somebody has signed in with that one, and this one ends with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_of: Option<KeyId>,
     /// When it was made.
     pub created_at: Timestamp,
 }

@@ -24,6 +24,7 @@ fn first_key(account: &str, part: &str) -> Key {
         scopes: vec![Scope::Manage],
         description: None,
         expires_at: None,
+        session_of: None,
         created_at: Timestamp::UNIX_EPOCH,
     }
 }

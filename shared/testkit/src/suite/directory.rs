@@ -240,6 +240,7 @@ fn api_key(part: &str, minute: u64) -> Key {
         scopes: vec![Scope::Send, Scope::Manage],
         description: Some("laptop".to_owned()),
         expires_at: Some(Timestamp::UNIX_EPOCH + Duration::from_hours(9)),
+        session_of: None,
         created_at: Timestamp::UNIX_EPOCH + Duration::from_mins(minute),
     }
 }

@@ -183,6 +183,10 @@ pub(crate) fn kept() -> Vec<(&'static str, Value)> {
             ("scopes", list(&schema("Scope"))),
             ("description", or_null(&text())),
             ("expires_at", or_null(&time())),
+            (
+                "session_of",
+                json!({ "$ref": "#/components/schemas/KeyId", "description": "The key that somebody has signed in with at the console, if this one is a session's. It ends with that one." }),
+            ),
             ("created_at", time()),
             ("last_used_at", or_null(&time())),
         ],

@@ -1,0 +1,88 @@
+//! Calls of the API, within the process.
+
+use std::fmt::Display;
+
+use axum::{
+    body::{Body, to_bytes},
+    http::{Method, Request, header},
+};
+use bellhop_core::{Code, Problem};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use crate::visitor::{Stop, Visitor};
+
+/// The most bytes of an answer: more than a page of a list may have.
+const MOST: usize = 8_000_000;
+
+/// What the API refused, as it says so.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    pub(crate) code: String,
+    pub(crate) detail: String,
+    /// The field, as a path such as `params.url`.
+    pub(crate) field: Option<String>,
+    /// What came of a test, where that is why.
+    pub(crate) test: Option<Value>,
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        let Problem { code, detail, field, retry_after_s: _ } = problem;
+        Self { status: code.status(), code: code.as_str().to_owned(), detail, field, test: None }
+    }
+}
+
+/// A page of a list.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Listed {
+    pub(crate) items: Vec<Value>,
+    /// Where the next page begins.
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// A name or an id as a part of a path.
+pub(crate) fn segment(text: &str) -> impl Display {
+    utf8_percent_encode(text, NON_ALPHANUMERIC)
+}
+
+impl Visitor {
+    /// What a page shows; a page that cannot have it is the refusal instead.
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, Stop> {
+        self.call(Method::GET, path, None).await.map_err(|refusal| self.stop(refusal))
+    }
+
+    /// A page of a list; see [`crate::fields::Fields::query`].
+    pub(crate) async fn list(&self, path: &str) -> Result<Listed, Stop> {
+        let page = self.get(path).await?;
+        serde_json::from_value(page).map_err(|_| self.stop(broken()))
+    }
+
+    /// What a form asks for; a refusal is shown in the form.
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Refusal> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.session().expose()))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body.map_or_else(Body::empty, |body| Body::from(body.to_string())))
+            .map_err(|_| broken())?;
+        let answer = match self.api().oneshot(request).await {
+            Ok(answer) => answer,
+            Err(never) => match never {},
+        };
+        let status = answer.status();
+        let bytes = to_bytes(answer.into_body(), MOST).await.map_err(|_| broken())?;
+        if status.is_success() {
+            return if bytes.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&bytes).map_err(|_| broken()) };
+        }
+        Err(serde_json::from_slice(&bytes).unwrap_or_else(|_| broken()))
+    }
+}
+
+pub(crate) fn broken() -> Refusal {
+    Problem::new(Code::Internal, "a fault in our own code: the API has answered what this page does not understand").into()
+}

@@ -1,0 +1,263 @@
+//! The first page: the last 24 hours at a glance, what needs attention, what comes next; and for somebody new, how to begin.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use axum::{Router, response::Response, routing::get};
+use bellhop_core::{
+    Timestamp,
+    channel::Text,
+    digest::times::Times,
+    model::{Batch, Scope},
+};
+use jiff::tz::TimeZone;
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    Console,
+    call::segment,
+    language::texts,
+    layout::Section,
+    show::{self, text, time},
+    table::table,
+    visitor::{Stop, Visitor},
+};
+
+texts! {
+    TITLE = "Home", "首页";
+    NOT_READING = "The key that you have signed in with may not see what is here: it lacks the scope `read`. It may do what the other pages say.",
+                  "您登录所用的密钥没有 `read` 权限，看不到这里的内容；其他页面会说明它可以做什么。";
+    LAST_DAY = "The last 24 hours", "最近 24 小时";
+    COUNTED = "Counted are the newest 100 deliveries that arrived, the newest 200 that failed, and 200 that are tried again.",
+              "统计范围：最新的 100 条已送达、200 条失败和 200 条重试中的投递。";
+    QUIET = "Nothing was sent in the last 24 hours.", "最近 24 小时没有发送任何消息。";
+    CHANNEL = "Channel", "渠道";
+    SHARE = "Share", "占比";
+    DELIVERED = "Delivered", "已送达";
+    RETRYING = "Tried again", "重试中";
+    FAILED = "Failed", "失败";
+    ATTENTION = "Needs attention", "需要处理";
+    ALL_WELL = "Nothing needs attention.", "没有需要处理的事项。";
+    DISABLED = "was disabled by the provider's answer", "因服务商的回应而停用";
+    NOT_DELIVERED = "a delivery failed", "一条投递失败";
+    DEAD_LETTERS = "dead letters on", "死信，渠道";
+    NEXT = "Next digests and tasks", "接下来的摘要和任务";
+    NOTHING_NEXT = "No digest and no task is due.", "没有即将到期的摘要或任务。";
+    DIGEST = "Digest", "摘要";
+    TASK = "Task", "任务";
+    WHAT = "What", "内容";
+    WHEN = "When", "时间";
+    WELCOME = "Three steps to the first message", "三步发出第一条消息";
+    STEP_MAKE = "Make a registration: where messages go.", "新建推送注册：消息发往哪里。";
+    STEP_TEST = "Test it on its page: you see what the provider answers.", "在其页面上测试：可以看到服务商的回应。";
+    STEP_RULE = "Make a rule, so that events reach it.", "新建规则，让事件送达。";
+}
+
+/// How many of the newest deliveries are counted, of those that arrived. They are found by their events, one by one.
+const ARRIVED: usize = 100;
+
+/// How many of those that failed or are tried again, for which there is an index.
+const TROUBLED: usize = 200;
+
+/// How many lines a list on this page has at most.
+const LINES: usize = 8;
+
+pub(crate) fn routes() -> Router<Console> {
+    Router::new().route("/console", get(home))
+}
+
+async fn home(visitor: Visitor) -> Result<Response, Stop> {
+    let title = visitor.say(TITLE);
+    if !visitor.may(Scope::Read) {
+        let content = html! { h1 { (title) } p { (visitor.say(NOT_READING)) } };
+        return Ok(visitor.page(Section::Home, title, content));
+    }
+    let since = visitor.now() - Duration::from_hours(24);
+    let of_state = |state: &str, most| format!("/v1/deliveries?state={state}&from={since}&limit={most}");
+    let mut deliveries = Vec::new();
+    for (state, most) in [("delivered", ARRIVED), ("retrying", TROUBLED), ("failed", TROUBLED)] {
+        deliveries.extend(visitor.list(&of_state(state, most)).await?.items);
+    }
+    let registrations = visitor.list("/v1/registrations?limit=200").await?.items;
+    let content = html! {
+        h1 { (title) }
+        @if registrations.is_empty() { (first_steps(&visitor)) }
+        h2 { (visitor.say(LAST_DAY)) }
+        (last_day(&visitor, &counted(&deliveries)))
+        h2 { (visitor.say(ATTENTION)) }
+        (attention(&visitor, &registrations, &deliveries).await?)
+        h2 { (visitor.say(NEXT)) }
+        (next(&visitor).await?)
+    };
+    Ok(visitor.page(Section::Home, title, content))
+}
+
+fn first_steps(visitor: &Visitor) -> Markup {
+    html! {
+        section.card {
+            h2 { (visitor.say(WELCOME)) }
+            ol {
+                li { a href="/console/new-registration" { (visitor.say(STEP_MAKE)) } }
+                li { (visitor.say(STEP_TEST)) }
+                li { a href="/console/new-rule" { (visitor.say(STEP_RULE)) } }
+            }
+        }
+    }
+}
+
+/// What became of a channel's deliveries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Tally {
+    delivered: u32,
+    retrying: u32,
+    failed: u32,
+}
+
+fn counted(deliveries: &[Value]) -> BTreeMap<&str, Tally> {
+    let mut tallies = BTreeMap::<_, Tally>::new();
+    for delivery in deliveries {
+        let tally = tallies.entry(text(delivery, "channel")).or_default();
+        match text(delivery, "state") {
+            "delivered" => tally.delivered += 1,
+            "retrying" => tally.retrying += 1,
+            _ => tally.failed += 1,
+        }
+    }
+    tallies
+}
+
+fn last_day(visitor: &Visitor, tallies: &BTreeMap<&str, Tally>) -> Markup {
+    let row = |(channel, tally): (&&str, &Tally)| {
+        html! {
+            tr { th scope="row" { (channel) } td { (bar(*tally)) } td { (tally.delivered) } td { (tally.retrying) } td { (tally.failed) } }
+        }
+    };
+    let rows: Vec<_> = tallies.iter().map(row).collect();
+    let heads = [CHANNEL, SHARE, DELIVERED, RETRYING, FAILED].map(|head| visitor.say(head));
+    html! {
+        @if rows.is_empty() { p.empty { (visitor.say(QUIET)) } }
+        @else { (table(visitor, visitor.say(LAST_DAY), &heads, &rows)) p.help { (visitor.say(COUNTED)) } }
+    }
+}
+
+/// How long the whole bar is.
+const WIDTH: u32 = 200;
+
+/// The shares of a tally as a bar. The numbers stand beside it, so that it is left out for those who do not see it.
+fn bar(tally: Tally) -> Markup {
+    let mut at = 0;
+    let parts = widths(tally).map(|(class, width)| {
+        let x = at;
+        at += width;
+        html! { rect class=(class) x=(x) y="0" width=(width) height="16" {} }
+    });
+    html! { svg.bar width=(WIDTH) height="16" viewBox={ "0 0 " (WIDTH) " 16" } aria-hidden="true" { @for part in &parts { (part) } } }
+}
+
+/// The parts of a bar; what there is at all is seen.
+fn widths(tally: Tally) -> [(&'static str, u32); 3] {
+    let all = (tally.delivered + tally.retrying + tally.failed).max(1);
+    let share = |count: u32| if count == 0 { 0 } else { (count * WIDTH / all).max(4) };
+    let (retrying, failed) = (share(tally.retrying), share(tally.failed));
+    let delivered = if tally.delivered == 0 { 0 } else { WIDTH.saturating_sub(retrying + failed) };
+    [("fill-good", delivered), ("fill-wait", retrying), ("fill-bad", failed)]
+}
+
+async fn attention(visitor: &Visitor, registrations: &[Value], deliveries: &[Value]) -> Result<Markup, Stop> {
+    let disabled = registrations.iter().filter(|registration| !registration["disabled"].is_null());
+    let mut lines: Vec<_> = disabled.map(|registration| disabled_line(visitor, registration)).collect();
+    let failed = deliveries.iter().filter(|delivery| delivery["state"] == "failed");
+    lines.extend(failed.map(|delivery| failed_line(visitor, delivery)).take(LINES));
+    if visitor.may(Scope::Operate) {
+        let there = visitor.list("/v1/dead-letters").await?.items;
+        let letters = there.iter().filter(|letters| letters["count"] != 0);
+        lines.extend(letters.map(
+            |letters| html! { (show::value(&letters["count"])) " " (visitor.say(DEAD_LETTERS)) " " (text(letters, "channel")) },
+        ));
+    }
+    Ok(html! {
+        @if lines.is_empty() { p.empty { (visitor.say(ALL_WELL)) } }
+        @else { ul.attention { @for line in &lines { li { (line) } } } }
+    })
+}
+
+fn disabled_line(visitor: &Visitor, registration: &Value) -> Markup {
+    let name = text(registration, "name");
+    html! {
+        a href={ "/console/registrations/" (segment(name)) } { (name) } " " (visitor.say(DISABLED)) ": "
+        code { (text(&registration["disabled"], "reason")) } ", " (time(&registration["disabled"]["at"]))
+    }
+}
+
+fn failed_line(visitor: &Visitor, delivery: &Value) -> Markup {
+    html! {
+        a href={ "/console/messages/" (text(delivery, "event")) } { (visitor.say(NOT_DELIVERED)) } ": " (text(delivery, "registration")) ", "
+        code { (text(delivery, "reason")) } ", " (time(&delivery["accepted_at"]))
+    }
+}
+
+/// Something that happens by the clock.
+struct Coming {
+    at: Timestamp,
+    what: Text,
+    name: String,
+    path: String,
+}
+
+async fn next(visitor: &Visitor) -> Result<Markup, Stop> {
+    let rules = visitor.list("/v1/rules?limit=200").await?.items;
+    let zone = visitor.time_zone().await?;
+    let mut coming: Vec<_> = rules.iter().filter_map(|rule| digest(rule, zone.clone(), visitor.now())).collect();
+    let tasks = visitor.list("/v1/tasks?state=scheduled&limit=50").await?.items;
+    coming.extend(tasks.iter().filter_map(task));
+    coming.sort_by_key(|one| one.at);
+    let row = |one: &Coming| {
+        html! {
+            tr { th scope="row" { (time(&json!(one.at))) } td { (visitor.say(one.what)) ": " a href=(one.path) { (one.name) } } }
+        }
+    };
+    let rows: Vec<_> = coming.iter().take(LINES).map(row).collect();
+    Ok(html! {
+        @if rows.is_empty() { p.empty { (visitor.say(NOTHING_NEXT)) } }
+        @else { (table(visitor, visitor.say(NEXT), &[WHEN, WHAT].map(|head| visitor.say(head)), &rows)) }
+    })
+}
+
+/// A rule's next digest, if it collects for one, and if it is known where its time is read.
+fn digest(rule: &Value, of_account: Option<TimeZone>, now: Timestamp) -> Option<Coming> {
+    let batch = Batch::deserialize(&rule["batch"]).ok().filter(|batch| batch.enabled && rule["enabled"] == true)?;
+    let zone = of_account.or_else(|| TimeZone::get(batch.time_zone.as_deref()?).ok())?;
+    let name = text(rule, "name").to_owned();
+    let path = format!("/console/rules/{}", segment(&name));
+    Some(Coming { at: Times::of(&batch, zone).after(now), what: DIGEST, name, path })
+}
+
+fn task(task: &Value) -> Option<Coming> {
+    let path = format!("/console/tasks/{}", segment(text(task, "id")));
+    Some(Coming { at: Timestamp::deserialize(&task["next_run"]).ok()?, what: TASK, name: text(task, "name").to_owned(), path })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_bar_fill_it_and_the_smallest_is_seen() {
+        let tally = |delivered, retrying, failed| Tally { delivered, retrying, failed };
+        let lengths = |tally| widths(tally).map(|(_, width)| width);
+        assert_eq!(lengths(tally(100, 0, 0)), [200, 0, 0]);
+        assert_eq!(lengths(tally(50, 25, 25)), [100, 50, 50]);
+        assert_eq!(lengths(tally(999, 1, 0)), [196, 4, 0]);
+        assert_eq!(lengths(tally(0, 0, 0)), [0, 0, 0]);
+    }
+
+    #[test]
+    fn deliveries_are_counted_by_channel_and_what_became_of_them() {
+        let delivery = |channel, state| json!({ "channel": channel, "state": state });
+        let all = [delivery("mail", "delivered"), delivery("mail", "failed"), delivery("webhook", "retrying")];
+        let tallies = counted(&all);
+        assert_eq!(tallies["mail"], Tally { delivered: 1, retrying: 0, failed: 1 });
+        assert_eq!(tallies["webhook"], Tally { delivered: 0, retrying: 1, failed: 0 });
+    }
+}

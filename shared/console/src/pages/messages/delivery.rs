@@ -1,0 +1,95 @@
+//! One delivery: where it stands, and what was tried.
+
+use maud::{Markup, html};
+use serde_json::Value;
+
+use super::page_of;
+use crate::{
+    call::segment,
+    form::button,
+    language::texts,
+    show::{self, mark, text, time},
+    table::table,
+    visitor::Visitor,
+};
+
+texts! {
+    ADDRESS = "Address", "地址";
+    REASON = "Reason", "原因";
+    NEXT = "Next attempt", "下次尝试";
+    ATTEMPTS = "Attempts", "尝试记录";
+    NUMBER = "No.", "序号";
+    AT = "At", "时间";
+    OUTCOME = "Outcome", "结果";
+    ANSWER = "The provider's answer", "服务商的回应";
+    TOOK = "Took", "用时";
+    DELIVERED = "delivered", "已送达";
+    RETRY_LATER = "to be tried again", "稍后重试";
+    UNKNOWN = "unknown", "未知";
+    FAILED = "failed", "失败";
+    REPEATED = "it may have arrived twice", "可能送达了两次";
+    RETRY = "Try once more", "重新投递";
+}
+
+/// Whether more is to come of it.
+pub(crate) fn is_on_its_way(delivery: &Value) -> bool {
+    ["queued", "sending", "retrying"].iter().any(|state| delivery["state"] == *state)
+}
+
+/// All that is known of a delivery. `may_retry`: what was in vain can be tried once more.
+pub(crate) fn story(visitor: &Visitor, delivery: &Value, may_retry: bool) -> Markup {
+    let (id, registration) = (text(delivery, "id"), text(delivery, "registration"));
+    let was_in_vain = delivery["state"] == "failed" || delivery["state"] == "dropped";
+    let retry = format!("{}/deliveries/{}/retry", page_of(text(delivery, "event")), segment(id));
+    html! {
+        section.card id=(id) {
+            h3 {
+                a href={ "/console/registrations/" (segment(registration)) } { (registration) }
+                " · " (text(delivery, "channel")) " · " (show::state(visitor, &delivery["state"]))
+            }
+            dl.facts {
+                @if delivery["address"].is_string() { dt { (visitor.say(ADDRESS)) } dd { (text(delivery, "address")) } }
+                @if delivery["reason"].is_string() || delivery["why"].is_string() {
+                    dt { (visitor.say(REASON)) } dd { code { (text(delivery, "reason")) } " " code { (text(delivery, "why")) } }
+                }
+                @if delivery["next_attempt_at"].is_string() { dt { (visitor.say(NEXT)) } dd { (time(&delivery["next_attempt_at"])) } }
+            }
+            @if let Some(attempts) = delivery["attempts"].as_array().filter(|attempts| !attempts.is_empty()) {
+                (tried(visitor, &format!("{}: {registration}, {id}", visitor.say(ATTEMPTS)), attempts))
+            }
+            @if may_retry && was_in_vain { p { (button(visitor, &retry, RETRY)) } }
+        }
+    }
+}
+
+fn tried(visitor: &Visitor, name: &str, attempts: &[Value]) -> Markup {
+    let row = |attempt: &Value| {
+        html! {
+            tr {
+                th scope="row" { (show::value(&attempt["n"])) }
+                td { (time(&attempt["at"])) }
+                td { (outcome(visitor, attempt)) @if attempt["repeated"] == true { " (" (visitor.say(REPEATED)) ")" } }
+                td {
+                    @if !attempt["status"].is_null() { (show::value(&attempt["status"])) " " }
+                    code { (text(attempt, "reason")) } " " (text(attempt, "detail"))
+                }
+                td { (show::value(&attempt["duration_ms"])) " ms" }
+            }
+        }
+    };
+    let rows: Vec<_> = attempts.iter().map(row).collect();
+    let heads = [NUMBER, AT, OUTCOME, ANSWER, TOOK].map(|head| visitor.say(head));
+    table(visitor, name, &heads, &rows)
+}
+
+fn outcome(visitor: &Visitor, attempt: &Value) -> Markup {
+    let outcomes = [
+        ("delivered", "delivered", DELIVERED),
+        ("retry", "retrying", RETRY_LATER),
+        ("unknown", "retrying", UNKNOWN),
+        ("failed", "failed", FAILED),
+    ];
+    let word = text(attempt, "outcome");
+    let known = outcomes.iter().find(|(outcome, ..)| *outcome == word);
+    known.map_or_else(|| mark("", word), |(_, class, label)| mark(class, visitor.say(*label)))
+}
