@@ -57,7 +57,7 @@ texts! {
 const SHOWN: usize = 10;
 
 /// A run that begins so soon is waited for.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 pub(super) async fn show(visitor: Visitor, Path(id): Path<String>, query: Fields) -> Result<Response, Stop> {
     let task = visitor.get(&api_path(&id)).await?;
