@@ -1,7 +1,6 @@
 //! Lists that a query narrows. What the API finds wrong with the query is shown beside the filter that it names.
 
 use axum::http::Method;
-use bellhop_core::model::Language;
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -9,7 +8,7 @@ use crate::{
     call::{Listed, Refusal, broken},
     form::{Control, Field, Form, refused},
     language::texts,
-    show::text,
+    show::{said, text},
     visitor::{Stop, Visitor},
 };
 
@@ -61,12 +60,4 @@ pub(crate) async fn channels(visitor: &Visitor) -> Result<Vec<(String, String)>,
     let channels = visitor.list("/v1/channels").await?.items;
     let named = |channel: &Value| (text(channel, "id").to_owned(), said(visitor, &channel["label"]).to_owned());
     Ok(channels.iter().map(named).collect())
-}
-
-/// A text of the API in both languages.
-pub(crate) fn said<'a>(visitor: &Visitor, texts: &'a Value) -> &'a str {
-    match visitor.language {
-        Language::English => text(texts, "en"),
-        Language::Chinese => text(texts, "zh"),
-    }
 }

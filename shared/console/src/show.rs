@@ -1,6 +1,9 @@
 //! How times, states and other values of the API are shown.
 
-use bellhop_core::{channel::Text, model::State};
+use bellhop_core::{
+    channel::Text,
+    model::{Language, State},
+};
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -70,6 +73,14 @@ pub(crate) fn value(value: &Value) -> String {
 /// A member that is a text; empty if it is none.
 pub(crate) fn text<'a>(object: &'a Value, name: &str) -> &'a str {
     object[name].as_str().unwrap_or_default()
+}
+
+/// A text of the API in both languages.
+pub(crate) fn said<'a>(visitor: &Visitor, texts: &'a Value) -> &'a str {
+    match visitor.language {
+        Language::English => text(texts, "en"),
+        Language::Chinese => text(texts, "zh"),
+    }
 }
 
 #[cfg(test)]

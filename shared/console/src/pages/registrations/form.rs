@@ -9,14 +9,14 @@ use bellhop_core::{Code, Problem};
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
-use super::{api_path, channels, find, page_of, params, paste, say};
+use super::{api_path, channels, find, page_of, params, paste};
 use crate::{
     call::Refusal,
     fields::Fields,
     form::{Control, Field, Form},
     language::texts,
     layout::Section,
-    show::text,
+    show::{said, text},
     visitor::{Stop, Submitted, Visitor},
 };
 
@@ -80,8 +80,8 @@ pub(super) async fn new(visitor: Visitor, query: Fields) -> Result<Response, Sto
         ul.channels {
             @for spec in &channels {
                 li {
-                    a href={ "/console/new-registration?channel=" (text(spec, "id")) } { (say(&visitor, &spec["label"])) }
-                    " " span.soft { (say(&visitor, &spec["help"])) }
+                    a href={ "/console/new-registration?channel=" (text(spec, "id")) } { (said(&visitor, &spec["label"])) }
+                    " " span.soft { (said(&visitor, &spec["help"])) }
                 }
             }
         }
@@ -201,7 +201,7 @@ fn whole(form: &Form, title: &str, spec: &Value, action: &str, content: &Markup)
     let test = form.refusal.and_then(|refusal| refusal.test.as_ref());
     html! {
         h1 { (title) }
-        p { strong { (say(visitor, &spec["label"])) } ". " (say(visitor, &spec["help"])) " "
+        p { strong { (said(visitor, &spec["label"])) } ". " (said(visitor, &spec["help"])) " "
             a href=(text(spec, "docs")) rel="noreferrer" { (visitor.say(DETAILS)) } }
         @if let Some(test) = test { h2 { (visitor.say(ANSWERED)) } (super::one::trial(visitor, test)) }
         (form.draw(action, content, visitor.say(SAVE)))
@@ -223,7 +223,7 @@ fn of_channel(form: &Form, spec: &Value, there: Option<&Value>) -> Markup {
 fn of_param(form: &Form, param: &Value, there: Option<&Value>) -> Markup {
     let visitor = form.visitor;
     let name = text(param, "name");
-    let (path, label, kind) = (params::field(name), say(visitor, &param["label"]), text(param, "kind"));
+    let (path, label, kind) = (params::field(name), said(visitor, &param["label"]), text(param, "kind"));
     let is_set = param["secret"] == true && there.is_some_and(|there| there.get(name).is_some());
     let hint = match kind {
         "list" => visitor.say(LINES),
@@ -231,7 +231,7 @@ fn of_param(form: &Form, param: &Value, there: Option<&Value>) -> Markup {
         _ => "",
     };
     let help = html! {
-        (say(visitor, &param["help"])) " " (hint)
+        (said(visitor, &param["help"])) " " (hint)
         @if is_set { " " strong { (visitor.say(KEPT)) } @if let Some(hint) = there.and_then(|there| there[name]["hint"].as_str()) { " " (hint) } }
     };
     let or_default =

@@ -20,7 +20,7 @@ use crate::{
     fields::Fields,
     language::texts,
     layout::Section,
-    show::{self, mark, text, time},
+    show::{self, mark, said, text, time},
     table::{pager, table},
     visitor::{Stop, Visitor},
 };
@@ -69,15 +69,6 @@ fn api_path(name: &str) -> String {
     format!("/v1/registrations/{}", segment(name))
 }
 
-/// A text of the API in both languages.
-fn say(visitor: &Visitor, texts: &Value) -> String {
-    let wanted = match visitor.language {
-        bellhop_core::model::Language::English => "en",
-        bellhop_core::model::Language::Chinese => "zh",
-    };
-    text(texts, wanted).to_owned()
-}
-
 /// What every channel declares.
 async fn channels(visitor: &Visitor) -> Result<Vec<Value>, Stop> {
     Ok(visitor.list("/v1/channels").await?.items)
@@ -109,7 +100,7 @@ async fn list(visitor: Visitor, query: Fields) -> Result<Response, Stop> {
     let newest = visitor.list(&format!("/v1/deliveries?limit={NEWEST}")).await?.items;
     let row = |registration: &Value| {
         let name = text(registration, "name");
-        let label = find(&channels, text(registration, "channel")).map_or(String::new(), |spec| say(&visitor, &spec["label"]));
+        let label = find(&channels, text(registration, "channel")).map_or("", |spec| said(&visitor, &spec["label"]));
         let last = newest.iter().find(|delivery| delivery["registration"] == name);
         html! {
             tr {

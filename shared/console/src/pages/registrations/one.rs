@@ -9,14 +9,14 @@ use bellhop_core::{channel::Text, model::Scope};
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
-use super::{PATH, api_path, channels, find, groups, page_of, say, state};
+use super::{PATH, api_path, channels, find, groups, page_of, state};
 use crate::{
     call::{Refusal, segment},
     fields::Fields,
     form::{Control, Field, Form, button, confirmed},
     language::texts,
     layout::Section,
-    show::{self, mark, text, time},
+    show::{self, mark, said, text, time},
     table::table,
     visitor::{Stop, Submitted, Visitor},
 };
@@ -145,12 +145,12 @@ fn facts(visitor: &Visitor, registration: &Value, spec: &Value) -> Markup {
     let params = registration["params"].as_object().into_iter().flatten();
     let label = |param: &str| {
         let declared = super::params::params_of(spec).find(|declared| declared["name"] == param);
-        declared.map_or_else(|| param.to_owned(), |declared| say(visitor, &declared["label"]))
+        declared.map_or_else(|| param.to_owned(), |declared| said(visitor, &declared["label"]).to_owned())
     };
     let line = |name: Text, value: &str| html! { @if !value.is_empty() { dt { (visitor.say(name)) } dd { (value) } } };
     html! {
         dl.facts {
-            dt { (visitor.say(CHANNEL)) } dd { (say(visitor, &spec["label"])) }
+            dt { (visitor.say(CHANNEL)) } dd { (said(visitor, &spec["label"])) }
             dt { (visitor.say(STATE)) } dd { (state(visitor, registration)) }
             (line(GROUPS, &groups(registration)))
             (line(DESCRIPTION, text(registration, "description")))
