@@ -154,6 +154,7 @@ async fn the_deployed_stack_does_what_one_machine_does() {
     records_of_kafka_become_tasks_and_messages(&stack, &client, &sink).await;
     an_account_comes_from_one_machine(&client, &sink).await;
     a_test_is_sent_by_manage_itself(&client, &sink).await;
+    the_console_shows_it(&client).await;
     a_mail_arrives(&client).await;
     a_channel_that_is_answered_in_json_delivers(&client, &sink).await;
     a_channel_with_an_underscore_has_a_queue_and_a_sender_of_its_own(&client).await;
@@ -356,6 +357,32 @@ async fn a_test_is_sent_by_manage_itself(client: &Client, sink: &Sink) {
     let (status, refused) = client.call("POST", "/v1/registrations/test", Some(typed)).await;
     assert_eq!((status, &refused["reason"]), (200, &json!("unauthorized")), "{refused}");
     assert!(!refused.to_string().contains("123456789:stack"), "{refused}");
+}
+
+async fn the_console_shows_it(client: &Client) {
+    let browser = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let header = |answer: &reqwest::Response, name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+    let front = browser.get(format!("{}/", client.url)).send().await.unwrap();
+    assert_eq!((front.status().as_u16(), header(&front, "location").as_str()), (303, "/console"));
+
+    let form = "application/x-www-form-urlencoded";
+    let sign_in = browser.post(format!("{}/console/sign-in", client.url)).header("content-type", form);
+    let signed_in = sign_in.body(format!("key={KEY}")).send().await.unwrap();
+    assert_eq!(signed_in.status().as_u16(), 303, "{}", signed_in.text().await.unwrap());
+    let cookie = header(&signed_in, "set-cookie").split(';').next().unwrap().to_owned();
+    let page = async |path: &str| {
+        let shown = browser.get(format!("{}{path}", client.url)).header("cookie", &cookie).send().await.unwrap();
+        let (status, text) = (shown.status().as_u16(), shown.text().await.unwrap());
+        assert!(status == 200 && text.contains("<main"), "{path}: {status} {text}");
+        text
+    };
+    for path in
+        ["", "/rules", "/messages", "/deliveries", "/send", "/contacts", "/keys", "/hooks", "/account", "/audit", "/dead-letters"]
+    {
+        page(&format!("/console{path}")).await;
+    }
+    assert!(page("/console/registrations").await.contains("desk"));
+    assert!(page("/console/tasks").await.contains("letter"));
 }
 
 async fn a_mail_arrives(client: &Client) {
