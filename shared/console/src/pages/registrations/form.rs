@@ -247,7 +247,7 @@ fn of_param(form: &Form, param: &Value, there: Option<&Value>) -> Markup {
         _ if param["secret"] == true => Control::Secret,
         _ => Control::Line,
     };
-    let field = Field { name: &path, label: &label, help: Some(help), required: false, control };
+    let field = Field { name: &path, label, help: Some(help), required: false, control };
     html! {
         (form.field(&field))
         @if is_set && param["required"] != true {
