@@ -1,10 +1,10 @@
 //! The console: pages for whoever runs an account, drawn here out of what the API answers.
 //!
 //! It is a client of the API, in the same process: a page asks the API's routes what it shows, and a form becomes the body of the
-//! request that a program would make ([`call`]). So nothing is decided here: neither who may do what nor what is valid.
+//! request that a program would make (`call.rs`). So nothing is decided here: neither who may do what nor what is valid.
 //!
 //! Promises: what somebody has stored is text on every page, and never markup; a form counts only from our own page, within the
-//! session that it was drawn for ([`visitor`]); everything but live updates works without a script. Left to others: what a
+//! session that it was drawn for (`visitor.rs`); everything but live updates works without a script. Left to others: what a
 //! session is ([`bellhop_http::session`]), and all that is shown.
 
 mod assets;
