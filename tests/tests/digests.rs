@@ -198,7 +198,8 @@ async fn a_batch_that_makes_no_sense_is_refused_with_its_field() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_digest_links_to_the_console_where_it_was_said_how_people_reach_it() {
     let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
-    let bellhop = Bellhop::start_with(data.path(), &["--public-url", "https://bellhop.example.com/"]);
+    let bellhop =
+        Bellhop::start_with(data.path(), &["--allow-private", "127.0.0.0/8", "--public-url", "https://bellhop.example.com/"]);
     let desk = json!({ "channel": "webhook", "params": { "url": sink.url } });
     bellhop.client.put("/v1/registrations/desk", desk).await;
     bellhop.client.put("/v1/rules/daily", json!({ "to": ["desk"], "batch": { "at": "12:00:00" } })).await;

@@ -14,8 +14,13 @@ use bellhop_http::{
     json::{self, OneOrMany},
     message::MessageBody,
 };
-use serde::{Deserialize, Deserializer, de::Visitor};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, Visitor},
+};
 use serde_json::{Map, Value};
+
+use crate::record::not_over;
 
 #[derive(Deserialize)]
 struct Envelope {
@@ -32,8 +37,11 @@ struct Body {
     task_config: Option<String>,
     task_type: Whole,
     execute_type: Whole,
+    #[serde(default, deserialize_with = "if_any")]
     is_delay: Option<Whole>,
+    #[serde(default, deserialize_with = "if_any")]
     predict_deal_time: Option<Whole>,
+    #[serde(default, deserialize_with = "if_any")]
     max_execute_count: Option<Whole>,
     time_type: Option<String>,
     time_value: Option<String>,
@@ -43,25 +51,38 @@ struct Body {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Whole(u64);
 
+/// What was left empty is not there.
+struct Digits;
+
+impl Visitor<'_> for Digits {
+    type Value = Option<Whole>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number, 0 or more")
+    }
+
+    fn visit_unit<E>(self) -> Result<Option<Whole>, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Option<Whole>, E> {
+        Ok(Some(Whole(number)))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Option<Whole>, E> {
+        let digits = text.trim();
+        let number = || digits.parse().map(|number| Some(Whole(number)));
+        if digits.is_empty() { Ok(None) } else { number().map_err(|_| E::invalid_value(de::Unexpected::Other("text"), &self)) }
+    }
+}
+
+fn if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Whole>, D::Error> {
+    deserializer.deserialize_any(Digits)
+}
+
 impl<'de> Deserialize<'de> for Whole {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Digits;
-        impl Visitor<'_> for Digits {
-            type Value = Whole;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole number, 0 or more")
-            }
-
-            fn visit_u64<E>(self, number: u64) -> Result<Whole, E> {
-                Ok(Whole(number))
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Whole, E> {
-                text.parse().map(Whole).map_err(|_| E::invalid_value(serde::de::Unexpected::Other("text"), &self))
-            }
-        }
-        deserializer.deserialize_any(Digits)
+        if_any(deserializer)?.ok_or_else(|| de::Error::invalid_value(de::Unexpected::Other("nothing"), &Digits))
     }
 }
 
@@ -108,8 +129,7 @@ impl Body {
                 let Whole(at) = self.predict_deal_time.ok_or_else(|| missing("predictDealTime"))?;
                 let at = i64::try_from(at).ok().and_then(|at| Timestamp::from_millisecond(at).ok());
                 let at = at.ok_or_else(|| invalid("predictDealTime", "expected milliseconds since 1970"))?;
-                // the record may have waited in its topic until after that
-                Ok(if at <= now { When::Now } else { When::At { at } })
+                Ok(not_over(When::At { at }, now))
             }
             Some(Whole(_)) => Err(invalid("isDelay", "expected 0 (at once) or 1 (at `predictDealTime`)")),
         }

@@ -2,7 +2,7 @@
 
 use bellhop_core::{
     Code, Problem, Timestamp,
-    model::{Account, Draft},
+    model::{Account, Draft, When},
     task::Wish,
 };
 use bellhop_http::{body::Payload, event::EventBody, json, message::MessageBody, task::wish};
@@ -50,7 +50,8 @@ pub fn read(payload: &Payload, account: &Account, now: Timestamp) -> Result<Asks
     if has("messageType") {
         envelope::wish(value, account, now).map(Box::new).map(Asks::Task)
     } else if has("schedule") {
-        wish(value, account).map(Box::new).map(Asks::Task)
+        let wish = wish(value, account)?;
+        Ok(Asks::Task(Box::new(Wish { schedule: not_over(wish.schedule, now), ..wish })))
     } else if has("to") {
         // nobody waits for it, whatever it says
         json::read::<MessageBody>(value)?.draft().map(|(draft, _)| Asks::Message(draft))
@@ -62,9 +63,17 @@ pub fn read(payload: &Payload, account: &Account, now: Timestamp) -> Result<Asks
     }
 }
 
+/// The record may have waited in its topic until after its time.
+pub(crate) fn not_over(schedule: When, now: Timestamp) -> When {
+    match schedule {
+        When::At { at } if at <= now => When::Now,
+        other => other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use bellhop_core::model::{AccountId, When};
+    use bellhop_core::model::AccountId;
     use bellhop_http::body::Limit;
     use serde_json::json;
 
@@ -106,6 +115,15 @@ mod tests {
             panic!("a task")
         };
         assert_eq!((wish.name.as_str(), wish.schedule), ("n", When::Now));
+    }
+
+    #[test]
+    fn a_task_whose_time_came_while_its_record_waited_runs_at_once() {
+        let at = |at: &str| json!({ "name": "n", "to": "desk", "body": "b", "schedule": { "kind": "at", "at": at } });
+        let Asks::Task(late) = asks(&at("1969-12-31T23:00:00Z")) else { panic!("a task") };
+        assert_eq!(late.schedule, When::Now);
+        let Asks::Task(early) = asks(&at("1970-01-01T01:00:00Z")) else { panic!("a task") };
+        assert!(matches!(early.schedule, When::At { .. }));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{Method, Request, header},
 };
-use bellhop_core::{Code, Problem};
+use bellhop_core::{Code, Problem, channel::Text};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
@@ -59,6 +59,16 @@ impl Visitor {
     pub(crate) async fn list(&self, path: &str) -> Result<Listed, Stop> {
         let page = self.get(path).await?;
         serde_json::from_value(page).map_err(|_| self.stop(broken()))
+    }
+
+    /// Whether nothing is at that path yet, as far as this key may know: a form that makes something does not save over what is
+    /// there. `taken` says what to do if it is.
+    pub(crate) async fn is_free(&self, path: &str, taken: Text) -> Result<(), Refusal> {
+        match self.call(Method::GET, path, None).await {
+            Ok(_) => Err(Problem::field(Code::Conflict, "name", self.say(taken)).into()),
+            Err(refusal) if refusal.code == Code::NotFound.as_str() => Ok(()),
+            Err(refusal) => Err(refusal),
+        }
     }
 
     /// What a form asks for; a refusal is shown in the form.

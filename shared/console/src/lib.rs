@@ -41,6 +41,7 @@ pub fn routes(api: Api, routes: Router) -> Router {
     pages::routes()
         .merge(sign_in::routes())
         .merge(assets::routes())
+        .route("/console/", any(front))
         .route("/console/{*rest}", any(pages::nothing_here))
         .layer(middleware::from_fn(headers::guard))
         .with_state(Console { api, routes })

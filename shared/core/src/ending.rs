@@ -32,6 +32,9 @@ pub enum Left {
 /// Ends an account, or goes on with that. `None`: there is none of that name.
 pub async fn end(ports: &Ports, id: &AccountId) -> Result<Option<(Account, Left)>, StoreError> {
     let Some(account) = gone(ports, id).await? else { return Ok(None) };
+    if let Some(token) = &account.mpush.token_hash {
+        ports.clients.drop_token(token, id).await?;
+    }
     for key in ports.keys.list(id).await? {
         ports.keys.delete(id, &key.id).await?;
         ports.records.delete(id, Kind::Use, &key.id.to_string()).await?;

@@ -61,7 +61,10 @@ pub async fn make(ports: &Ports, account: &AccountId, wish: Wish, under: Option<
     let channels = check(ports, account, &wish).await?;
     let next_run = times::first(&wish.schedule, now).ok_or_else(never)?;
     is_to_come(&wish.schedule, now)?;
-    has_room_for_task(ports, account).await?;
+    // what runs at once waits for nothing, and is over in a moment
+    if wish.schedule != When::Now {
+        has_room_for_task(ports, account).await?;
+    }
     let Wish { name, message, params, schedule, max_runs, catch_up } = wish.settled();
     let task = Task {
         id: TaskId::new(now, ports.clock.chance()),
@@ -118,6 +121,9 @@ pub async fn edit(
         let was_open = old.due().is_some();
         let is_moved = wish.schedule != old.schedule;
         let Wish { name, message, params, schedule, max_runs, catch_up } = wish.settled();
+        // what runs once runs once more than it has, where it is not over by itself
+        let once_more = !schedule.repeats() && (old.next_run.is_some() || old.schedule.repeats());
+        let max_runs = if once_more { NonZeroU32::new(old.runs + 1) } else { max_runs };
         let mut new =
             Task { version, name, message, params, channels, schedule, max_runs, catch_up, next_run, updated_at: now, ..old };
         if !new.has_runs_left() {
@@ -267,6 +273,8 @@ impl Wish {
 impl From<&Task> for Wish {
     fn from(task: &Task) -> Self {
         let Task { name, message, params, schedule, max_runs, catch_up, .. } = task.clone();
+        // what runs once need not say how often
+        let max_runs = max_runs.filter(|_| schedule.repeats());
         Self { name, message, params, schedule, max_runs, catch_up }
     }
 }

@@ -21,8 +21,8 @@ use crate::{
 /// How long one lasts at most.
 pub const LONGEST: Duration = Duration::from_hours(12);
 
-/// How many an account has at most: the oldest ends for a new one.
-const MOST: usize = 50;
+/// How many are begun with one key at most: the oldest of them ends for a new one, and nobody else's does.
+const MOST: usize = 10;
 
 /// Begins one for whoever shows that key.
 pub async fn begin(api: &Api, shown: &str) -> Result<Credential, Refused> {
@@ -36,7 +36,7 @@ pub async fn begin(api: &Api, shown: &str) -> Result<Credential, Refused> {
     }
     let clock = &*api.ports.clock;
     let now = clock.now();
-    for key in superfluous(&known, now) {
+    for key in superfluous(&known, &caller.key, now) {
         forget(api, &caller.account, &key.id).await?;
     }
     let credential = new_key(KeyId::from_chance(clock.chance()), [clock.chance(), clock.chance()]);
@@ -68,12 +68,14 @@ fn key(caller: &Caller, credential: &Credential, now: Timestamp) -> Key {
     }
 }
 
-/// The sessions that are over, and the oldest of the others where there is no room for one more. `known` begins with the oldest.
-fn superfluous(known: &[Key], now: Timestamp) -> Vec<&Key> {
+/// The sessions that are over, and the oldest of those that this key has begun where there is no room for one more. `known` begins
+/// with the oldest.
+fn superfluous<'a>(known: &'a [Key], begun_with: &KeyId, now: Timestamp) -> Vec<&'a Key> {
     let sessions = known.iter().filter(|key| key.session_of.is_some());
     let (mut over, alive): (Vec<_>, Vec<_>) = sessions.partition(|key| key.expires_at.is_some_and(|end| end <= now));
-    let too_many = (alive.len() + 1).saturating_sub(MOST);
-    over.extend(alive.into_iter().take(too_many));
+    let own: Vec<_> = alive.into_iter().filter(|key| key.session_of.as_ref() == Some(begun_with)).collect();
+    let too_many = (own.len() + 1).saturating_sub(MOST);
+    over.extend(own.into_iter().take(too_many));
     over
 }
 
@@ -119,13 +121,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_goes_and_the_oldest_makes_room_and_no_other_key_does() {
+    fn what_is_over_goes_and_the_oldest_of_the_same_key_makes_room_and_no_other_does() {
         let lasting = Key { session_of: None, ..session(1_000, 1) };
-        let mut known = vec![lasting, session(0, 10)];
-        known.extend((1..50).map(|number| session(number, 90)));
-        let gone = |now| superfluous(&known, at(now)).into_iter().map(|key| key.id.clone()).collect::<Vec<_>>();
-        assert_eq!(gone(5), [session(0, 10).id], "fifty are alive, and the fifty-first comes");
+        let anothers = Key { session_of: Some(KeyId::from_part("another").unwrap()), ..session(2_000, 90) };
+        let mut known = vec![lasting, anothers, session(0, 10)];
+        known.extend((1..10).map(|number| session(number, 90)));
+        let own = caller(None).key;
+        let gone = |now| superfluous(&known, &own, at(now)).into_iter().map(|key| key.id.clone()).collect::<Vec<_>>();
+        assert_eq!(gone(5), [session(0, 10).id], "ten are alive, and the eleventh comes");
         assert_eq!(gone(10), [session(0, 10).id], "it is over by itself");
-        assert_eq!(gone(90).len(), 50);
+        assert_eq!(gone(90).len(), 11);
     }
 }

@@ -9,7 +9,7 @@ use bellhop_core::{
     model::{
         Account, CatchUp, Draft, EventId, MadeUnder, Quotas, Recipient, Registration, Start, Task, TaskId, TaskName, When, Zone,
     },
-    ports::{Clock, Ports},
+    ports::{Clock, Matter, Ports},
     task::{
         self, Ran, Wish,
         view::{self, Filter, RunState, TaskState},
@@ -55,6 +55,17 @@ async fn looks(ports: &Ports, id: TaskId) -> usize {
     let mut runs = 0;
     while look(ports, id).await {
         runs += 1;
+    }
+    runs
+}
+
+/// Looks at whatever is due. Answers how many ran.
+async fn looks_at_all(ports: &Ports) -> usize {
+    let mut runs = 0;
+    for due in ports.agenda.due(ports.clock.now(), None, 100).await.expect("memory does not fail") {
+        if let Matter::Task(id) = due.matter {
+            runs += looks(ports, id).await;
+        }
     }
     runs
 }
@@ -109,6 +120,18 @@ async fn how_a_task_ended_is_not_guessed_once_its_run_is_forgotten() {
     // its delivery and its event
     assert_eq!(rig.ports.ledger.expire(rig.ports.clock.now(), 2).await.expect("memory does not fail"), 2);
     assert_eq!(state(&rig.ports, task.id).await, (TaskState::Ended, None));
+}
+
+#[tokio::test]
+async fn a_task_that_outlives_its_account_ends_where_it_would_run() {
+    let rig = rig(&[]).await;
+    let task = make(&rig.ports, wish(every_minute())).await;
+    let gone = Account { deleted_at: Some(rig.ports.clock.now()), ..Account::new(account()) };
+    assert!(rig.ports.accounts.put(None, &gone).await.expect("memory does not fail"));
+    rig.sim.pass(Duration::from_mins(1));
+    assert!(!look(&rig.ports, task.id).await);
+    assert_eq!(rig.ports.tasks.get(&account(), task.id).await.expect("memory does not fail"), None);
+    assert_eq!(events(&rig.ports).await, []);
 }
 
 #[tokio::test]
@@ -204,6 +227,27 @@ async fn editing_its_words_leaves_a_tasks_next_run_where_it_is() {
     assert!(look(&rig.ports, task.id).await);
     let events = rig.ports.events.list(&account(), None, None, 10).await.expect("memory does not fail");
     assert_eq!(events[0].event.message, "pay now");
+}
+
+#[tokio::test]
+async fn a_repeating_task_that_has_run_can_be_moved_to_a_single_time() {
+    let rig = rig(&[]).await;
+    let task = make(&rig.ports, wish(every_minute())).await;
+    for _ in 0..2 {
+        rig.sim.pass(Duration::from_mins(1));
+        assert!(look(&rig.ports, task.id).await);
+    }
+    for minutes in [90, 120] {
+        let at = rig.ports.clock.now() + Duration::from_mins(minutes);
+        let edit = |old: &Task| Ok(Wish { schedule: When::At { at }, ..Wish::from(old) });
+        let moved = task::edit(&rig.ports, &account(), task.id, edit).await.expect("it is moved").expect("it is there");
+        assert_eq!(moved.next_run, Some(at));
+    }
+    rig.sim.pass(Duration::from_mins(121));
+    assert_eq!(looks(&rig.ports, task.id).await, 1);
+    let at = rig.ports.clock.now() + Duration::from_mins(1);
+    let edit = |old: &Task| Ok(Wish { schedule: When::At { at }, ..Wish::from(old) });
+    assert_eq!(refusal(task::edit(&rig.ports, &account(), task.id, edit).await), (Code::Conflict, None), "it is over");
 }
 
 #[tokio::test]
@@ -311,7 +355,10 @@ async fn an_account_has_no_more_open_tasks_than_its_quota() {
     let first = make(&rig.ports, wish(daily())).await;
     make(&rig.ports, wish(daily())).await;
     assert_eq!(refusal(task::make(&rig.ports, &account(), wish(daily()), None).await), (Code::QuotaExceeded, None));
+    make(&rig.ports, wish(When::Now)).await;
     task::cancel(&rig.ports, &account(), first.id).await.expect("memory does not fail");
+    assert_eq!(refusal(task::make(&rig.ports, &account(), wish(daily()), None).await), (Code::QuotaExceeded, None), "one waits");
+    assert_eq!(looks_at_all(&rig.ports).await, 1);
     make(&rig.ports, wish(daily())).await;
 }
 

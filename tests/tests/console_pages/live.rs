@@ -18,8 +18,10 @@ async fn a_message_that_is_sent_tells_by_itself_what_came_of_it() {
     visitor.fill("title", "Hello").await;
     visitor.submit("/console/send").await;
     assert!(visitor.path().await.starts_with("/console/tasks/"), "{}", visitor.path().await);
+    visitor.page.evaluate("document.body.dataset.mark = 'of this page'; true").await;
     visitor.page.until("document.querySelector('#runs .state-delivered')").await;
     visitor.page.until("!document.querySelector('[data-live]')").await;
+    assert_eq!(visitor.text_of("document.body.dataset.mark").await, "of this page", "nobody has loaded it anew");
     let story = visitor.text_of("document.querySelector('#runs h3 a').getAttribute('href')").await;
     visitor.follow(&story).await;
     assert!(visitor.text().await.contains("1 / 1 deliveries are over"), "{}", visitor.text().await);

@@ -40,9 +40,10 @@ async fn lived_in(bellhop: &Bellhop, sink: &Sink, text: &str) {
     client.put("/v1/rules/now", json!({ "to": ["desk"], "match": { "sources": ["QD/*"] } })).await;
     client.put("/v1/contacts/alice", json!({ "email": "alice@example.org" })).await;
     client.put("/v1/sources", json!({ "source": format!("{text}/x"), "enabled": false })).await;
+    client.report(json!({ "source": format!("{text}/y"), "result": "failure", "title": text, "message": text })).await;
+    // the newest event is the one with a delivery and an attempt
     let delivery = client.send(json!({ "to": "desk", "title": text, "body": text })).await;
     client.until(&delivery[0], &["delivered"]).await;
-    client.report(json!({ "source": format!("{text}/y"), "result": "failure", "title": text, "message": text })).await;
     let (status, answer) = client
         .call(
             "POST",
@@ -106,7 +107,7 @@ async fn makes_tests_and_deletes_a_registration(scripts: Scripts) {
     // somebody new is told how to begin; a webhook's address is enough
     visitor.follow("/console/new-registration").await;
     visitor.fill("line", &format!("{}/hook", sink.url)).await;
-    visitor.submit("/console/new-registration").await;
+    visitor.submit("/console/new-registration/paste").await;
     visitor.fill("name", "bad name!").await;
     visitor.submit("/console/new-registration").await;
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
 use bellhop_core::{Problem, StoreError, model::AccountId, ports::Ports};
 use bellhop_kafka::{DeadLetters, Kafka, record::Record};
@@ -10,6 +10,7 @@ use futures_util::{FutureExt, future::join_all};
 use rdkafka::{
     ClientConfig, Message,
     consumer::{Consumer as _, StreamConsumer},
+    error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
     producer::{FutureProducer, FutureRecord},
 };
@@ -55,10 +56,14 @@ impl Consumer {
             .context("--kafka: no consumer can be made of that")?;
         stream.subscribe(&[&options.topic]).context("--kafka-topic is no topic")?;
         let producer = config
+            // as much as brokers may let through; what they do not is buried without its value
+            .set("message.max.bytes", "10000000")
             .set("message.timeout.ms", PATIENCE.as_millis().to_string())
             .create()
             .context("--kafka: no producer can be made of that")?;
         let topic = options.dead_letters.clone().unwrap_or_else(|| format!("{}.dead-letters", options.topic));
+        ensure!(topic != options.topic, "--kafka-dead-letters is the topic that records are taken from; name another");
+        ensure!(!options.topic.starts_with('^'), "--kafka-topic is the name of one topic, and no pattern");
         Ok(Self { stream, dead_letters: Topic { producer, topic }, account })
     }
 
@@ -145,12 +150,22 @@ impl DeadLetters for Topic {
         let headers = told
             .into_iter()
             .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
-        let letter: FutureRecord<'_, [u8], [u8]> = FutureRecord {
-            key: record.key.as_deref(),
-            payload: record.value.as_deref(),
-            ..FutureRecord::to(&self.topic).headers(headers)
+        let sent = match self.send(record, record.value.as_deref(), headers.clone()).await {
+            // with its headers it is more than the topic takes; it stands where it came from
+            Err(KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge)) => {
+                let headers = headers.insert(Header { key: "bellhop-value", value: Some("left out: too large") });
+                self.send(record, None, headers).await
+            }
+            sent => sent,
         };
-        let sent = self.producer.send(letter, PATIENCE).await;
-        sent.map(drop).map_err(|(error, _)| StoreError::Unavailable(format!("the topic `{}`: {error}", self.topic)))
+        sent.map_err(|error| StoreError::Unavailable(format!("the topic `{}`: {error}", self.topic)))
+    }
+}
+
+impl Topic {
+    async fn send(&self, record: &Record, payload: Option<&[u8]>, headers: OwnedHeaders) -> Result<(), KafkaError> {
+        let letter: FutureRecord<'_, [u8], [u8]> =
+            FutureRecord { key: record.key.as_deref(), payload, ..FutureRecord::to(&self.topic).headers(headers) };
+        self.producer.send(letter, PATIENCE).await.map(drop).map_err(|(error, _)| error)
     }
 }

@@ -78,8 +78,7 @@ async fn the_address_of_a_robot_finds_its_channel_and_is_taken_as_it_is() {
         ("webhook", "https://example.org/hook"),
     ];
     for (channel, address) in addresses {
-        let line: String = url::form_urlencoded::byte_serialize(address.as_bytes()).collect();
-        let form = browser.open(&format!("/console/new-registration?line={line}")).await;
+        let form = browser.send("/console/new-registration/paste", &[("line", address)]).await;
         assert_eq!(form.after("name=\"channel\" value=\""), channel, "{address}");
         let fields = [("channel", channel), ("name", channel), ("line", address), ("enabled", "on")];
         let made = browser.send("/console/new-registration", &fields).await;
@@ -216,4 +215,25 @@ async fn many_are_paged_by_cursor() {
     let second = browser.open(&next).await;
     assert_eq!((rows(&first.text), rows(&second.text)), (50, 11));
     assert!(!second.text.contains("rel=\"next\"") && second.text.contains(">First page<"));
+}
+
+#[tokio::test]
+async fn a_line_that_is_no_address_is_refused_beside_its_field_and_stands_in_no_address() {
+    let world = real_world().await;
+    let browser = Browser::of(&world, "full").await;
+    let page = browser.send("/console/new-registration/paste", &[("line", "123456:abcdef;42")]).await;
+    assert!(page.status == 422 && page.text.contains("id=\"f-line-error\""), "{}", page.text);
+    assert!(page.text.contains("action=\"/console/new-registration/paste\"") && !page.text.contains("method=\"get\""));
+    assert_eq!(browser.open("/console/new-registration/paste").await.status, 200, "an address that is opened again");
+}
+
+#[tokio::test]
+async fn what_a_form_has_shown_is_led_back_to_the_registration_by_its_address() {
+    let world = real_world().await;
+    let browser = Browser::of(&world, "full").await;
+    for shown in ["test", "reveal"] {
+        let led = browser.open(&format!("/console/registrations/desk/{shown}")).await;
+        assert_eq!(led.leads_to(), "/console/registrations/desk");
+    }
+    assert_eq!(browser.open("/console/").await.leads_to(), "/console");
 }

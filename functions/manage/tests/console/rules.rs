@@ -95,3 +95,14 @@ async fn a_source_is_switched_off_for_all_rules_and_forgotten() {
     assert_eq!(browser.send("/console/sources/forget", &[("source", hostile)]).await.status, 303);
     assert_eq!(world.call("full", "GET", "/v1/sources", "").await.body["items"], json!([]));
 }
+
+#[tokio::test]
+async fn a_key_that_may_not_look_saves_over_nothing() {
+    let world = world().await;
+    let browser = Browser::of(&world, "manage").await;
+    let before = json!({"to": ["phone"], "title": "as it was"});
+    assert_eq!(world.call("full", "PUT", "/v1/rules/nightly", &before).await.status, 200);
+    let page = browser.send("/console/new-rule", &[("name", "nightly"), ("to", "phone")]).await;
+    assert_eq!(page.status, 403, "{}", page.text);
+    assert_eq!(world.call("full", "GET", "/v1/rules/nightly", "").await.body["title"], "as it was");
+}

@@ -31,9 +31,13 @@ async fn a_subscription_becomes_a_registration_and_a_new_one_takes_its_place() {
     for _ in 0..2 {
         let made = browser.send("/console/browser", &SUBSCRIPTION).await;
         assert_eq!(made.leads_to(), "/console/registrations/browser?notice=saved");
+        let more = json!({"groups": ["night"], "description": "the desk's"});
+        assert_eq!(world.call("full", "PATCH", "/v1/registrations/browser", &more).await.status, 200);
     }
+    assert_eq!(browser.send("/console/browser", &SUBSCRIPTION).await.status, 303);
     let registration = world.call("full", "GET", "/v1/registrations/browser", "").await.body;
     assert_eq!((&registration["channel"], &registration["params"]["p256dh"]), (&json!("web_push"), &json!(SUBSCRIPTION[2].1)));
+    assert_eq!(registration["groups"], json!(["night"]), "what was said of it besides stays");
 }
 
 #[tokio::test]

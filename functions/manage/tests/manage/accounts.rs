@@ -169,4 +169,6 @@ async fn an_mpush_token_is_one_accounts_and_is_never_shown() {
     );
     assert_eq!(set("manage", Value::Null).await.body["mpush"]["token"], json!({"set": false}));
     assert_eq!(set("other", json!("a-long-t0ken")).await.status, 200);
+    assert_eq!(world.call("operate", "DELETE", "/v1/accounts/other", "").await.status, 204);
+    assert_eq!(set("manage", json!("a-long-t0ken")).await.status, 200, "whoever is gone has none");
 }

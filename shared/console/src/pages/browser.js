@@ -4,15 +4,22 @@
 const page = document.getElementById("this-browser");
 const tell = (id, text) => { document.getElementById(id).textContent = text; };
 
+// the key that a subscription was made with, as the page has it
+const keyOf = (subscription) => btoa(String.fromCharCode(...new Uint8Array(subscription.options.applicationServerKey)))
+  .replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+
 // the form goes to the server as any other, with what the browser's subscription says
 const subscribe = async (form) => {
   if (!("serviceWorker" in navigator && "PushManager" in window)) return tell("push-said", page.dataset.unable);
   if (await Notification.requestPermission() !== "granted") return tell("push-said", page.dataset.denied);
   await navigator.serviceWorker.register("/console/worker.js", { scope: "/console/" });
   const worker = await navigator.serviceWorker.ready;
-  const old = await worker.pushManager.getSubscription();
-  if (old) await old.unsubscribe(); // it may be of another deployment's key
-  const made = await worker.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: page.dataset.key });
+  let made = await worker.pushManager.getSubscription();
+  if (made && keyOf(made) !== page.dataset.key) { // of another deployment
+    await made.unsubscribe();
+    made = null;
+  }
+  made ??= await worker.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: page.dataset.key });
   const { endpoint, keys } = made.toJSON();
   form.elements["params.endpoint"].value = endpoint;
   form.elements["params.p256dh"].value = keys.p256dh;

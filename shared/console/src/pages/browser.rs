@@ -80,14 +80,19 @@ async fn registered(visitor: &Visitor, fields: &Fields) -> Result<String, Refusa
         return Err(missing(visitor.say(SCRIPT_ONLY)));
     }
     let path = format!("/v1/registrations/{}", segment(name));
-    // a browser that subscribes anew takes the place of its old subscription
-    let old = visitor.call(Method::GET, &path, None).await.ok();
-    if old.is_some_and(|old| text(&old, "channel") != "web_push") {
-        return Err(Problem::field(Code::Conflict, "name", visitor.say(TAKEN)).into());
-    }
     let params: Value =
         ["endpoint", "p256dh", "auth"].map(|param| (param, fields.json(&format!("params.{param}")))).into_iter().collect();
-    visitor.call(Method::PUT, &path, Some(&json!({ "channel": "web_push", "params": params }))).await?;
+    match visitor.call(Method::GET, &path, None).await {
+        Ok(old) if text(&old, "channel") != "web_push" => {
+            return Err(Problem::field(Code::Conflict, "name", visitor.say(TAKEN)).into());
+        }
+        // a browser that subscribes anew takes the place of its old subscription, and of nothing else
+        Ok(_) => visitor.call(Method::PATCH, &path, Some(&json!({ "params": params }))).await?,
+        Err(refusal) if refusal.code == Code::NotFound.as_str() => {
+            visitor.call(Method::PUT, &path, Some(&json!({ "channel": "web_push", "params": params }))).await?
+        }
+        Err(refusal) => return Err(refusal),
+    };
     Ok(name.to_owned())
 }
 

@@ -94,16 +94,18 @@ async fn new(visitor: Visitor) -> Result<Response, Stop> {
 }
 
 async fn make(Submitted { visitor, fields }: Submitted) -> Result<Response, Stop> {
-    let taken = async |name: &str| visitor.call(Method::GET, &api_path(name), None).await.is_ok();
-    let saved = match fields.text("name") {
-        None => Err(Problem::field(Code::MissingField, "name", "a contact needs a name").into()),
-        Some(name) if taken(name).await => Err(Problem::field(Code::Conflict, "name", visitor.say(TAKEN)).into()),
-        Some(name) => visitor.call(Method::PUT, &api_path(name), Some(&body(&fields))).await,
-    };
-    Ok(match saved {
+    Ok(match put(&visitor, &fields).await {
         Ok(_) => Redirect::to(&format!("{PATH}?notice=saved")).into_response(),
         Err(refusal) => draw(&visitor, None, &fields, Some(&refusal)),
     })
+}
+
+/// Saves a new one.
+async fn put(visitor: &Visitor, fields: &Fields) -> Result<(), Refusal> {
+    let missing = || Problem::field(Code::MissingField, "name", "a contact needs a name");
+    let path = api_path(fields.text("name").ok_or_else(missing)?);
+    visitor.is_free(&path, TAKEN).await?;
+    visitor.call(Method::PUT, &path, Some(&body(fields))).await.map(drop)
 }
 
 async fn edit(visitor: Visitor, Path(name): Path<String>) -> Result<Response, Stop> {

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Console,
-    call::segment,
+    call::{Listed, segment},
     language::texts,
     layout::Section,
     show::{self, text, time},
@@ -29,16 +29,18 @@ texts! {
     NOT_READING = "The key that you have signed in with may not see what is here: it lacks the scope `read`. It may do what the other pages say.",
                   "您登录所用的密钥没有 `read` 权限，看不到这里的内容；其他页面会说明它可以做什么。";
     LAST_DAY = "The last 24 hours", "最近 24 小时";
-    COUNTED = "Counted are the newest 100 deliveries that arrived, the newest 200 that failed, and 200 that are tried again.",
-              "统计范围：最新的 100 条已送达、200 条失败和 200 条重试中的投递。";
+    COUNTED = "These are all of them.", "以上为全部投递。";
+    COUNTED_SOME = "These are the newest, up to 200; there are more.", "以上为最新的投递（至多 200 条），还有更多。";
     QUIET = "Nothing was sent in the last 24 hours.", "最近 24 小时没有发送任何消息。";
     CHANNEL = "Channel", "渠道";
     SHARE = "Share", "占比";
     DELIVERED = "Delivered", "已送达";
-    RETRYING = "Tried again", "重试中";
+    RETRYING = "On their way", "投递中";
     FAILED = "Failed", "失败";
     ATTENTION = "Needs attention", "需要处理";
     ALL_WELL = "Nothing needs attention.", "没有需要处理的事项。";
+    SOME_WELL = "Nothing needs attention among the first 200 registrations and the newest deliveries that failed.",
+                "前 200 个推送注册和最新的失败投递中没有需要处理的事项。";
     DISABLED = "was disabled by the provider's answer", "因服务商的回应而停用";
     NOT_DELIVERED = "a delivery failed", "一条投递失败";
     DEAD_LETTERS = "dead letters on", "死信，渠道";
@@ -54,11 +56,8 @@ texts! {
     STEP_RULE = "Make a rule, so that events reach it.", "新建规则，让事件送达。";
 }
 
-/// How many of the newest deliveries are counted, of those that arrived. They are found by their events, one by one.
-const ARRIVED: usize = 100;
-
-/// How many of those that failed or are tried again, for which there is an index.
-const TROUBLED: usize = 200;
+/// How many of the newest deliveries are counted. They are found by their events, one by one.
+const NEWEST: usize = 200;
 
 /// How many lines a list on this page has at most.
 const LINES: usize = 8;
@@ -74,19 +73,16 @@ async fn home(visitor: Visitor) -> Result<Response, Stop> {
         return Ok(visitor.page(Section::Home, title, content));
     }
     let since = visitor.now() - Duration::from_hours(24);
-    let of_state = |state: &str, most| format!("/v1/deliveries?state={state}&from={since}&limit={most}");
-    let mut deliveries = Vec::new();
-    for (state, most) in [("delivered", ARRIVED), ("retrying", TROUBLED), ("failed", TROUBLED)] {
-        deliveries.extend(visitor.list(&of_state(state, most)).await?.items);
-    }
-    let registrations = visitor.list("/v1/registrations?limit=200").await?.items;
+    let newest = visitor.list(&format!("/v1/deliveries?from={since}&limit={NEWEST}")).await?;
+    let failed = visitor.list(&format!("/v1/deliveries?state=failed&from={since}&limit={LINES}")).await?.items;
+    let registrations = visitor.list("/v1/registrations?limit=200").await?;
     let content = html! {
         h1 { (title) }
-        @if registrations.is_empty() { (first_steps(&visitor)) }
+        @if registrations.items.is_empty() { (first_steps(&visitor)) }
         h2 { (visitor.say(LAST_DAY)) }
-        (last_day(&visitor, &counted(&deliveries)))
+        (last_day(&visitor, &counted(&newest.items), newest.next_cursor.is_some()))
         h2 { (visitor.say(ATTENTION)) }
-        (attention(&visitor, &registrations, &deliveries).await?)
+        (attention(&visitor, &registrations, &failed).await?)
         h2 { (visitor.say(NEXT)) }
         (next(&visitor).await?)
     };
@@ -119,15 +115,16 @@ fn counted(deliveries: &[Value]) -> BTreeMap<&str, Tally> {
     for delivery in deliveries {
         let tally = tallies.entry(text(delivery, "channel")).or_default();
         match text(delivery, "state") {
-            "delivered" => tally.delivered += 1,
-            "retrying" => tally.retrying += 1,
+            "delivered" | "confirmed" => tally.delivered += 1,
+            "queued" | "sending" | "retrying" => tally.retrying += 1,
             _ => tally.failed += 1,
         }
     }
     tallies
 }
 
-fn last_day(visitor: &Visitor, tallies: &BTreeMap<&str, Tally>) -> Markup {
+fn last_day(visitor: &Visitor, tallies: &BTreeMap<&str, Tally>, is_more: bool) -> Markup {
+    let counted = visitor.say(if is_more { COUNTED_SOME } else { COUNTED });
     let row = |(channel, tally): (&&str, &Tally)| {
         html! {
             tr { th scope="row" { (channel) } td { (bar(*tally)) } td { (tally.delivered) } td { (tally.retrying) } td { (tally.failed) } }
@@ -136,8 +133,8 @@ fn last_day(visitor: &Visitor, tallies: &BTreeMap<&str, Tally>) -> Markup {
     let rows: Vec<_> = tallies.iter().map(row).collect();
     let heads = [CHANNEL, SHARE, DELIVERED, RETRYING, FAILED].map(|head| visitor.say(head));
     html! {
-        @if rows.is_empty() { p.empty { (visitor.say(QUIET)) } }
-        @else { (table(visitor, visitor.say(LAST_DAY), &heads, &rows)) p.help { (visitor.say(COUNTED)) } }
+        @if rows.is_empty() && !is_more { p.empty { (visitor.say(QUIET)) } }
+        @else { (table(visitor, visitor.say(LAST_DAY), &heads, &rows)) p.help { (counted) } }
     }
 }
 
@@ -164,11 +161,10 @@ fn widths(tally: Tally) -> [(&'static str, u32); 3] {
     [("fill-good", delivered), ("fill-wait", retrying), ("fill-bad", failed)]
 }
 
-async fn attention(visitor: &Visitor, registrations: &[Value], deliveries: &[Value]) -> Result<Markup, Stop> {
-    let disabled = registrations.iter().filter(|registration| !registration["disabled"].is_null());
+async fn attention(visitor: &Visitor, registrations: &Listed, failed: &[Value]) -> Result<Markup, Stop> {
+    let disabled = registrations.items.iter().filter(|registration| !registration["disabled"].is_null());
     let mut lines: Vec<_> = disabled.map(|registration| disabled_line(visitor, registration)).collect();
-    let failed = deliveries.iter().filter(|delivery| delivery["state"] == "failed");
-    lines.extend(failed.map(|delivery| failed_line(visitor, delivery)).take(LINES));
+    lines.extend(failed.iter().map(|delivery| failed_line(visitor, delivery)));
     if visitor.may(Scope::Operate) {
         let there = visitor.list("/v1/dead-letters").await?.items;
         let letters = there.iter().filter(|letters| letters["count"] != 0);
@@ -176,8 +172,9 @@ async fn attention(visitor: &Visitor, registrations: &[Value], deliveries: &[Val
             |letters| html! { (show::value(&letters["count"])) " " (visitor.say(DEAD_LETTERS)) " " (text(letters, "channel")) },
         ));
     }
+    let well = visitor.say(if registrations.next_cursor.is_some() { SOME_WELL } else { ALL_WELL });
     Ok(html! {
-        @if lines.is_empty() { p.empty { (visitor.say(ALL_WELL)) } }
+        @if lines.is_empty() { p.empty { (well) } }
         @else { ul.attention { @for line in &lines { li { (line) } } } }
     })
 }
@@ -255,9 +252,15 @@ mod tests {
     #[test]
     fn deliveries_are_counted_by_channel_and_what_became_of_them() {
         let delivery = |channel, state| json!({ "channel": channel, "state": state });
-        let all = [delivery("mail", "delivered"), delivery("mail", "failed"), delivery("webhook", "retrying")];
+        let all = [
+            delivery("mail", "delivered"),
+            delivery("mail", "failed"),
+            delivery("webhook", "retrying"),
+            delivery("mpush", "confirmed"),
+        ];
         let tallies = counted(&all);
         assert_eq!(tallies["mail"], Tally { delivered: 1, retrying: 0, failed: 1 });
+        assert_eq!(tallies["mpush"], Tally { delivered: 1, retrying: 0, failed: 0 });
         assert_eq!(tallies["webhook"], Tally { delivered: 0, retrying: 1, failed: 0 });
     }
 }

@@ -41,6 +41,11 @@ enum Step {
 /// Looks at a task, and makes at most one run. Whatever is due behind that is still due.
 pub async fn run(ports: &Ports, account: &AccountId, id: TaskId) -> Result<Ran, StoreError> {
     let mut known = ports.tasks.get(account, id).await?;
+    // one that somebody made who had not heard of the account's end
+    if ports.accounts.get(account).await?.is_some_and(|account| account.deleted_at.is_some()) {
+        super::delete(ports, account, id).await.map_err(|problem| unavailable(&problem))?;
+        return Ok(Ran::Not);
+    }
     for _ in 0..RACES {
         let Some(task) = known else { return Ok(Ran::Not) };
         match step(&task, ports.clock.now()) {

@@ -1,5 +1,6 @@
 //! One delivery: where it stands, and what was tried.
 
+use bellhop_core::model::Scope;
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -29,6 +30,7 @@ texts! {
     FAILED = "failed", "失败";
     REPEATED = "it may have arrived twice", "可能送达了两次";
     RETRY = "Try once more", "重新投递";
+    LEFT_OUT = "more, which the API tells: GET /v1/events/{id}", "条未显示，可通过 API 查询：GET /v1/events/{id}";
 }
 
 /// Whether more is to come of it.
@@ -36,8 +38,26 @@ pub(crate) fn is_on_its_way(delivery: &Value) -> bool {
     ["queued", "sending", "retrying"].iter().any(|state| delivery["state"] == *state)
 }
 
+/// The most deliveries of one event that a page draws: one may have ten thousand.
+const DRAWN: usize = 100;
+
+/// The deliveries of an event, in short where there are many: what is on its way comes first then.
+pub(crate) fn stories(visitor: &Visitor, deliveries: &[Value]) -> Markup {
+    let may_retry = visitor.may(Scope::Manage);
+    let mut shown: Vec<_> = deliveries.iter().collect();
+    if shown.len() > DRAWN {
+        shown.sort_by_key(|delivery| !is_on_its_way(delivery));
+        shown.truncate(DRAWN);
+    }
+    let left_out = deliveries.len() - shown.len();
+    html! {
+        @for delivery in shown { (story(visitor, delivery, may_retry)) }
+        @if left_out > 0 { p { "… " (left_out) " " (visitor.say(LEFT_OUT)) } }
+    }
+}
+
 /// All that is known of a delivery. `may_retry`: what was in vain can be tried once more.
-pub(crate) fn story(visitor: &Visitor, delivery: &Value, may_retry: bool) -> Markup {
+fn story(visitor: &Visitor, delivery: &Value, may_retry: bool) -> Markup {
     let (id, registration) = (text(delivery, "id"), text(delivery, "registration"));
     let was_in_vain = delivery["state"] == "failed" || delivery["state"] == "dropped";
     let retry = format!("{}/deliveries/{}/retry", page_of(text(delivery, "event")), segment(id));

@@ -5,11 +5,11 @@ use axum::{
     http::Method,
     response::{IntoResponse, Redirect, Response},
 };
-use bellhop_core::{channel::Text, model::Scope};
+use bellhop_core::channel::Text;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{LIVE_SECONDS, is_on_its_way, list::headline, page_of, story};
+use super::{LIVE_SECONDS, is_on_its_way, list::headline, page_of, stories};
 use crate::{
     call::segment,
     language::texts,
@@ -69,7 +69,7 @@ pub(super) async fn show(visitor: Visitor, Path(id): Path<String>) -> Result<Res
         @if deliveries.is_empty() { p.empty { (visitor.say(NO_DELIVERY)) } }
         // what it says changes while somebody looks, and is read aloud then
         @else { p id="standing" role="status" data-live=[live] { (over) " / " (all) " " (visitor.say(OVER)) } }
-        div id="deliveries" data-live=[live] { @for delivery in deliveries { (story(&visitor, delivery, visitor.may(Scope::Manage))) } }
+        div id="deliveries" data-live=[live] { (stories(&visitor, deliveries)) }
         (collected(&visitor, members(&event, "collected")))
         (not_told(&visitor, members(&event, "dropped")))
     };
@@ -93,7 +93,6 @@ fn facts(visitor: &Visitor, event: &Value) -> Markup {
     let line = |name: Text, value: &str| html! { @if !value.is_empty() { dt { (visitor.say(name)) } dd { (value) } } };
     let url = text(event, "url");
     let to = members(event, "send_to").iter().map(show::value).collect::<Vec<_>>().join(", ");
-    let pretty = |value: &Value| serde_json::to_string_pretty(value).unwrap_or_default();
     html! {
         dl.facts {
             dt { (visitor.say(ACCEPTED)) } dd { (time(&event["accepted_at"])) }
@@ -113,7 +112,7 @@ fn facts(visitor: &Visitor, event: &Value) -> Markup {
             h3 { (visitor.say(WORDED)) ": " (text(wording, "rule")) }
             pre { @if wording["title"].is_string() { (text(wording, "title")) "\n\n" } (text(wording, "message")) }
         }
-        @if !event["data"].is_null() { h3 { (visitor.say(MORE)) } pre { (pretty(&event["data"])) } }
+        @if !event["data"].is_null() { h3 { (visitor.say(MORE)) } pre { (event["data"].to_string()) } }
     }
 }
 

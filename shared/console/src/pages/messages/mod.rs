@@ -11,7 +11,7 @@ use axum::{
 };
 use maud::{Markup, html};
 
-pub(crate) use delivery::{is_on_its_way, story};
+pub(crate) use delivery::{is_on_its_way, stories};
 
 use crate::{Console, call::segment, language::texts, visitor::Visitor};
 

@@ -29,7 +29,7 @@ texts! {
     CHOOSE = "Or choose a channel", "或者选择渠道";
     UNKNOWN = "This is no address that begins with https://. Choose the channel below; its form takes the line.", "这不是以 https:// 开头的地址。请在下面选择渠道，其表单可以接受这一行。";
     NAME = "Name", "名称";
-    NAME_HELP = "What messages and rules call it: letters, digits, `_`, `-` and `.`, also Chinese.", "消息和规则用它来称呼：字母、数字、`_`、`-`、`.`，也可以是中文。";
+    NAME_HELP = "What messages and rules call it: letters, digits, `_` and `-`, also Chinese.", "消息和规则用它来称呼：字母、数字、`_`、`-`，也可以是中文。";
     TAKEN = "there is a registration of this name; change that one, or take another name", "已经有同名的推送注册；请修改它，或换一个名称";
     LINE = "All on one line", "写在一行";
     LINE_HELP = "Instead of the fields below: the whole address of the webhook, or a;b;c as QD writes it.", "可代替下面的字段：Webhook 的完整地址，或 QD 的 a;b;c 格式。";
@@ -58,35 +58,43 @@ texts! {
 /// The channel comes first; then there is its form.
 pub(super) async fn new(visitor: Visitor, query: Fields) -> Result<Response, Stop> {
     let channels = channels(&visitor).await?;
-    let line = query.text("line");
-    let known = line.and_then(paste::recognised);
-    let wanted = known.map_or(query.get("channel"), |known| known.channel);
-    if let Some(spec) = find(&channels, wanted) {
-        let fields = Fields::of([("enabled", "on"), ("line", line.unwrap_or_default())]);
-        return Ok(draw_new(&visitor, spec, &fields, None));
-    }
-    let refusal = line.map(|_| Problem::field(Code::InvalidField, "line", visitor.say(UNKNOWN)).into());
-    let form = Form { visitor: &visitor, fields: &query, refusal: refusal.as_ref() };
-    let pasted = Field::line("line", visitor.say(PASTE)).required().help(visitor.say(PASTE_HELP));
+    Ok(match find(&channels, query.get("channel")) {
+        Some(spec) => draw_new(&visitor, spec, &Fields::of([("enabled", "on")]), None),
+        None => choose(&visitor, &channels, &query, None),
+    })
+}
+
+/// The channel is found by the address of a webhook, which is a secret: it stands in no address of ours.
+pub(super) async fn pasted(Submitted { visitor, fields }: Submitted) -> Result<Response, Stop> {
+    let channels = channels(&visitor).await?;
+    let line = fields.get("line");
+    Ok(match paste::recognised(line).and_then(|known| find(&channels, known.channel)) {
+        Some(spec) => draw_new(&visitor, spec, &Fields::of([("enabled", "on"), ("line", line)]), None),
+        None => {
+            let unknown = Problem::field(Code::InvalidField, "line", visitor.say(UNKNOWN)).into();
+            choose(&visitor, &channels, &fields, Some(&unknown))
+        }
+    })
+}
+
+fn choose(visitor: &Visitor, channels: &[Value], fields: &Fields, refusal: Option<&Refusal>) -> Response {
+    let form = Form { visitor, fields, refusal };
+    let line = form.field(&Field::line("line", visitor.say(PASTE)).required().help(visitor.say(PASTE_HELP)));
     let title = visitor.say(NEW);
     let content = html! {
         h1 { (title) }
-        // it shows a form and changes nothing
-        form.fields method="get" action="/console/new-registration" {
-            (form.field(&pasted))
-            p { button type="submit" { (visitor.say(GO_ON)) } }
-        }
+        (form.draw("/console/new-registration/paste", &line, visitor.say(GO_ON)))
         h2 { (visitor.say(CHOOSE)) }
         ul.channels {
-            @for spec in &channels {
+            @for spec in channels {
                 li {
-                    a href={ "/console/new-registration?channel=" (text(spec, "id")) } { (said(&visitor, &spec["label"])) }
-                    " " span.soft { (said(&visitor, &spec["help"])) }
+                    a href={ "/console/new-registration?channel=" (text(spec, "id")) } { (said(visitor, &spec["label"])) }
+                    " " span.soft { (said(visitor, &spec["help"])) }
                 }
             }
         }
     };
-    Ok(visitor.page(Section::Registrations, title, content))
+    respond(visitor, refusal, title, content)
 }
 
 pub(super) async fn make(Submitted { visitor, fields }: Submitted) -> Result<Response, Stop> {
@@ -104,9 +112,7 @@ pub(super) async fn make(Submitted { visitor, fields }: Submitted) -> Result<Res
 async fn put(visitor: &Visitor, spec: &Value, fields: &Fields) -> Result<String, Refusal> {
     let missing = || Problem::field(Code::MissingField, "name", "a registration needs a name");
     let name = fields.text("name").ok_or_else(missing)?;
-    if visitor.call(Method::GET, &api_path(name), None).await.is_ok() {
-        return Err(Problem::field(Code::Conflict, "name", visitor.say(TAKEN)).into());
-    }
+    visitor.is_free(&api_path(name), TAKEN).await?;
     let channel = text(spec, "id");
     let mut body = common(fields);
     body["channel"] = json!(channel);

@@ -50,12 +50,13 @@ pub(crate) fn routes() -> Router<Console> {
     Router::new()
         .route("/console/registrations", get(list))
         .route("/console/new-registration", get(form::new).post(form::make))
+        .route("/console/new-registration/paste", post(form::pasted).get(form::new))
         .route("/console/registrations/{name}", get(one::show))
         .route("/console/registrations/{name}/edit", get(form::edit).post(form::change))
         .route("/console/registrations/{name}/enable", post(one::enable))
         .route("/console/registrations/{name}/disable", post(one::disable))
-        .route("/console/registrations/{name}/test", post(one::test))
-        .route("/console/registrations/{name}/reveal", post(one::reveal))
+        .route("/console/registrations/{name}/test", post(one::test).get(one::back))
+        .route("/console/registrations/{name}/reveal", post(one::reveal).get(one::back))
         .route("/console/registrations/{name}/delete", post(one::delete))
 }
 

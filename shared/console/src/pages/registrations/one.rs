@@ -98,6 +98,11 @@ pub(super) async fn delete(Path(name): Path<String>, Submitted { visitor, .. }: 
     Ok(Redirect::to(&format!("{PATH}?notice=deleted")).into_response())
 }
 
+/// Whoever opens the address of what a form has shown is led to the registration.
+pub(super) async fn back(Path(name): Path<String>) -> Redirect {
+    Redirect::to(&page_of(&name))
+}
+
 pub(super) async fn test(Path(name): Path<String>, Submitted { visitor, fields }: Submitted) -> Result<Response, Stop> {
     let said = ["to", "title", "body"].into_iter().filter_map(|member| Some((member, fields.text(member)?)));
     let body: Value = said.collect();

@@ -48,6 +48,8 @@ pub(super) fn params_of(spec: &Value) -> impl Iterator<Item = &Value> {
 fn written(value: &Value) -> String {
     match value {
         Value::Array(items) => items.iter().map(show::value).collect::<Vec<_>>().join("\n"),
+        // what lines would make texts of
+        Value::Object(members) if members.values().any(|value| !value.is_string()) => value.to_string(),
         Value::Object(members) => {
             members.iter().map(|(name, value)| format!("{name}: {}", show::value(value))).collect::<Vec<_>>().join("\n")
         }
@@ -64,10 +66,12 @@ fn read(kind: &str, text: &str) -> Value {
         "bool" => text.parse::<bool>().map_or_else(|_| Value::from(text), Value::from),
         "number" => number(text),
         "list" => lines().collect(),
+        // as the help writes it
+        "object" if text.starts_with('{') => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
         "headers" | "object" => {
             let pairs = lines().map(|line| line.split_once(':').map(|(name, value)| (name.trim(), value.trim())));
             match pairs.collect::<Option<Vec<_>>>() {
-                Some(pairs) if kind == "object" => pairs.into_iter().map(|(name, value)| (name, number(value))).collect(),
+                // values stay texts: a code may begin with 0
                 Some(pairs) => pairs.into_iter().collect(),
                 None => json!(text),
             }
@@ -88,12 +92,16 @@ mod tests {
             {"name": "to", "kind": "list", "secret": false},
             {"name": "ttl", "kind": "number", "secret": false},
             {"name": "loud", "kind": "bool", "secret": false},
+            {"name": "vars", "kind": "object", "secret": false},
         ] })
     }
 
     #[test]
     fn what_the_form_begins_with_is_read_back_as_it_was() {
-        let params = json!({"note": "x", "headers": {"X-A": "1: 2", "B": "b"}, "to": ["a", "b"], "ttl": 60, "loud": false});
+        let params = json!({"note": "x", "headers": {"X-A": "1: 2", "B": "b"}, "to": ["a", "b"], "ttl": 60, "loud": false,
+            "vars": {"code": "0042", "to": "+86"}});
+        let nested = json!({"vars": {"count": 3, "of": {"x": null}}});
+        assert_eq!(from_fields(&spec(), &Fields::of(to_fields(&spec(), &nested)), false), nested);
         let fields = Fields::of(to_fields(&spec(), &params));
         assert_eq!(from_fields(&spec(), &fields, false), params);
     }
@@ -107,6 +115,12 @@ mod tests {
         let cleared = from_fields(&spec(), &Fields::of([("params.url", ""), ("clear.url", "on")]), true);
         assert_eq!(cleared["url"], Value::Null);
         assert!(cleared.get("url").is_some());
+    }
+
+    #[test]
+    fn an_object_may_be_written_as_json() {
+        assert_eq!(read("object", r#"{"code": "1234", "n": 1}"#), json!({"code": "1234", "n": 1}));
+        assert_eq!(read("object", "{no json"), json!("{no json"));
     }
 
     #[test]

@@ -82,16 +82,18 @@ pub(super) async fn new(visitor: Visitor) -> Result<Response, Stop> {
 }
 
 pub(super) async fn make(Submitted { visitor, fields }: Submitted) -> Result<Response, Stop> {
-    let taken = async |name: &str| visitor.call(Method::GET, &api_path(name), None).await.is_ok();
-    let saved = match fields.text("name") {
-        None => Err(Problem::field(Code::MissingField, "name", "a rule needs a name").into()),
-        Some(name) if taken(name).await => Err(Problem::field(Code::Conflict, "name", visitor.say(TAKEN)).into()),
-        Some(name) => visitor.call(Method::PUT, &api_path(name), Some(&body(&fields))).await.map(|_| name),
-    };
-    Ok(match saved {
+    Ok(match put(&visitor, &fields).await {
         Ok(name) => Redirect::to(&format!("{}?notice=saved", page_of(name))).into_response(),
         Err(refusal) => draw(&visitor, None, &fields, Some(&refusal)),
     })
+}
+
+/// Saves a new one, and answers its name.
+async fn put<'a>(visitor: &Visitor, fields: &'a Fields) -> Result<&'a str, Refusal> {
+    let missing = || Problem::field(Code::MissingField, "name", "a rule needs a name");
+    let name = fields.text("name").ok_or_else(missing)?;
+    visitor.is_free(&api_path(name), TAKEN).await?;
+    visitor.call(Method::PUT, &api_path(name), Some(&body(fields))).await.map(|_| name)
 }
 
 pub(super) async fn edit(visitor: Visitor, Path(name): Path<String>) -> Result<Response, Stop> {

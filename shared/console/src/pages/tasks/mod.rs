@@ -42,6 +42,7 @@ texts! {
     RUNNING = "running", "运行中";
     SUCCEEDED = "succeeded", "成功";
     FAILED = "failed", "失败";
+    ENDED = "ended", "已结束";
     CANCELLED = "cancelled", "已取消";
     NOW = "as soon as it was made", "创建后立即";
     ONCE = "once", "一次";
@@ -55,11 +56,12 @@ const PATH: &str = "/console/tasks";
 const FILTERS: [&str; 5] = ["state", "channel", "source", "from", "to"];
 
 /// How a task or a run stands: its word in the API, its class in the style, and what people call it.
-const STATES: [(&str, &str, Text); 5] = [
+const STATES: [(&str, &str, Text); 6] = [
     ("scheduled", "", SCHEDULED),
     ("running", "sending", RUNNING),
     ("succeeded", "delivered", SUCCEEDED),
     ("failed", "failed", FAILED),
+    ("ended", "", ENDED),
     ("cancelled", "", CANCELLED),
 ];
 

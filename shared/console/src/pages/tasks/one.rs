@@ -18,7 +18,7 @@ use crate::{
     form::confirmed,
     language::texts,
     layout::Section,
-    pages::messages::{self, LIVE_SECONDS, story},
+    pages::messages::{self, LIVE_SECONDS, stories},
     show::{self, text, time},
     table::pager,
     visitor::{Stop, Submitted, Visitor},
@@ -136,7 +136,7 @@ fn run(visitor: &Visitor, run: &Value) -> Markup {
                 @if run["state"].is_null() { (visitor.say(NOT_KEPT)) }
                 @else { (state(visitor, &run["state"])) " · " a href=(messages::page_of(text(run, "event"))) { (visitor.say(STORY)) } }
             }
-            @for delivery in run["deliveries"].as_array().into_iter().flatten() { (story(visitor, delivery, visitor.may(Scope::Manage))) }
+            (stories(visitor, run["deliveries"].as_array().map_or(&[], Vec::as_slice)))
             @for dropped in run["dropped"].as_array().into_iter().flatten() {
                 p { (visitor.say(NOT_TOLD)) ": " (text(dropped, "recipient")) " " (text(dropped, "registration")) " " code { (text(dropped, "why")) } }
             }
