@@ -95,7 +95,7 @@ async fn new(visitor: Visitor) -> Result<Response, Stop> {
 
 async fn make(Submitted { visitor, fields }: Submitted) -> Result<Response, Stop> {
     Ok(match put(&visitor, &fields).await {
-        Ok(_) => Redirect::to(&format!("{PATH}?notice=saved")).into_response(),
+        Ok(()) => Redirect::to(&format!("{PATH}?notice=saved")).into_response(),
         Err(refusal) => draw(&visitor, None, &fields, Some(&refusal)),
     })
 }

@@ -68,13 +68,12 @@ pub(super) async fn new(visitor: Visitor, query: Fields) -> Result<Response, Sto
 pub(super) async fn pasted(Submitted { visitor, fields }: Submitted) -> Result<Response, Stop> {
     let channels = channels(&visitor).await?;
     let line = fields.get("line");
-    Ok(match paste::recognised(line).and_then(|known| find(&channels, known.channel)) {
-        Some(spec) => draw_new(&visitor, spec, &Fields::of([("enabled", "on"), ("line", line)]), None),
-        None => {
-            let unknown = Problem::field(Code::InvalidField, "line", visitor.say(UNKNOWN)).into();
-            choose(&visitor, &channels, &fields, Some(&unknown))
-        }
-    })
+    let known = paste::recognised(line).and_then(|known| find(&channels, known.channel));
+    if let Some(spec) = known {
+        return Ok(draw_new(&visitor, spec, &Fields::of([("enabled", "on"), ("line", line)]), None));
+    }
+    let unknown = Problem::field(Code::InvalidField, "line", visitor.say(UNKNOWN)).into();
+    Ok(choose(&visitor, &channels, &fields, Some(&unknown)))
 }
 
 fn choose(visitor: &Visitor, channels: &[Value], fields: &Fields, refusal: Option<&Refusal>) -> Response {
