@@ -123,8 +123,8 @@ mod tests {
     #[test]
     fn what_is_over_goes_and_the_oldest_of_the_same_key_makes_room_and_no_other_does() {
         let lasting = Key { session_of: None, ..session(1_000, 1) };
-        let anothers = Key { session_of: Some(KeyId::from_part("another").unwrap()), ..session(2_000, 90) };
-        let mut known = vec![lasting, anothers, session(0, 10)];
+        let foreign = Key { session_of: Some(KeyId::from_part("another").unwrap()), ..session(2_000, 90) };
+        let mut known = vec![lasting, foreign, session(0, 10)];
         known.extend((1..10).map(|number| session(number, 90)));
         let own = caller(None).key;
         let gone = |now| superfluous(&known, &own, at(now)).into_iter().map(|key| key.id.clone()).collect::<Vec<_>>();
