@@ -4,6 +4,7 @@ stack.py outputs STACK          prints the stack's outputs as JSON
 stack.py refuse STACK ROLE      denies that role to send any message
 stack.py relent STACK ROLE      takes that back
 stack.py point STACK            tells functions where the emulator has the WebSocket API, whose name AWS alone resolves
+stack.py cool STACK FUNCTION    ends what that function has warm
 stack.py hurry STACK            lets every parked wake-up be due now
 stack.py poison QUEUE           puts a message that nobody can read into a queue, whose messages come again after a second
 stack.py consume STACK VALUE…   hands records with these values to the function `kafka`, as MSK does; prints what it answers
@@ -47,6 +48,12 @@ def point(stack):
             if variables.get("BELLHOP_SOCKETS"):
                 environment = {"Variables": variables | {"BELLHOP_SOCKETS": there}}
                 functions.update_function_configuration(FunctionName=function["FunctionName"], Environment=environment)
+
+
+def cool(stack, function):
+    functions, name = boto3.client("lambda"), made_of(stack, function)
+    memory = functions.get_function_configuration(FunctionName=name)["MemorySize"]
+    functions.update_function_configuration(FunctionName=name, MemorySize=memory + 1)
 
 
 def outputs(stack):
@@ -345,5 +352,5 @@ def probe(stack):
     print(json.dumps(found))
 
 
-COMMANDS = {f.__name__: f for f in (outputs, point, refuse, relent, hurry, poison, consume, buried, probe)}
+COMMANDS = {f.__name__: f for f in (outputs, point, cool, refuse, relent, hurry, poison, consume, buried, probe)}
 COMMANDS[sys.argv[1]](*sys.argv[2:])

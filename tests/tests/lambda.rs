@@ -114,6 +114,8 @@ fn command(name: &str, runtime: &str) -> Command {
         (env::SEAL, "key"),
         (env::ADMIN_KEY_HASH, ""),
         (env::ALLOW_PRIVATE, ""),
+        (env::RESOLVE, ""),
+        (env::EXTRA_CA, ""),
         (env::CONTACT, ""),
         (env::PUBLIC_URL, ""),
         (env::SOCKETS, ""),

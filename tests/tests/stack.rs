@@ -12,7 +12,8 @@ use std::{
 };
 
 use acceptance::{
-    Answer, BODY_SECRET, Bellhop, Client, HEADER_SECRET, MailServer, Sink, command, commands, eventually, mpush,
+    Answer, BODY_SECRET, Bellhop, Client, HEADER_SECRET, MailServer, Providers, Sink, command, commands, eventually, mpush,
+    platform,
     stories::{self, Server},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -50,7 +51,8 @@ struct Stack {
 }
 
 impl Stack {
-    async fn deploy() -> Self {
+    /// With what leads its functions to providers on this machine: options of `serve`, whose words the parameters have.
+    async fn deploy(way_out: &[String]) -> Self {
         let packaged = root().join("target/functions/ingest/bootstrap");
         assert!(packaged.exists(), "{} is missing: run `cargo xtask lambda`", packaged.display());
         let home = tempfile::tempdir().unwrap();
@@ -72,7 +74,15 @@ impl Stack {
         let client = Client::new(stack.endpoint.clone(), String::new());
         within(60, "the emulator listens", async || client.try_call("GET", "/_ministack/health", &[], None).await).await;
         stack.sam(&["build"]); // as the README says; `deploy --guided` asks for the same
-        let parameters = format!("AdminKeyHash={HASH} AllowPrivate=127.0.0.0/8 Channels={CHANNELS} MpushAccount=main {KAFKA}");
+        let said = |option: &str| {
+            let pairs = way_out.windows(2).filter(|pair| pair[0] == option);
+            pairs.map(|pair| pair[1].as_str()).collect::<Vec<_>>().join(",")
+        };
+        let parameters = format!(
+            "AdminKeyHash={HASH} AllowPrivate=127.0.0.0/8 Channels={CHANNELS} MpushAccount=main {KAFKA} Resolve={} ExtraCa={}",
+            said("--resolve"),
+            said("--extra-ca"),
+        );
         stack.sam(&["deploy", "--no-confirm-changeset", "--no-progressbar", "--parameter-overrides", &parameters]);
         stack.ask(&["point", STACK]);
         stack
@@ -137,7 +147,11 @@ async fn send(client: &Client, to: &str) -> String {
 /// One deployment serves all of these: it takes longer than they do.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_deployed_stack_does_what_one_machine_does() {
-    let stack = Stack::deploy().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (mail, mut way_out) = platform::mail_server(folder.path());
+    let (sms, to_aliyun) = platform::aliyun(folder.path()).await;
+    way_out.extend(to_aliyun);
+    let stack = Stack::deploy(&way_out).await;
     let server = stack.server();
     let client = server.client.clone();
     let sink = Sink::start().await;
@@ -150,11 +164,13 @@ async fn the_deployed_stack_does_what_one_machine_does() {
     a_message_goes_once_under_one_idempotency_key(&client, &sink).await;
     another_system_reports_by_a_hook(&client, &sink).await;
     a_digest_is_sent_when_somebody_asks(&client, &sink).await;
+    let (repeating, clock) = a_task_begins_to_repeat(&client).await;
     a_task_runs_and_a_cancelled_one_does_not(&client, &sink).await;
+    a_task_platforms_day(&client, mail, &sms).await;
     records_of_kafka_become_tasks_and_messages(&stack, &client, &sink).await;
     an_account_comes_from_one_machine(&client, &sink).await;
     a_test_is_sent_by_manage_itself(&client, &sink).await;
-    the_console_shows_it(&client).await;
+    the_console_shows_it(&stack, &client).await;
     a_mail_arrives(&client).await;
     a_channel_that_is_answered_in_json_delivers(&client, &sink).await;
     a_channel_with_an_underscore_has_a_queue_and_a_sender_of_its_own(&client).await;
@@ -165,6 +181,7 @@ async fn the_deployed_stack_does_what_one_machine_does() {
     encoded_characters_arrive_as_on_one_machine(&client, &sink).await;
     a_message_that_nobody_can_read_ends_with_the_dead_letters(&stack, &client).await;
     mpushs_clients_and_scripts_see_what_they_see_on_one_machine(&server).await;
+    a_repeating_task_has_run_each_minute_and_no_more_than_it_may(&client, &repeating, &clock).await;
     each_role_may_do_its_work_and_no_more(&stack);
     the_deployed_schedule_has_a_digest_sent(&client, &sink, due).await;
 }
@@ -278,6 +295,37 @@ async fn a_task_runs_and_a_cancelled_one_does_not(client: &Client, sink: &Sink) 
     assert_eq!(client.call("DELETE", &path, None).await.0, 204);
 }
 
+/// Every minute, three times: the first run `manage` announces itself, the next ones the tick, or the run before.
+async fn a_task_begins_to_repeat(client: &Client) -> (Value, Sink) {
+    let clock = Sink::start().await;
+    register(client, "clock", &clock).await;
+    let schedule = json!({ "kind": "cron", "cron": "* * * * *" });
+    let task = json!({ "name": "tick", "source": "clock", "to": "clock", "body": "tick", "schedule": schedule, "max_runs": 3 });
+    (platform::make(client, task).await, clock)
+}
+
+async fn a_repeating_task_has_run_each_minute_and_no_more_than_it_may(client: &Client, task: &Value, clock: &Sink) {
+    let path = platform::path(task);
+    let over = within(240, "it has run three times", async || {
+        let found = client.get(&path).await;
+        (found["state"] == "succeeded").then_some(found)
+    })
+    .await;
+    assert_eq!((&over["runs"], &over["next_run"]), (&json!(3), &Value::Null));
+    let runs = client.get(&format!("{path}/runs")).await["items"].as_array().unwrap().clone();
+    let times: Vec<Timestamp> = runs.iter().rev().map(|run| run["at"].as_str().unwrap().parse().unwrap()).collect();
+    let minute = SignedDuration::from_mins(1);
+    assert_eq!(times, [times[0], times[0] + minute, times[0] + minute + minute]);
+    assert!(runs.iter().all(|run| run["state"] == "succeeded"), "{runs:?}");
+    assert_eq!(clock.arrivals().len(), 3);
+}
+
+async fn a_task_platforms_day(client: &Client, mut mail: MailServer, sms: &Providers) {
+    platform::configure(client).await;
+    platform::a_day(client, &mut mail, sms).await;
+    assert_eq!(sms.strays(), [] as [&str; 0]);
+}
+
 async fn records_of_kafka_become_tasks_and_messages(stack: &Stack, client: &Client, sink: &Sink) {
     let (mut server, address) = MailServer::start(&json!({}));
     let (host, port) = address.split_once(':').unwrap();
@@ -299,7 +347,7 @@ async fn records_of_kafka_become_tasks_and_messages(stack: &Stack, client: &Clie
     assert_eq!(sink.until(before + 1).await.last().unwrap().json()["message"], "by Kafka");
     assert!(server.told()["message"].as_str().unwrap().contains("<strong>bold</strong>"), "markdown is rendered");
     let task = eventually("the task has succeeded", async || {
-        let tasks = client.get("/v1/tasks?channel=email").await;
+        let tasks = client.get("/v1/tasks?channel=email&source=default").await;
         let tasks = tasks["items"].as_array().unwrap().clone();
         assert_eq!(tasks.len(), 1, "{tasks:?}");
         (tasks[0]["state"] == "succeeded").then(|| tasks[0].clone())
@@ -359,7 +407,7 @@ async fn a_test_is_sent_by_manage_itself(client: &Client, sink: &Sink) {
     assert!(!refused.to_string().contains("123456789:stack"), "{refused}");
 }
 
-async fn the_console_shows_it(client: &Client) {
+async fn the_console_shows_it(stack: &Stack, client: &Client) {
     let browser = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let header = |answer: &reqwest::Response, name: &str| answer.headers()[name].to_str().unwrap().to_owned();
     let front = browser.get(format!("{}/", client.url)).send().await.unwrap();
@@ -376,6 +424,10 @@ async fn the_console_shows_it(client: &Client) {
         assert!(status == 200 && text.contains("<main"), "{path}: {status} {text}");
         text
     };
+    for path in ["", "/registrations", "/messages"] {
+        stack.ask(&["cool", STACK, "Manage"]);
+        page(&format!("/console{path}")).await;
+    }
     for path in
         ["", "/rules", "/messages", "/deliveries", "/send", "/contacts", "/keys", "/hooks", "/account", "/audit", "/dead-letters"]
     {

@@ -18,6 +18,10 @@ pub const SEAL: &str = "BELLHOP_SEAL";
 pub const ADMIN_KEY_HASH: &str = "BELLHOP_ADMIN_KEY_HASH";
 /// Private networks that messages may be sent to, with commas between; empty for none.
 pub const ALLOW_PRIVATE: &str = "BELLHOP_ALLOW_PRIVATE";
+/// Addresses to dial for host names, as `host=address:port` with commas between; empty for none.
+pub const RESOLVE: &str = "BELLHOP_RESOLVE";
+/// PEM files with certificates to trust besides the system's, with commas between; empty for none.
+pub const EXTRA_CA: &str = "BELLHOP_EXTRA_CA";
 /// To whom push services turn: a `mailto:` or `https:` URL; empty for nobody.
 pub const CONTACT: &str = "BELLHOP_CONTACT";
 /// Where people reach the console: a URL; empty where nobody has said.
@@ -54,7 +58,7 @@ const EVERY: &[Function] =
     &[Function::Ingest, Function::Manage, Function::Sender, Function::Batch, Function::Socket, Function::Kafka];
 
 /// Every variable there is, with the functions that read it.
-pub const ALL: [(&str, &[Function]); 15] = [
+pub const ALL: [(&str, &[Function]); 17] = [
     (CHANNELS, EVERY),
     (TABLE, EVERY),
     (QUEUES, EVERY),
@@ -63,6 +67,8 @@ pub const ALL: [(&str, &[Function]); 15] = [
     (SEAL, &[Function::Manage, Function::Sender, Function::Socket]),
     (ADMIN_KEY_HASH, &[Function::Ingest, Function::Manage]),
     (ALLOW_PRIVATE, &[Function::Manage, Function::Sender]),
+    (RESOLVE, &[Function::Manage, Function::Sender]),
+    (EXTRA_CA, &[Function::Manage, Function::Sender]),
     (CONTACT, &[Function::Manage, Function::Sender]),
     (PUBLIC_URL, &[Function::Manage, Function::Batch]),
     (SOCKETS, &[Function::Manage, Function::Sender, Function::Socket]),

@@ -1,7 +1,7 @@
 //! What a function does once, before its first event: everything that is slow the first time (credentials, TLS to AWS) is
 //! done here, where Lambda gives a whole processor to it.
 
-use std::sync::Arc;
+use std::{fs, sync::Arc};
 
 use anyhow::{Context, Result, anyhow, bail};
 use bellhop_aws::{Config, Letterbox, Sealing, Store, SystemClock, connect};
@@ -13,7 +13,7 @@ use bellhop_core::{
     ports::{Http, Live, NobodyLive, Ports, Transport},
     vapid::Contact,
 };
-use bellhop_egress::{HttpEgress, Settings, SmtpEgress, SocketEgress};
+use bellhop_egress::{HttpEgress, Settings, SmtpEgress, SocketEgress, parse_resolve};
 use tracing::Level;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -69,10 +69,7 @@ pub async fn sender() -> Result<(Arc<Store>, Ports), Error> {
 
 /// The ports of a function that speaks channels, with every way out.
 async fn sending() -> Result<(Arc<Store>, Ports), Error> {
-    let allow_private = env::read(env::ALLOW_PRIVATE)?;
-    let networks = allow_private.split(',').map(str::trim).filter(|text| !text.is_empty());
-    let allow_private = networks.map(str::parse).collect::<Result<Vec<_>, _>>()?;
-    let settings = Settings { allow_private, ..Settings::default() };
+    let settings = settings()?;
     // mails and frames have connections of their own, which no gap can make stale
     let smtp = Arc::new(SmtpEgress::new(settings.clone())?);
     let sockets = Arc::new(SocketEgress::new(settings.clone())?);
@@ -83,6 +80,23 @@ async fn sending() -> Result<(Arc<Store>, Ports), Error> {
     let transport = Transport { ses: Some(store.ses()), live: live(&store)?, ..ports.transport };
     let contact = contact(&env::read(env::CONTACT)?)?;
     Ok((store, Ports { transport, contact, ..ports }))
+}
+
+/// What the operator decides about the way out.
+fn settings() -> Result<Settings> {
+    let file = |name: &str| fs::read(name).with_context(|| format!("cannot read `{name}` of `BELLHOP_EXTRA_CA`"));
+    Ok(Settings {
+        allow_private: each(env::ALLOW_PRIVATE, |text| Ok(text.parse()?))?,
+        resolve: each(env::RESOLVE, |text| Ok(parse_resolve(text)?))?,
+        extra_ca: each(env::EXTRA_CA, file)?,
+        ..Settings::default()
+    })
+}
+
+/// What stands in a variable with commas between; nothing, where it is empty.
+fn each<T>(name: &str, read: impl Fn(&str) -> Result<T>) -> Result<Vec<T>> {
+    let text = env::read(name)?;
+    text.split(',').map(str::trim).filter(|text| !text.is_empty()).map(read).collect()
 }
 
 /// Nobody, where none is given.

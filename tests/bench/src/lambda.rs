@@ -159,6 +159,8 @@ impl Lambda {
             ("BELLHOP_SEAL", "key"),
             ("BELLHOP_ADMIN_KEY_HASH", ""),
             ("BELLHOP_ALLOW_PRIVATE", ""),
+            ("BELLHOP_RESOLVE", ""),
+            ("BELLHOP_EXTRA_CA", ""),
             ("BELLHOP_CONTACT", ""),
             ("BELLHOP_PUBLIC_URL", ""),
             ("BELLHOP_SOCKETS", ""),
