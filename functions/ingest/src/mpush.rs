@@ -112,40 +112,46 @@ async fn fields(request: Request) -> Result<Vec<(String, Value)>, Refusal> {
 async fn packet(mpush: &Mpush, request: Request) -> Response {
     let token = token(&request);
     let origin = origin(request.headers());
-    let answer = async {
+    let read = async {
         let content_type = content_type(request.headers());
         let payload = Payload::foreign(request, Limit::Plain).await?;
-        let packet = match content_type.as_str() {
+        Ok(match content_type.as_str() {
             "application/json" => Command::of(payload.value()?),
             "application/x-www-form-urlencoded" => {
                 let pairs = form_urlencoded::parse(payload.bytes());
                 Command::of(Value::Object(pairs.map(|(name, value)| (name.into_owned(), value.into_owned().into())).collect()))
             }
             other => return Err(unsupported(other)),
-        };
-        mpush.asked(token.as_deref(), &packet).await
+        })
     };
-    let response = match answer.await {
+    let packet = match read.await {
+        Ok(packet) => packet,
+        Err(refusal) => return refused(&refusal),
+    };
+    let response = match mpush.asked(token.as_deref(), &packet).await {
         Ok(Some(packet)) => said(&packet),
         Ok(None) => as_json(StatusCode::OK, Body::empty()),
         Err(refusal) => refused(&refusal),
     };
-    // whose rule it is that pages may read this can be known from the token alone
-    match mpush.account_of_request(token.as_deref()).await {
+    // whose rule it is that pages may read this is known from what the request shows: a token, or what AUTH gave
+    match mpush.account_of_packet(token.as_deref(), &packet).await {
         Ok(account) => with_cors(response, cors(&account, origin)),
         Err(_) => response,
     }
 }
 
-/// What a browser asks before a page of another origin may send: without the token, which it does not show here.
+/// What a browser asks before a page of another origin may send: without the token, which it does not show here. Where no
+/// account is named for that, the page may ask, and whether it may read the answer is up to the account whose token it shows.
 async fn preflight(mpush: &Mpush, token: Option<String>, headers: HeaderMap) -> Response {
     let shown = match mpush.account_of_request(token.as_deref()).await {
         Ok(account) => Some(account),
         Err(_) => mpush.without_token().await.ok().flatten(),
     };
-    let Some(account) = shown.filter(|account| account.mpush.cors) else { return StatusCode::FORBIDDEN.into_response() };
+    if shown.is_some_and(|account| !account.mpush.cors) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
     let asked = |name: HeaderName| headers.get(name).cloned();
-    let mut response = with_cors(as_json(StatusCode::OK, Body::empty()), cors(&account, origin(&headers)));
+    let mut response = with_cors(as_json(StatusCode::OK, Body::empty()), Some(origin(&headers)));
     for (given, wanted) in [
         (header::ACCESS_CONTROL_ALLOW_HEADERS, asked(header::ACCESS_CONTROL_REQUEST_HEADERS)),
         (header::ACCESS_CONTROL_ALLOW_METHODS, asked(header::ACCESS_CONTROL_REQUEST_METHOD)),

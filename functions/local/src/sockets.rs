@@ -86,6 +86,9 @@ impl Sockets {
 #[async_trait]
 impl Live for Sockets {
     async fn push(&self, connection: &ConnectionId, text: &str) -> Pushed {
+        if text.len() > LONGEST {
+            return Pushed::Refused(format!("a connection takes {LONGEST} bytes in one message; this one has {}", text.len()));
+        }
         let Some(out) = self.known().open.get(connection).cloned() else { return Pushed::Gone };
         match out.try_send(Message::text(text)) {
             Ok(()) => Pushed::Sent,

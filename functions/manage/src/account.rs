@@ -5,7 +5,7 @@ use axum::{
     extract::{Request, State},
 };
 use bellhop_core::{
-    Code, Problem,
+    Code, Problem, clients,
     digest::follow::follow,
     model::{Account, Action, Name, Quotas, Rate, Rule, Scope, is_language_tag},
     ports::Kind,
@@ -77,6 +77,8 @@ pub(crate) async fn put(State(api): State<Api>, Manager(caller): Manager, reques
         }
         if let Some(token) = before.as_ref().filter(|_| now != before) {
             api.ports.clients.drop_token(token, &account.id).await?;
+            // whoever came in by it shows the next one
+            clients::dismiss_all(&api.ports, &account.id).await?;
         }
         if account.time_zone != old.time_zone {
             move_digests(&api, &account).await?;

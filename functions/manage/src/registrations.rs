@@ -14,6 +14,7 @@ use axum::{
 use bellhop_core::{
     Code, Problem, Timestamp,
     channel::{Catalog, Params, Spec},
+    clients,
     deliver::trial::Trial,
     model::{AccountId, Action, ChannelId, Disabled, Name, NameError, Registration, Serves},
     ports::Freshness,
@@ -152,6 +153,7 @@ pub(crate) async fn delete(State(api): State<Api>, Manager(caller): Manager, Nam
     fresh(&api, &caller.account, &name).await?.ok_or_else(not_found)?;
     audit::record(&api, &caller, Action::RegistrationDeleted, Some(name.as_str().to_owned())).await?;
     let existed = api.ports.registrations.delete(&caller.account, &name).await?;
+    clients::dismiss(&api.ports, &caller.account, &name).await?;
     if existed { Ok(StatusCode::NO_CONTENT) } else { Err(not_found()) }
 }
 

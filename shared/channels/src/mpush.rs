@@ -72,10 +72,21 @@ impl Channel for Mpush {
                 Step::Fail(SendError::new(Reason::NotConnected, Retry::Later, detail))
             }
             (way @ (Way::Get | Way::Post), _) => match so_far.last() {
-                Some(reply) => verdict::by_status(reply, cx.now),
+                Some(reply) => tried_again(verdict::by_status(reply, cx.now)),
                 None => webhook(way, message, params).map_or_else(Step::Fail, Step::Call),
             },
         }
+    }
+}
+
+/// For a client of Mpush anything but 2xx is no acknowledgement, and its message comes again: what a proxy in front of it says
+/// of the moment loses nothing. An address that says that it is gone for good is believed.
+fn tried_again(step: Step) -> Step {
+    match step {
+        Step::Fail(error) if error.retry == Retry::Never && !error.dead_address => {
+            Step::Fail(SendError { retry: Retry::Later, ..error })
+        }
+        step => step,
     }
 }
 

@@ -6,11 +6,13 @@
 //! next one's wake-up forward. Left to others: how packets look (the functions and `bellhop_channels`), what a line is kept in
 //! ([`crate::ports::Clients`]).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::try_join_all;
 
 use crate::{
     StoreError, Timestamp,
-    model::{AccountId, ConnectionId, DeliveryId, Event, EventId, Mid, Name, State},
+    model::{AccountId, ConnectionId, DeliveryId, Event, EventId, Mid, Name, Registration, State},
     plan::{Plan, Planned},
     ports::{Freshness, Ports, Session},
     view,
@@ -28,6 +30,9 @@ pub const MOST_WAITING: usize = 1_000;
 
 /// How many of a line are looked at to find the first that is not over: more are found by the next look.
 const MOST_OVER: usize = 32;
+
+/// How many registrations are looked at together for clients among them.
+const PAGE: usize = 100;
 
 /// How often another number is tried where the first is taken.
 const MOST_TRIES: u32 = 64;
@@ -142,6 +147,32 @@ pub async fn left(ports: &Ports, connection: &ConnectionId) -> Result<(), StoreE
     match ports.clients.session(connection).await? {
         Some(session) => ports.clients.disconnect(connection, &session).await,
         None => Ok(()),
+    }
+}
+
+/// Lets go of the client of that name, if it is there: whoever it is has to say so again.
+pub async fn dismiss(ports: &Ports, account: &AccountId, name: &Name) -> Result<(), StoreError> {
+    let Some(connection) = ports.clients.connection(account, name).await? else { return Ok(()) };
+    let session = Session { account: account.clone(), name: name.clone() };
+    ports.clients.disconnect(&connection, &session).await?;
+    ports.transport.live.close(&connection).await;
+    Ok(())
+}
+
+/// Lets go of every client of the account.
+pub async fn dismiss_all(ports: &Ports, account: &AccountId) -> Result<(), StoreError> {
+    let mut after = None;
+    loop {
+        let page = ports.registrations.list(account, after.as_ref(), PAGE).await?;
+        let is_client = |registration: &&Arc<Registration>| {
+            ports.channels.get(registration.channel.as_str()).is_some_and(|spec| spec.is_live(&registration.params))
+        };
+        let clients = page.iter().filter(is_client).map(|registration| dismiss(ports, account, &registration.name));
+        try_join_all(clients).await?;
+        after = page.last().map(|last| last.name.clone());
+        if page.len() < PAGE {
+            return Ok(());
+        }
     }
 }
 

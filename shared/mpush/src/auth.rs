@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use crate::Mpush;
+use crate::{Command, Mpush};
 
 /// Why somebody is not listened to.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,6 +90,16 @@ impl Mpush {
         }
         let own = self.without_token().await?.filter(|account| !account.mpush.http_verify_token);
         own.ok_or_else(|| Refusal::info("Authorization verify error: show the token in the header `authorization`"))
+    }
+
+    /// The account of a request that shows this token, or none, and this packet.
+    pub async fn account_of_packet(&self, token: Option<&str>, packet: &Command) -> Result<Arc<Account>, Refusal> {
+        if let Some(auth) = &packet.auth
+            && let Some(said) = self.proven(auth).await?
+        {
+            return Ok(self.api.account(&said.account).await?);
+        }
+        self.account_of_request(token.or(packet.text("token"))).await
     }
 
     /// The account of a connection that shows this token, or none.

@@ -138,6 +138,13 @@ impl Mpush {
                     Ok(account) => account,
                     Err(refusal) => return Ok(Some(refusal.packet())),
                 };
+                if account.mpush.http_verify_token {
+                    // however open its connections are
+                    let shown = self.account_of_request(token.or(packet.text("token"))).await?;
+                    if shown.id != account.id {
+                        return Err(Refusal::info("Authorization verify error: the token is another account's"));
+                    }
+                }
                 Ok(Some(self.welcome(&account, &name, group.as_ref()).await?))
             }
             "MESSAGE" => {

@@ -53,9 +53,8 @@ impl Status {
     pub(crate) fn of(view: &DeliveryView, by_push: bool) -> Self {
         match view.summary.state {
             State::Queued | State::Sending | State::Retrying if by_push => Self::WebpushWait,
-            State::Queued if view.reason == Some(Reason::NotConnected) => Self::Wait,
-            State::Queued => Self::Ready,
-            State::Sending | State::Retrying => Self::Wait,
+            State::Queued if view.reason == Some(Reason::BehindAnother) => Self::Ready,
+            State::Queued | State::Sending | State::Retrying => Self::Wait,
             State::Delivered if by_push => Self::WebpushOk,
             State::Confirmed if by_push => Self::WebpushConfirmed,
             State::Delivered | State::Confirmed => Self::Ok,
@@ -76,9 +75,13 @@ pub(crate) enum Way {
 /// By name; whoever is not in it is called.
 pub(crate) type Ways = BTreeMap<Name, Way>;
 
-/// A push service was asked and did not refuse: what goes over a connection has no HTTP status.
-fn is_of_push_service(attempt: &Attempt) -> bool {
-    attempt.status.is_some() && attempt.outcome != Outcome::Failed
+/// Whether the push service is who has it, or is to have it: what goes over a connection has no HTTP status.
+fn is_with_push_service(view: &DeliveryView) -> bool {
+    let counts = |attempt: &Attempt| match view.summary.state {
+        State::Delivered | State::Confirmed => attempt.outcome == Outcome::Delivered,
+        State::Queued | State::Sending | State::Retrying | State::Failed | State::Dropped => attempt.outcome != Outcome::Failed,
+    };
+    view.attempts.iter().any(|attempt| attempt.status.is_some() && counts(attempt))
 }
 
 /// The status of each client.
@@ -93,7 +96,7 @@ impl Statuses {
             let name = &view.summary.registration;
             let by_push = match ways.get(name) {
                 Some(Way::Push) => true,
-                Some(Way::Socket) => view.attempts.iter().any(is_of_push_service),
+                Some(Way::Socket) => is_with_push_service(view),
                 None => false,
             };
             (name.as_str().to_owned(), Status::of(view, by_push))

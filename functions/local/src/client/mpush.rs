@@ -7,11 +7,15 @@ use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use serde::Deserialize;
+use bellhop_core::model::Name;
+use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value, json};
 
 use super::{Server, registrations::REGISTRATIONS};
 use crate::show::Shown;
+
+/// The longest that a request waits here.
+const LONGEST_WAIT_MS: u32 = 25_000;
 
 /// Options of `bellhop import-mpush`.
 #[derive(Args)]
@@ -37,39 +41,35 @@ struct Config {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Http {
-    verify_token: bool,
+    verify_token: Option<bool>,
     port: Option<u16>,
     wait_timeout: Option<u32>,
-    cors: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct WebSocket {
-    verify_token: bool,
-    port: Option<u16>,
-    auth_timeout: Option<u32>,
-    retry_timeout: Option<u32>,
-}
-
-impl Default for WebSocket {
-    fn default() -> Self {
-        Self { verify_token: true, port: None, auth_timeout: None, retry_timeout: None }
-    }
+    cors: Option<bool>,
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
+struct WebSocket {
+    verify_token: Option<bool>,
+    port: Option<u16>,
+    auth_timeout: Option<u32>,
+    retry_timeout: Option<u32>,
+    wait_timeout: Option<u32>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 struct Webhook {
     clients: Vec<Client>,
     proxy: Value,
+    retry_timeout: Option<u32>,
 }
 
 #[derive(Deserialize)]
 struct Client {
-    name: String,
-    #[serde(default)]
-    group: String,
+    name: Name,
+    #[serde(default, deserialize_with = "if_any")]
+    group: Option<Name>,
     url: String,
     #[serde(default)]
     method: String,
@@ -96,16 +96,20 @@ impl ImportMpush {
 
 impl Config {
     fn settings(&self) -> Value {
-        let mut mpush = Map::from_iter([
-            ("http_verify_token".to_owned(), self.http.verify_token.into()),
-            ("ws_verify_token".to_owned(), self.websocket.verify_token.into()),
-            ("cors".to_owned(), self.http.cors.into()),
-        ]);
+        let mut mpush = Map::new();
+        // what it does not say stays as it is
+        for (name, is_on) in [
+            ("http_verify_token", self.http.verify_token),
+            ("ws_verify_token", self.websocket.verify_token),
+            ("cors", self.http.cors),
+        ] {
+            mpush.extend(is_on.map(|is_on| (name.to_owned(), is_on.into())));
+        }
         if !self.token.is_empty() {
             mpush.insert("token".to_owned(), self.token.as_str().into());
         }
         for (name, ms) in [
-            ("wait_timeout_ms", self.http.wait_timeout),
+            ("wait_timeout_ms", self.http.wait_timeout.map(|ms| ms.min(LONGEST_WAIT_MS))),
             ("retry_timeout_ms", self.websocket.retry_timeout),
             ("auth_timeout_ms", self.websocket.auth_timeout),
         ] {
@@ -126,6 +130,21 @@ impl Config {
             let listen: Vec<_> = ports.iter().map(|port| format!("--listen 0.0.0.0:{port}")).collect();
             said.push(format!("the ports: start the server with `{}`", listen.join(" ")));
         }
+        if self.http.wait_timeout.is_some_and(|ms| ms > LONGEST_WAIT_MS) {
+            said.push(format!("part of `http.waitTimeout`: a request waits for {LONGEST_WAIT_MS} ms at most"));
+        }
+        for (name, is_there) in [
+            ("websocket.waitTimeout", self.websocket.wait_timeout.is_some()),
+            ("webhook.retryTimeout", self.webhook.retry_timeout.is_some()),
+            ("webpush.retryTimeout", !self.webpush["retryTimeout"].is_null()),
+        ] {
+            if is_there {
+                said.push(format!("`{name}`: there is one limit of that kind for all clients, `http.waitTimeout` or `websocket.retryTimeout`"));
+            }
+        }
+        if proxy(&self.webpush["proxy"]).or_else(|| proxy(&self.fcm["proxy"])).is_some() {
+            said.push("the proxy of Web Push: give it to registrations of their own, as `params.proxy`".to_owned());
+        }
         if self.token.is_empty() {
             said.push("a token: there is none, and without one nobody reaches the account by Mpush".to_owned());
         }
@@ -138,10 +157,16 @@ impl Client {
         let method = if self.method.eq_ignore_ascii_case("post") { "webhook_post" } else { "webhook_get" };
         let proxy = proxy(&self.proxy).or_else(|| proxy(&config.webhook.proxy));
         let token = Some(config.token.as_str()).filter(|token| !token.is_empty());
-        let groups: Vec<_> = Some(self.group.as_str()).filter(|group| !group.is_empty()).into_iter().collect();
+        let groups: Vec<_> = self.group.iter().collect();
         let params = json!({ "method": method, "url": self.url, "token": token, "proxy": proxy });
         json!({ "channel": "mpush", "params": params, "groups": groups })
     }
+}
+
+/// A name, unless it is left empty.
+fn if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Name>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() { Ok(None) } else { Name::parse(&text).map(Some).map_err(D::Error::custom) }
 }
 
 /// A URL, or Mpush 2.1's object with host, port and perhaps who one is there.
@@ -198,5 +223,32 @@ mod tests {
             left_out[0].starts_with("the server key: ") && left_out[1].contains("--listen 0.0.0.0:9093 --listen 0.0.0.0:9094")
         );
         assert_eq!(left_out.len(), 2);
+    }
+
+    #[test]
+    fn what_it_does_not_say_stays_as_it_is() {
+        assert_eq!(config(r#"{"token": "t0ken"}"#).settings(), json!({ "mpush": { "token": "t0ken" } }));
+    }
+
+    #[test]
+    fn what_has_no_place_here_is_said() {
+        let config = config(
+            r#"{"token": "t0ken", "http": {"waitTimeout": 60000}, "websocket": {"waitTimeout": 1}, "webhook": {"retryTimeout": 1},
+                "webpush": {"retryTimeout": 1, "proxy": "http://p:1"}}"#,
+        );
+        assert_eq!(config.settings()["mpush"]["wait_timeout_ms"], 25_000);
+        let left_out = config.left_out().join("\n");
+        for named in ["http.waitTimeout", "websocket.waitTimeout", "webhook.retryTimeout", "webpush.retryTimeout", "proxy of Web Push"] {
+            assert!(left_out.contains(named), "{named}: {left_out}");
+        }
+    }
+
+    #[test]
+    fn a_client_whose_name_cannot_be_is_refused_before_anything_is_saved() {
+        let read = |client: &str| serde_json::from_str::<Config>(&format!(r#"{{"webhook": {{"clients": [{client}]}}}}"#));
+        assert!(read(r#"{"name": "wh1", "group": "", "url": "http://e.com/"}"#).is_ok());
+        for client in [r#"{"name": "my phone", "url": "http://e.com/"}"#, r#"{"name": "wh1", "group": "a b", "url": "http://e.com/"}"#] {
+            assert!(read(client).is_err(), "{client}");
+        }
     }
 }
