@@ -90,6 +90,11 @@ impl Bellhop {
         listening(&self.output.lock().unwrap()).map(str::to_owned).collect()
     }
 
+    /// What it has printed by now.
+    pub fn output(&self) -> String {
+        self.output.lock().unwrap().clone()
+    }
+
     /// The process's number.
     pub fn id(&self) -> u32 {
         self.child.id()

@@ -14,6 +14,7 @@ use rdkafka::{
     message::{Headers, OwnedMessage},
     mocking::MockCluster,
     producer::{DefaultProducerContext, FutureProducer, FutureRecord},
+    types::RDKafkaRespErr,
 };
 use serde_json::{Value, json};
 
@@ -216,6 +217,113 @@ async fn a_poison_record_goes_to_the_dead_letters_with_the_reason_and_the_next_i
     assert!(output.contains("malformed_json"), "{output}");
 }
 
+/// A record of its own size: more of them wait than a partition may have in memory.
+fn long(message: &str) -> String {
+    event(message) + &" ".repeat(100_000)
+}
+
+fn log_says(bellhop: &Bellhop, words: &str) -> Option<()> {
+    bellhop.output().contains(words).then_some(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_cannot_even_be_buried_holds_up_its_own_partition_alone_until_it_can() {
+    // given dead letters that nobody takes
+    let (data, brokers, sink) = (tempfile::tempdir().unwrap(), Brokers::start(), Sink::start().await);
+    brokers.cluster.topic_error(DEAD_LETTERS, RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED).unwrap();
+    let bellhop = start(data.path(), &brokers, &[]);
+    webhook(&bellhop, &sink).await;
+
+    // when a poison record comes to one partition, with more behind it than may wait in memory
+    brokers.write(0, "not json").await;
+    let held: Vec<_> = (10..40).map(|number| format!("held {number}")).collect();
+    for message in &held {
+        brokers.write(0, &long(message)).await;
+    }
+    eventually("nobody took the dead letter", async || log_says(&bellhop, "the dead letters did not take it")).await;
+    for number in 0..3 {
+        brokers.write(1, &event(&format!("beside {number}"))).await;
+    }
+
+    // then the other goes on, and the first is not passed
+    sink.until(3).await;
+    brokers.until_committed(1, 3).await;
+    assert_eq!(told(&sink), ["beside 0", "beside 1", "beside 2"]);
+    assert_eq!(brokers.committed(0), None);
+
+    // and once the dead letters are taken again, whatever was behind it arrives, once
+    brokers.cluster.topic_error(DEAD_LETTERS, RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).unwrap();
+    sink.until(3 + held.len()).await;
+    brokers.until_committed(0, 1 + i64::try_from(held.len()).unwrap()).await;
+    assert_eq!(header(&brokers.dead_letters(1).await[0], "bellhop-offset"), "0");
+    bellhop.stop();
+    assert_eq!(told(&sink)[3..], held);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_of_a_group_share_the_partitions_and_the_one_that_is_left_takes_all() {
+    let (data, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (brokers, sink, second_sink) = (Brokers::start(), Sink::start().await, Sink::start().await);
+    let first = start(data.path(), &brokers, &[]);
+    webhook(&first, &sink).await;
+    brokers.write(0, &event("alone 0")).await;
+    brokers.write(1, &event("alone 1")).await;
+    sink.until(2).await;
+
+    // given another member, with a store of its own
+    let second = start(other.path(), &brokers, &[]);
+    webhook(&second, &second_sink).await;
+    let mut written = vec!["alone 0".to_owned(), "alone 1".to_owned()];
+    eventually("the second has a partition", async || {
+        for partition in 0..2 {
+            let message = format!("shared {:03}", written.len());
+            brokers.write(partition, &event(&message)).await;
+            written.push(message);
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        (!second_sink.arrivals().is_empty()).then_some(())
+    })
+    .await;
+
+    // when the first stops, the second takes both
+    first.stop();
+    for partition in 0..2 {
+        let message = format!("taken over {partition}");
+        brokers.write(partition, &event(&message)).await;
+        written.push(message);
+    }
+    let all = async || (sink.arrivals().len() + second_sink.arrivals().len() >= written.len()).then_some(());
+    eventually("all have arrived", all).await;
+    second.stop();
+    let mut arrived = [told(&sink), told(&second_sink)].concat();
+    arrived.sort_unstable();
+    assert_eq!(arrived, written, "each once");
+    assert!(told(&second_sink).iter().any(|message| message == "taken over 0"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_the_store_could_not_keep_is_taken_again_and_not_passed() {
+    let (data, brokers, sink) = (tempfile::tempdir().unwrap(), Brokers::start(), Sink::start().await);
+    let bellhop = start(data.path(), &brokers, &[]);
+    webhook(&bellhop, &sink).await;
+
+    // given a store that takes no write
+    let database = rusqlite::Connection::open(data.path().join("bellhop.db")).unwrap();
+    database.busy_timeout(PATIENCE).unwrap();
+    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for message in ["one", "two"] {
+        brokers.write(0, &event(message)).await;
+    }
+    eventually("it could not be kept", async || log_says(&bellhop, "could not be kept now")).await;
+    assert_eq!(brokers.committed(0), None);
+
+    database.execute_batch("ROLLBACK").unwrap();
+    sink.until(2).await;
+    brokers.until_committed(0, 2).await;
+    bellhop.stop();
+    assert_eq!(told(&sink), ["one", "two"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_starts_before_its_brokers_answer_serves_all_the_same() {
     let data = tempfile::tempdir().unwrap();
@@ -225,12 +333,15 @@ async fn whoever_starts_before_its_brokers_answer_serves_all_the_same() {
 }
 
 #[test]
-fn an_account_that_is_no_name_is_refused_before_anything_listens() {
-    let data = tempfile::tempdir().unwrap();
-    let mut serve = command(["serve", "--listen", "127.0.0.1:0", "--kafka", "127.0.0.1:1", "--kafka-account", "a/b", "--data"]);
-    let output = serve.arg(data.path()).stdin(Stdio::null()).output().unwrap();
-    assert!(!output.status.success());
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("--kafka-account"), "{said}");
-    assert!(!String::from_utf8(output.stdout).unwrap().contains("listens"));
+fn an_account_that_is_no_name_or_not_there_is_refused_before_anything_listens() {
+    for (account, why) in [("a/b", "no name of an account"), ("nobody", "there is no account `nobody`")] {
+        let data = tempfile::tempdir().unwrap();
+        let options = ["--kafka", "127.0.0.1:1", "--kafka-account", account, "--data"];
+        let mut serve = command(["serve", "--listen", "127.0.0.1:0"].iter().chain(&options));
+        let output = serve.arg(data.path()).stdin(Stdio::null()).output().unwrap();
+        assert!(!output.status.success());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("--kafka-account") && said.contains(why), "{said}");
+        assert!(!String::from_utf8(output.stdout).unwrap().contains("listens"));
+    }
 }

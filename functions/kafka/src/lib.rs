@@ -79,6 +79,10 @@ impl Kafka {
     async fn accepted(&self, record: &Record) -> Result<(), Problem> {
         let (ports, now) = (&*self.ports, self.ports.clock.now());
         let account = ports.accounts.settings(&self.account).await?;
+        if account.deleted_at.is_some() {
+            let detail = "the account that records are for is deleted; name another (`--kafka-account`, `KafkaAccount`)";
+            return Err(Problem::new(Code::NotFound, detail));
+        }
         let payload = Payload::of(record.value.clone().unwrap_or_default(), Limit::Picture("screenshot"));
         let key = payload.named_key(&account.id, ROUTE, record.name(), now);
         match record::read(&payload, &account, now)? {

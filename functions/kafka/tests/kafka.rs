@@ -15,7 +15,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use bellhop_channels::SPECS;
 use bellhop_core::{
     Problem, StoreError,
-    model::{ChannelId, Registration, Task},
+    model::{Account, ChannelId, Registration, Task},
     ports::Ports,
 };
 use bellhop_kafka::{
@@ -227,6 +227,19 @@ async fn what_cannot_even_be_buried_is_not_passed_and_holds_up_its_own_partition
     let mut said = world.said("ci").await;
     said.sort_unstable();
     assert_eq!(said, ["one", "three"]);
+}
+
+#[tokio::test]
+async fn records_for_an_account_that_is_deleted_are_buried_and_nothing_is_sent() {
+    let world = World::new().await;
+    let settings = world.ports.accounts.settings(&account()).await.unwrap();
+    let known = world.ports.accounts.get(&account()).await.unwrap();
+    let gone = Account { deleted_at: Some(world.ports.clock.now()), ..Account::clone(&settings) };
+    assert!(world.ports.accounts.put(known.as_deref(), &gone).await.unwrap());
+    assert_eq!(world.handle(&msk(&[&[&event("one"), &envelope("letter")]])).await, nothing_failed());
+    let codes: Vec<_> = world.letters().iter().map(|letter| letter["code"].clone()).collect();
+    assert_eq!(codes, ["not_found", "not_found"]);
+    assert_eq!((world.said("ci").await, world.tasks().await.len()), (vec![], 0));
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@
 //! is taken in its order. Left to others: what a record says, and that one which comes twice is one.
 
 #[cfg(feature = "kafka")]
+mod dead_letters;
+#[cfg(feature = "kafka")]
 mod group;
 
 #[cfg(feature = "kafka")]
@@ -25,7 +27,8 @@ mod nobody {
     pub(crate) struct Consumer(Infallible);
 
     impl Consumer {
-        pub(crate) fn new(_brokers: &str, _options: &cli::Kafka) -> Result<Self> {
+        #[expect(clippy::unused_async, reason = "as the other one")]
+        pub(crate) async fn new(_brokers: &str, _options: &cli::Kafka, _ports: &Ports) -> Result<Self> {
             bail!("--kafka: this program was built without the Cargo feature `kafka`; build it with `--features kafka`")
         }
 

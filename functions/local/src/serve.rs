@@ -91,7 +91,10 @@ async fn serve(options: cli::Serve) -> Result<()> {
         say(&format!("first start: your key is {key} (kept in {})", options.data.join("admin-key").display()))?;
     }
 
-    let consumer = options.kafka.brokers.as_ref().map(|brokers| Consumer::new(brokers, &options.kafka)).transpose()?;
+    let consumer = match &options.kafka.brokers {
+        Some(brokers) => Some(Consumer::new(brokers, &options.kafka, &ports).await?),
+        None => None,
+    };
     let mut listeners = Vec::new();
     for address in &options.listen {
         let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
