@@ -11,6 +11,7 @@ mod audit;
 mod contacts;
 mod deliveries;
 mod events;
+mod explain;
 mod hooks;
 mod keys;
 mod mpush;
@@ -45,7 +46,7 @@ pub fn routes(api: Api) -> Router {
     // a path of its own would hide the registration of that name
     let registration = registration.post(trials::typed);
     let contact = records_of::<Contact>();
-    let rule = records_of::<Rule>();
+    let rule = records_of::<Rule>().post(explain::what_would_happen);
     Router::new()
         .route("/v1/registrations", get(registrations::list))
         .route("/v1/registrations/{name}", registration)

@@ -124,7 +124,7 @@ pub(crate) async fn delete<T: Said>(
     if existed { Ok(StatusCode::NO_CONTENT) } else { Err(not_found()) }
 }
 
-/// Saves what `body` makes of what is stored. `null` counts as absent.
+/// Saves what `body` makes of what is stored.
 async fn save_named<T: Said>(
     api: &Api,
     account: &AccountId,
@@ -135,18 +135,7 @@ async fn save_named<T: Said>(
     for _ in 0..TRIES {
         let stored = stored(api, account, T::KIND, name.as_str(), T::MOST).await?;
         let old = stored.as_ref().map(Record::read::<T>).transpose()?;
-        let mut body = body(old.as_ref())?;
-        if let Value::Object(fields) = &mut body {
-            fields.retain(|_, value| !value.is_null());
-            for inner in T::INNER {
-                if let Some(Value::Object(inner)) = fields.get_mut(*inner) {
-                    inner.retain(|_, value| !value.is_null());
-                }
-            }
-        }
-        let said: T = json::read(body)?;
-        said.check()?;
-        let said = said.completed(old.as_ref(), settings, api.ports.clock.now())?;
+        let said = read(body(old.as_ref())?, old.as_ref(), settings, api.ports.clock.now())?;
         T::prepare(&api.ports, settings, &name, old.as_ref(), Some(&said)).await?;
         if let Some(version) = replace(api, account, T::KIND, name.as_str(), stored.as_ref(), &said).await? {
             T::prepare(&api.ports, settings, &name, Some(&said), Some(&said)).await?;
@@ -154,6 +143,21 @@ async fn save_named<T: Said>(
         }
     }
     Err(raced(name.as_str()))
+}
+
+/// What `body` says, checked, with what is ours to say of it: `before` is what it replaces. `null` counts as absent.
+pub(crate) fn read<T: Said>(mut body: Value, before: Option<&T>, settings: &Account, now: Timestamp) -> Result<T, Problem> {
+    if let Value::Object(fields) = &mut body {
+        fields.retain(|_, value| !value.is_null());
+        for inner in T::INNER {
+            if let Some(Value::Object(inner)) = fields.get_mut(*inner) {
+                inner.retain(|_, value| !value.is_null());
+            }
+        }
+    }
+    let said: T = json::read(body)?;
+    said.check()?;
+    said.completed(before, settings, now)
 }
 
 fn show<T: Said>(record: &Record) -> Result<Shown<T>, StoreError> {

@@ -121,7 +121,7 @@ async fn keep(
 ) -> Result<Answer, Problem> {
     check_options(ports.channels, &draft.options)?;
     let now = id.time();
-    let (targets, missing) = match resolve(ports, account, &draft, wanted).await {
+    let found = match resolve(ports, account, &draft, wanted).await {
         Ok(found) => found,
         // What was accepted once is answered again, even if it could not be accepted now.
         Err(problem) => match &key {
@@ -134,14 +134,9 @@ async fn keep(
         ports.attachments.put(account, AttachmentId(id), picture).await?;
     }
     let mut event = draft.into_event(id, account.clone(), now);
-    let asked = match wanted {
-        Wanted::Message | Wanted::Task => Asked::New(planned(ports, &targets)),
-        Wanted::Event | Wanted::Hook => by_rules(ports, &mut event, targets, key.as_ref()).await?,
-    };
-    let accepted = match asked {
+    let accepted = match decided(ports, &mut event, wanted, found, key.as_ref()).await? {
         Asked::Known(accepted) => accepted,
-        Asked::New(mut plan) => {
-            plan.dropped.extend(missing);
+        Asked::New(plan) => {
             clients::number(ports, &mut event, &plan).await?;
             let accepted = ports.ledger.accept(Acceptance { key, event: event.clone(), plan: plan.clone() }).await?;
             if let Accepted::New(id) = accepted {
@@ -163,12 +158,45 @@ async fn keep(
     replay(ports, Some(accepted)).await.unwrap_or_else(|| Err(Problem::new(Code::Internal, "the event was not kept")))
 }
 
+/// What accepting `draft` would keep now; refuses what that would refuse. What rules count is counted in `ports`.
+pub(crate) async fn foreseen(ports: &Ports, account: &AccountId, draft: Draft, wanted: Wanted) -> Result<(Event, Plan), Problem> {
+    check_options(ports.channels, &draft.options)?;
+    let found = resolve(ports, account, &draft, wanted).await?;
+    let now = ports.clock.now();
+    let mut event = draft.into_event(EventId::new(now, ports.clock.chance()), account.clone(), now);
+    match decided(ports, &mut event, wanted, found, None).await? {
+        Asked::New(plan) => Ok((event, plan)),
+        Asked::Known(_) => Err(Problem::new(Code::Internal, "an event without a key was taken for a repeated one")),
+    }
+}
+
+/// The plan of an event that goes to whom its recipients stand for; what rules say in words of their own is written into it.
+async fn decided(
+    ports: &Ports,
+    event: &mut Event,
+    wanted: Wanted,
+    (targets, missing): (Vec<Target>, Vec<Dropped>),
+    key: Option<&IdempotencyKey>,
+) -> Result<Asked<Plan>, StoreError> {
+    let asked = match wanted {
+        Wanted::Message | Wanted::Task => Asked::New(planned(ports, &targets)),
+        Wanted::Event | Wanted::Hook => by_rules(ports, event, targets, key).await?,
+    };
+    Ok(match asked {
+        Asked::Known(accepted) => Asked::Known(accepted),
+        Asked::New(mut plan) => {
+            plan.dropped.extend(missing);
+            Asked::New(plan)
+        }
+    })
+}
+
 /// The plan of what goes to these.
 pub(crate) fn planned(ports: &Ports, targets: &[Target]) -> Plan {
     plan(targets, |registration| ports.channels.get(registration.channel.as_str()).map(|spec| spec.is_open(registration)))
 }
 
-/// The plan of an event that rules look at; what they say in words of their own is written into it.
+/// The plan of an event that rules look at.
 async fn by_rules(
     ports: &Ports,
     event: &mut Event,

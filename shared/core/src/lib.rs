@@ -16,6 +16,7 @@ pub mod deliver;
 pub mod digest;
 pub mod ending;
 pub mod error;
+pub mod explain;
 pub mod hooks;
 pub mod ids;
 pub mod link;

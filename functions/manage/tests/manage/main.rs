@@ -6,6 +6,7 @@ mod accounts;
 mod callers;
 mod channel;
 mod events;
+mod explain;
 mod hooks;
 mod keys;
 mod operate;

@@ -63,6 +63,32 @@ pub(crate) fn operations() -> Vec<Operation> {
         refused: &[Code::TooManyItems],
     });
     operations.extend([
+        operation("POST", "/v1/rules/{name}", "explainEvent", "What would come of an event")
+            .about(
+                "`POST /v1/rules/explain`: nothing else is posted to a name. Nothing is counted, kept or sent. `rule` stands in for \
+                 the saved one of its name.",
+            )
+            .scope(Scope::Read)
+            .named_only("explain")
+            .takes(
+                schema("ExplainBody"),
+                json!({
+                    "event": { "source": "QD/Example/main", "result": "failure", "message": "签到失败: 403" },
+                    "rule": { "name": "daily", "to": ["desk"], "title": "{{ source }} {{ result }}" },
+                }),
+            )
+            .answers(200, "What accepting it would decide now.", schema("WouldBe"))
+            .codes(&[
+                Code::InvalidName,
+                Code::InvalidBase64,
+                Code::PictureTooLarge,
+                Code::TooManyItems,
+                Code::UnknownRecipient,
+                Code::NoDefaultRegistration,
+                Code::NoAddress,
+                Code::RateLimited,
+                Code::NotFound,
+            ]),
         operation("POST", "/v1/rules/{name}/preview-digest", "previewDigest", "What the next digest would say now")
             .scope(Scope::Read)
             .named("daily")

@@ -101,7 +101,11 @@ pub(crate) fn kept() -> Vec<(&'static str, Value)> {
         }
         body
     };
+    let mut tried = within(lenient(&rule_body()), lenient);
+    tried["properties"]["name"] = schema("Name");
+    tried["required"] = json!(["name", "to"]);
     vec![
+        ("ExplainBody", object(&["event"], [("event", schema("EventBody")), ("rule", or_null(&tried))])),
         ("RuleBody", within(lenient(&rule_body()), lenient)),
         ("RuleChange", within(partial(&rule_body()), partial)),
         ("Rule", rule),

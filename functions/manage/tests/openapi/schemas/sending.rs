@@ -194,6 +194,21 @@ pub(crate) fn told() -> Vec<(&'static str, Value)> {
         &["rule", "message", "tails"],
         [("rule", schema("Name")), ("title", text()), ("message", text()), ("tails", list(&count()))],
     );
+    let reached = object(
+        &["registration", "channel"],
+        [("registration", schema("Name")), ("channel", schema("Channel")), ("address", text()), ("worded_by", schema("Name"))],
+    );
+    let said = object(&["rule", "message"], [("rule", schema("Name")), ("title", text()), ("message", text())]);
+    let would_be = object(
+        &["decisions", "deliveries", "collected", "dropped", "wordings"],
+        [
+            ("decisions", list(&schema("Decision"))),
+            ("deliveries", list(&reached)),
+            plan[0].clone(),
+            plan[1].clone(),
+            ("wordings", list(&said)),
+        ],
+    );
     let items = json!({ "type": "array", "items": { "anyOf": [schema("Accepted"), schema("Problem")] } });
     vec![
         ("Accepted", accepted),
@@ -205,6 +220,7 @@ pub(crate) fn told() -> Vec<(&'static str, Value)> {
         ("Dropped", dropped),
         ("Decision", decision),
         ("Wording", wording),
+        ("WouldBe", would_be),
         ("Event", event()),
         ("Explained", extended(&event(), &explained)),
     ]
