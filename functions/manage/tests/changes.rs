@@ -76,7 +76,11 @@ impl World {
 
     /// A message of `main` is sent, and arrives.
     async fn delivers(&self) {
-        self.ports.ledger.accept(acceptance(event("hello"), &["phone"], None)).await.unwrap();
+        self.ports
+            .ledger
+            .accept(acceptance(event(&account(), self.ports.clock.now(), self.ports.clock.chance()), &["phone"], None))
+            .await
+            .unwrap();
         let wake = self.ports.queue.receive(&channel(), 1).await.unwrap().remove(0);
         work(&self.ports, &wake, LEASE).await.unwrap();
     }
