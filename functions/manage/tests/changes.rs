@@ -133,6 +133,6 @@ async fn a_session_has_four_streams_and_nobody_listens_without_one() {
     }
     assert_eq!(world.ask("GET", "/console/changes", &cookie, String::new()).await.status(), 429);
     open.pop();
-    world.listen(&cookie).await;
+    drop(world.listen(&cookie).await);
     assert_eq!(world.ask("GET", "/console/changes", "", String::new()).await.status(), 303, "to the sign-in");
 }
