@@ -29,6 +29,7 @@ pub(crate) struct Filter {
     #[serde(rename = "type")]
     event_type: Option<EventType>,
     result: Option<RunResult>,
+    q: Option<String>,
     from: Option<Moment>,
     to: Option<Moment>,
 }
@@ -80,12 +81,20 @@ pub(crate) async fn list(
 impl Filter {
     /// Whether it leaves out events within its time range.
     fn chooses(&self) -> bool {
-        self.source.is_some() || self.event_type.is_some() || self.result.is_some()
+        self.source.is_some() || self.event_type.is_some() || self.result.is_some() || self.q.is_some()
     }
 
     fn shows(&self, event: &Event) -> bool {
         self.source.as_ref().is_none_or(|source| *source == event.source)
             && (self.event_type.is_none() || self.event_type == event.event_type)
             && (self.result.is_none() || self.result == event.result)
+            && self.q.as_ref().is_none_or(|q| says(event, q))
     }
+}
+
+/// Whether that stands in what people read of an event, in capitals or not.
+fn says(event: &Event, q: &str) -> bool {
+    let q = q.to_lowercase();
+    let texts = [Some(event.source.as_str()), event.title.as_deref(), Some(&*event.message)];
+    texts.into_iter().flatten().any(|text| text.to_lowercase().contains(&q))
 }

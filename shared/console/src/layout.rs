@@ -149,19 +149,19 @@ pub(crate) fn page(visitor: &Visitor, section: Option<Section>, title: &str, con
         }
         (content)
     };
-    document(visitor.language, title, &before, &content)
+    document(visitor.language, title, visitor.hears_at(), &before, &content)
 }
 
 /// A page of nobody in particular.
 pub(crate) fn bare(language: Language, title: &str, content: &Markup) -> Html<String> {
     let before = html! { header.top { a.brand href=(crate::HOME) { "Bellhop" } } };
-    document(language, title, &before, &html! { div.narrow { (content) } })
+    document(language, title, None, &before, &html! { div.narrow { (content) } })
 }
 
-fn document(language: Language, title: &str, before: &Markup, content: &Markup) -> Html<String> {
+fn document(language: Language, title: &str, hears_at: Option<&str>, before: &Markup, content: &Markup) -> Html<String> {
     let whole = html! {
         (DOCTYPE)
-        html lang=(tag(language)) {
+        html lang=(tag(language)) data-changes=[hears_at] {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";

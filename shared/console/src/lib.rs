@@ -9,6 +9,7 @@
 
 mod assets;
 mod call;
+mod changes;
 mod fields;
 mod filter;
 mod form;
@@ -20,6 +21,8 @@ mod show;
 mod sign_in;
 mod table;
 mod visitor;
+
+use std::sync::Arc;
 
 use axum::{
     Router, middleware,
@@ -34,6 +37,7 @@ pub(crate) struct Console {
     api: Api,
     /// The API itself.
     routes: Router,
+    streams: Arc<changes::Streams>,
 }
 
 /// Everything under `/console`, over the API whose routes these are.
@@ -41,10 +45,11 @@ pub fn routes(api: Api, routes: Router) -> Router {
     pages::routes()
         .merge(sign_in::routes())
         .merge(assets::routes())
+        .merge(changes::routes())
         .route("/console/", any(front))
         .route("/console/{*rest}", any(pages::nothing_here))
         .layer(middleware::from_fn(headers::guard))
-        .with_state(Console { api, routes })
+        .with_state(Console { api, routes, streams: Arc::default() })
 }
 
 /// The root, where nobody else wants it.

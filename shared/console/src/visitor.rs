@@ -28,6 +28,7 @@ use url::form_urlencoded;
 use crate::{
     Console,
     call::Refusal,
+    changes,
     fields::Fields,
     headers::{is_of_our_own, is_secure},
     language::{self, texts},
@@ -118,6 +119,11 @@ impl Visitor {
     /// The API's own routes.
     pub(crate) fn api(&self) -> Router {
         self.console.routes.clone()
+    }
+
+    /// Where a page hears of changes, if it can.
+    pub(crate) fn hears_at(&self) -> Option<&'static str> {
+        self.console.api.ports.deliveries.changes(&self.caller.account).map(|_| changes::PATH)
     }
 
     /// The key of the session.

@@ -7,7 +7,7 @@ mod transport;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures_util::future::BoxFuture;
+use futures_util::{future::BoxFuture, stream::BoxStream};
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -229,6 +229,12 @@ pub trait Deliveries: Send + Sync {
     /// Is ready when a delivery of that event may have changed since this was called. `None`: nobody can tell, and whoever waits
     /// looks again.
     fn changed(&self, _event: EventId) -> Option<BoxFuture<'_, ()>> {
+        None
+    }
+
+    /// Has an item when what the account looks at has changed since the one before: a delivery, a task, which keys count. Several
+    /// changes may be one item. `None`: nobody can tell.
+    fn changes(&self, _account: &AccountId) -> Option<BoxStream<'static, ()>> {
         None
     }
 }

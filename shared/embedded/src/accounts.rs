@@ -61,7 +61,7 @@ impl Accounts for Store {
                 tx.connection.prepare_cached("INSERT INTO keys (id, account, created_at, body) VALUES (?1, ?2, ?3, ?4)")?;
             make.execute((key.id.part(), key.account.as_str(), millis(key.created_at), &key_body))?;
             tx.effects.push(Effect::Account(account.id.clone()));
-            tx.effects.push(Effect::Key(key.id.clone()));
+            tx.effects.push(Effect::Key(key.account.clone(), key.id.clone()));
             Ok(true)
         })
         .await
@@ -113,7 +113,7 @@ impl Keys for Store {
                 .connection
                 .prepare_cached("INSERT OR IGNORE INTO keys (id, account, created_at, body) VALUES (?1, ?2, ?3, ?4)")?;
             let made = insert.execute((key.id.part(), key.account.as_str(), millis(key.created_at), &body))? > 0;
-            tx.effects.push(Effect::Key(key.id.clone()));
+            tx.effects.push(Effect::Key(key.account.clone(), key.id.clone()));
             Ok(made)
         })
         .await
@@ -124,7 +124,7 @@ impl Keys for Store {
         self.write(move |tx| {
             let mut delete = tx.connection.prepare_cached("DELETE FROM keys WHERE id = ?1 AND account = ?2")?;
             let found = delete.execute((id.part(), account.as_str()))? > 0;
-            tx.effects.push(Effect::Key(id.clone()));
+            tx.effects.push(Effect::Key(account.clone(), id.clone()));
             Ok(found)
         })
         .await

@@ -6,7 +6,7 @@ use bellhop_core::{
     model::{AccountId, Delivery, DeliveryId, EventId, State},
     ports::Deliveries,
 };
-use futures_util::future::BoxFuture;
+use futures_util::{future::BoxFuture, stream::BoxStream};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::{
@@ -25,6 +25,10 @@ impl Deliveries for Store {
 
     fn changed(&self, event: EventId) -> Option<BoxFuture<'_, ()>> {
         Some(self.memory.changes.of(event))
+    }
+
+    fn changes(&self, account: &AccountId) -> Option<BoxStream<'static, ()>> {
+        Some(self.memory.changes.of_account(account))
     }
 
     async fn in_state(

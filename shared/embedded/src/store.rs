@@ -256,11 +256,18 @@ impl Memory {
                 Effect::Delayed(lane, id, at) => window.delayed(id, &lane, at),
                 Effect::Look(lane, id) => window.look(id, &lane),
                 Effect::Gone(seq) => window.gone(seq),
-                Effect::Delivery(event) => self.changes.tell(event),
+                Effect::Delivery(account, event) => {
+                    self.changes.tell(event);
+                    self.changes.tell_account(&account);
+                }
+                Effect::Task(account) => self.changes.tell_account(&account),
                 Effect::Records(account, kind) => self.records.forget(&(account, kind)),
                 Effect::Registration(account, name) => self.registrations.forget(&(account, name)),
                 Effect::Account(id) => self.accounts.forget(&id),
-                Effect::Key(id) => self.keys.forget(&id),
+                Effect::Key(account, id) => {
+                    self.keys.forget(&id);
+                    self.changes.tell_account(&account);
+                }
                 Effect::Hook(hash) => self.hooks.forget(&hash),
             }
         }

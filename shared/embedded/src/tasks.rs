@@ -15,6 +15,7 @@ use crate::{
         millis,
         table::{event_key, limit},
     },
+    writer::Effect,
 };
 
 /// For how long the key of a request is remembered, in milliseconds.
@@ -74,6 +75,7 @@ impl Tasks for Store {
                 "INSERT OR REPLACE INTO tasks (account, id, due, over, made_under, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?;
             put.execute((account, id, due, over, under, &body))?;
+            tx.effects.push(Effect::Task(task.account.clone()));
             Ok(true)
         })
         .await
@@ -89,6 +91,7 @@ impl Tasks for Store {
             let place = (task.account.as_str(), key(task.id));
             tx.connection.prepare_cached("DELETE FROM runs WHERE account = ?1 AND task = ?2")?.execute(place)?;
             tx.connection.prepare_cached("DELETE FROM tasks WHERE account = ?1 AND id = ?2")?.execute(place)?;
+            tx.effects.push(Effect::Task(task.account.clone()));
             Ok(true)
         })
         .await

@@ -122,13 +122,15 @@ pub(crate) enum Effect {
     /// The row of that number left the queue, or is another one now.
     Gone(i64),
     /// A delivery of that event is in another state.
-    Delivery(EventId),
+    Delivery(AccountId, EventId),
+    /// A task of that account changed.
+    Task(AccountId),
     /// A registration changed.
     Registration(AccountId, Name),
     /// An account changed.
     Account(AccountId),
     /// A key changed.
-    Key(KeyId),
+    Key(AccountId, KeyId),
     /// The hook of a token of that hash came or went.
     Hook(String),
     /// One of an account's records of a kind changed.
@@ -203,7 +205,7 @@ impl Tx<'_> {
             self.known.sending.insert(row.id, row.clone());
         } else {
             self.known.sending.remove(&row.id);
-            self.effects.push(Effect::Delivery(row.id.event));
+            self.effects.push(Effect::Delivery(row.account.clone(), row.id.event));
         }
         Ok(())
     }

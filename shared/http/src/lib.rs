@@ -21,13 +21,7 @@ pub mod task;
 mod uses;
 pub mod wait;
 
-use std::{
-    panic::AssertUnwindSafe,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
     Router,
@@ -42,6 +36,7 @@ use bellhop_core::{
     ports::Ports,
 };
 use futures_util::FutureExt;
+use tokio::sync::watch;
 
 pub use problem::Refused;
 
@@ -52,23 +47,29 @@ pub struct Api {
     pub ports: Arc<Ports>,
     rates: Arc<rate::Rates>,
     uses: Arc<uses::Uses>,
-    stopping: Arc<AtomicBool>,
+    stopping: watch::Sender<bool>,
 }
 
 impl Api {
     /// One per process: the accounts' rates are counted in it.
     pub fn new(ports: Ports) -> Self {
-        Self { ports: Arc::new(ports), rates: Arc::default(), uses: Arc::default(), stopping: Arc::default() }
+        Self { ports: Arc::new(ports), rates: Arc::default(), uses: Arc::default(), stopping: watch::Sender::new(false) }
     }
 
     /// Tells those who wait for an outcome that there will be none here.
     pub fn stop_waiting(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.stopping.send_replace(true);
     }
 
     /// Whether waiting for an outcome is over.
     pub fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+        *self.stopping.borrow()
+    }
+
+    /// Is ready when it is.
+    pub async fn stopped(&self) {
+        // the sender is here, and so cannot be gone
+        drop(self.stopping.subscribe().wait_for(|stopping| *stopping).await);
     }
 
     /// The account's settings; those of a new account if it has saved none.

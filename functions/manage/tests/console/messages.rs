@@ -68,6 +68,8 @@ async fn events_and_deliveries_are_filtered_and_what_is_wrong_is_said_beside_the
     for (path, count) in [
         ("/console/messages?source=&type=&result=", 1),
         ("/console/messages?source=nobody", 0),
+        ("/console/messages?q=ALERT", 1),
+        ("/console/messages?q=nothing", 0),
         ("/console/deliveries", 1),
         ("/console/deliveries?state=queued&registration=phone", 1),
         ("/console/deliveries?state=failed", 0),

@@ -181,3 +181,30 @@ async fn a_retry_counts_as_a_message_and_a_delivery_is_tried_a_hundred_times_at_
     let retry = format!("/v1/deliveries/{}/retry", other["deliveries"][0]["id"].as_str().unwrap());
     assert_eq!(world.call("manage", "POST", &retry, "").await.refusal(), (429, "rate_limited", ""));
 }
+
+#[tokio::test]
+async fn events_are_searched_by_what_their_source_title_or_text_says_in_capitals_or_not() {
+    let world = world().await;
+    for (source, title, message) in
+        [("QD/Backup", "One", "fine"), ("a/b", "The BACKUP", "x"), ("a/b", "Two", "no backup, 签到"), ("a/b", "Four", "none")]
+    {
+        report(&world, json!({"source": source, "title": title, "message": message})).await;
+    }
+    assert_eq!(walk(&world, "/v1/events?q=backUp&limit=2", "title").await, ["Two", "The BACKUP", "One"]);
+    assert_eq!(walk(&world, "/v1/events?q=%E7%AD%BE%E5%88%B0", "title").await, ["Two"]);
+    assert_eq!(walk(&world, "/v1/events?q=backup&source=a%2Fb", "title").await, ["Two", "The BACKUP"]);
+    assert_eq!(get(&world, "/v1/events?q=").await.refusal(), (422, "invalid_query", "q"));
+}
+
+#[tokio::test]
+async fn a_search_looks_through_two_hundred_events_a_page_and_says_where_to_go_on() {
+    let world = world().await;
+    report(&world, json!({"title": "needle", "message": "x"})).await;
+    for _ in 0..200 {
+        report(&world, json!({"message": "hay"})).await;
+    }
+    let first = get(&world, "/v1/events?q=needle").await.body;
+    assert_eq!(first["items"], json!([]));
+    assert!(first["next_cursor"].is_string(), "{first}");
+    assert_eq!(walk(&world, "/v1/events?q=needle", "title").await, ["needle"]);
+}

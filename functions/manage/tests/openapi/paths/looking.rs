@@ -8,6 +8,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         let time = json!({ "type": "string", "format": "date-time" });
         operation.query("from", false, &time, "Accepted then or later.").query("to", false, &time, "Accepted before.")
     };
+    let text = json!({ "type": "string", "minLength": 1 });
     vec![
         within(operation("GET", "/v1/events", "listEvents", "List events"))
             .about("Newest first. A page of a filtered list may be short or empty while `next_cursor` is set.")
@@ -15,6 +16,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             .query("source", false, &schema("Source"), "Of this source.")
             .query("type", false, &schema("EventType"), "Of this type.")
             .query("result", false, &schema("ResultGiven"), "With this result.")
+            .query("q", false, &text, "With this text in source, title or message, in capitals or not.")
             .paged()
             .lists("Event"),
         operation("GET", "/v1/events/{id}", "getEvent", "One event")

@@ -27,6 +27,8 @@ texts! {
     SUCCESS = "success", "成功";
     FAILURE = "failure", "失败";
     PARTIAL = "success in part", "部分成功";
+    Q = "Search", "搜索";
+    Q_HELP = "In source, title and text, in capitals or not", "在来源、标题和内容中查找，不区分大小写";
     STATE = "State", "状态";
     REGISTRATION = "Registration", "推送注册";
     CHANNEL = "Channel", "渠道";
@@ -36,7 +38,7 @@ texts! {
             "每页最多查找 200 个事件：结果很少或为空时，下一页仍可能有内容。";
 }
 
-const EVENT_FILTERS: [&str; 5] = ["source", "type", "result", "from", "to"];
+const EVENT_FILTERS: [&str; 6] = ["q", "source", "type", "result", "from", "to"];
 
 const DELIVERY_FILTERS: [&str; 5] = ["state", "registration", "channel", "from", "to"];
 
@@ -49,6 +51,7 @@ pub(super) async fn events(visitor: Visitor, query: Fields) -> Result<Response, 
     let results = [("success", SUCCESS), ("failure", FAILURE), ("partial", PARTIAL)];
     let results = results.map(|(word, label)| (word, visitor.say(label)));
     let fields = html! {
+        (form.field(&Field::line("q", visitor.say(Q)).help(visitor.say(Q_HELP))))
         (form.field(&Field::line("source", visitor.say(SOURCE))))
         (form.field(&Field::line("type", visitor.say(TYPE))))
         (choice(&form, "result", visitor.say(RESULT), &results))
@@ -75,7 +78,7 @@ pub(super) async fn events(visitor: Visitor, query: Fields) -> Result<Response, 
         (filters(&form, PATH, &fields))
         (table(&visitor, title, &heads, &rows))
         (pager(&visitor, PATH, &query, &EVENT_FILTERS, &page))
-        @if !query.query(&["source", "type", "result"]).is_empty() { p.help { (visitor.say(SHORT)) } }
+        @if !query.query(&["q", "source", "type", "result"]).is_empty() { p.help { (visitor.say(SHORT)) } }
     };
     Ok(answer(&form, title, content))
 }
@@ -126,7 +129,7 @@ fn answer(form: &Form, title: &str, content: maud::Markup) -> Response {
     }
 }
 
-fn with_cursor(filters: [&'static str; 5]) -> Vec<&'static str> {
+fn with_cursor<const N: usize>(filters: [&'static str; N]) -> Vec<&'static str> {
     filters.into_iter().chain(["cursor"]).collect()
 }
 
