@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{path::Path, process::Stdio, sync::Mutex, time::Duration};
 
 use acceptance::{
     BODY_SECRET, Bellhop, HEADER_SECRET, Sink, command, eventually, find_planted,
@@ -273,14 +273,16 @@ async fn members_of_a_group_share_the_partitions_and_the_one_that_is_left_takes_
     // given another member, with a store of its own
     let second = start(other.path(), &brokers, &[]);
     webhook(&second, &second_sink).await;
-    let mut written = vec!["alone 0".to_owned(), "alone 1".to_owned()];
+    let written = Mutex::new(vec!["alone 0".to_owned(), "alone 1".to_owned()]);
+    let write = async |partition, message: String| {
+        brokers.write(partition, &event(&message)).await;
+        written.lock().unwrap().push(message);
+    };
     eventually("the second has a partition", async || {
         for partition in 0..2 {
-            let message = format!("shared {:03}", written.len());
-            brokers.write(partition, &event(&message)).await;
-            written.push(message);
+            let message = format!("shared {:05}", written.lock().unwrap().len());
+            write(partition, message).await;
         }
-        tokio::time::sleep(Duration::from_millis(200)).await;
         (!second_sink.arrivals().is_empty()).then_some(())
     })
     .await;
@@ -288,10 +290,9 @@ async fn members_of_a_group_share_the_partitions_and_the_one_that_is_left_takes_
     // when the first stops, the second takes both
     first.stop();
     for partition in 0..2 {
-        let message = format!("taken over {partition}");
-        brokers.write(partition, &event(&message)).await;
-        written.push(message);
+        write(partition, format!("taken over {partition}")).await;
     }
+    let written = written.into_inner().unwrap();
     let all = async || (sink.arrivals().len() + second_sink.arrivals().len() >= written.len()).then_some(());
     eventually("all have arrived", all).await;
     second.stop();

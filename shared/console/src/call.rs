@@ -6,18 +6,21 @@ use axum::{
     body::{Body, to_bytes},
     http::{Method, Request, header},
 };
-use bellhop_core::{Code, Problem, channel::Text};
+use bellhop_core::{Code, Problem, channel::Text, model::Language};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::visitor::{Stop, Visitor};
+use crate::{
+    language::tag,
+    visitor::{Stop, Visitor},
+};
 
 /// The most bytes of an answer: more than a page of a list may have.
 const MOST: usize = 8_000_000;
 
-/// What the API refused, as it says so.
+/// What was refused, as the API says it, or the console itself.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Refusal {
     pub(crate) status: u16,
@@ -27,12 +30,27 @@ pub(crate) struct Refusal {
     pub(crate) field: Option<String>,
     /// What came of a test, where that is why.
     pub(crate) test: Option<Value>,
+    /// Whether the words are in the page's language, since the console says them; the API's are English.
+    #[serde(skip)]
+    pub(crate) speaks_as_the_page: bool,
+}
+
+impl Refusal {
+    /// What the console refuses itself, on a page in that language.
+    pub(crate) fn on_page(language: Language, code: Code, text: Text) -> Self {
+        Self { speaks_as_the_page: true, ..Problem::new(code, text.read_by(language)).into() }
+    }
+
+    /// The attribute `lang` of its words, where they are not in the page's language.
+    pub(crate) fn lang(&self) -> Option<&'static str> {
+        (!self.speaks_as_the_page).then_some(tag(Language::English))
+    }
 }
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
         let Problem { code, detail, field, retry_after_s: _ } = problem;
-        Self { status: code.status(), code: code.as_str().to_owned(), detail, field, test: None }
+        Self { status: code.status(), code: code.as_str().to_owned(), detail, field, test: None, speaks_as_the_page: false }
     }
 }
 
@@ -61,11 +79,16 @@ impl Visitor {
         serde_json::from_value(page).map_err(|_| self.stop(broken()))
     }
 
+    /// What this console refuses itself, at a field of its form.
+    pub(crate) fn refuse(&self, code: Code, field: &str, text: Text) -> Refusal {
+        Refusal { field: Some(field.to_owned()), ..Refusal::on_page(self.language, code, text) }
+    }
+
     /// Whether nothing is at that path yet, as far as this key may know: a form that makes something does not save over what is
     /// there. `taken` says what to do if it is.
     pub(crate) async fn is_free(&self, path: &str, taken: Text) -> Result<(), Refusal> {
         match self.call(Method::GET, path, None).await {
-            Ok(_) => Err(Problem::field(Code::Conflict, "name", self.say(taken)).into()),
+            Ok(_) => Err(self.refuse(Code::Conflict, "name", taken)),
             Err(refusal) if refusal.code == Code::NotFound.as_str() => Ok(()),
             Err(refusal) => Err(refusal),
         }

@@ -100,7 +100,7 @@ impl Form<'_> {
             id,
         };
         let help = html! { @if let Some(help) = &field.help { p.help id=(help_id) { (help) } } };
-        let error = html! { @if let Some(wrong) = wrong { p.error id=(error_id) lang="en" { (wrong.detail) } } };
+        let error = html! { @if let Some(wrong) = wrong { p.error id=(error_id) lang=[wrong.lang()] { (wrong.detail) } } };
         match &field.control {
             Control::Box => html! {
                 div.field.box { div { (common.tick(self.fields.is_on(field.name), None)) label for=(common.id) { (field.label) } } (help) (error) }
@@ -111,7 +111,8 @@ impl Form<'_> {
                     (help)
                     @for (value, label) in choices {
                         label.choice {
-                            input type="checkbox" name=(field.name) value=(value) checked[self.fields.all(field.name).any(|on| on == *value)];
+                            input type="checkbox" name=(field.name) value=(value) checked[self.fields.all(field.name).any(|on| on == *value)]
+                                aria-invalid=[common.is_wrong.then_some("true")];
                             " " (label)
                         }
                     }
@@ -180,7 +181,7 @@ impl Common<'_> {
 
     fn tick(&self, is_on: bool, value: Option<&str>) -> Markup {
         html! {
-            input id=(self.id) name=(self.name) type="checkbox" value=(value.unwrap_or("on")) checked[is_on]
+            input id=(self.id) name=(self.name) type="checkbox" value=(value.unwrap_or("on")) checked[is_on] autofocus[self.is_wrong]
                 aria-invalid=[self.is_wrong.then_some("true")] aria-describedby=[self.described.as_deref()];
         }
     }
@@ -190,7 +191,7 @@ impl Common<'_> {
 pub(crate) fn refused(refusal: Option<&Refusal>) -> Markup {
     html! {
         @if let Some(refusal) = refusal {
-            p.refused role="alert" lang="en" {
+            p.refused role="alert" lang=[refusal.lang()] {
                 @if let Some(field) = &refusal.field { code { (field) } ": " }
                 (refusal.detail) " " code.code { (refusal.code) }
             }

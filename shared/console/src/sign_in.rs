@@ -8,9 +8,10 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
     routing::{get, post},
 };
-use bellhop_core::{Code, Problem, model::Language};
+use bellhop_core::{Code, model::Language};
 use bellhop_http::{Refused, session};
 use maud::html;
+use url::{Position, Url};
 
 use crate::{
     Console, HOME,
@@ -33,6 +34,9 @@ texts! {
     ELSEWHERE = "The form came from another site. Sign in here.", "表单来自其他网站。请在此登录。";
 }
 
+/// The console, wherever it is: only whether an address leads away from there is looked at.
+const ANYWHERE: &str = "http://console.invalid/console";
+
 /// The most bytes of the form: a key and a path.
 const MOST: usize = 10_000;
 
@@ -41,7 +45,7 @@ pub(crate) fn routes() -> Router<Console> {
 }
 
 async fn show(headers: HeaderMap, query: Fields) -> Html<String> {
-    form(language::asked_for(&headers), next(&query), None)
+    form(language::asked_for(&headers), &next(&query), None)
 }
 
 async fn sign_in(State(console): State<Console>, request: Request) -> Response {
@@ -49,18 +53,17 @@ async fn sign_in(State(console): State<Console>, request: Request) -> Response {
     let language = language::asked_for(&parts.headers);
     let fields = Fields::parse(&to_bytes(body, MOST).await.unwrap_or_default());
     let begun = if is_of_our_own(&parts.headers) {
-        session::begin(&console.api, fields.get("key")).await
+        session::begin(&console.api, fields.get("key")).await.map_err(|Refused(problem)| problem.into())
     } else {
-        Err(Problem::new(Code::Forbidden, ELSEWHERE.read_by(language)).into())
+        Err(Refusal::on_page(language, Code::Forbidden, ELSEWHERE))
     };
     match begun {
         Ok(session) => {
-            ([(header::SET_COOKIE, set_cookie(&parts.headers, Some(&session)))], Redirect::to(next(&fields))).into_response()
+            ([(header::SET_COOKIE, set_cookie(&parts.headers, Some(&session)))], Redirect::to(&next(&fields))).into_response()
         }
-        Err(Refused(problem)) => {
-            let refusal = Refusal::from(problem);
+        Err(refusal) => {
             let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (status, form(language, next(&fields), Some(&refusal))).into_response()
+            (status, form(language, &next(&fields), Some(&refusal))).into_response()
         }
     }
 }
@@ -70,10 +73,15 @@ async fn sign_out(headers: HeaderMap, Submitted { visitor, fields: _ }: Submitte
     Ok(([(header::SET_COOKIE, set_cookie(&headers, None))], Redirect::to("/console/sign-in")).into_response())
 }
 
-/// Where to go once signed in: a page of the console, and nowhere else.
-fn next(fields: &Fields) -> &str {
-    let is_ours = |path: &&str| path.strip_prefix(HOME).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
-    fields.text("next").filter(is_ours).unwrap_or(HOME)
+/// Where to go once signed in: a page of the console, and nowhere else. It is read as a browser reads an address (`\` is `/`,
+/// `..` leads up, line ends count for nothing), and written anew, so that it fits a header.
+fn next(fields: &Fields) -> String {
+    let ours = Url::parse(ANYWHERE).and_then(|here| {
+        let there = here.join(fields.get("next"))?;
+        let is_ours = there.path().strip_prefix(HOME).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        Ok((is_ours && there.origin() == here.origin()).then(|| there[Position::BeforePath..Position::AfterQuery].to_owned()))
+    });
+    ours.ok().flatten().unwrap_or_else(|| HOME.to_owned())
 }
 
 fn form(language: Language, next: &str, refusal: Option<&Refusal>) -> Html<String> {
@@ -90,7 +98,7 @@ fn form(language: Language, next: &str, refusal: Option<&Refusal>) -> Html<Strin
                     aria-invalid=[refusal.map(|_| "true")]
                     aria-describedby=(if refusal.is_some() { "f-key-help f-key-error" } else { "f-key-help" });
                 @if let Some(refusal) = refusal {
-                    p.error id="f-key-error" role="alert" { (refusal.detail) }
+                    p.error id="f-key-error" role="alert" lang=[refusal.lang()] { (refusal.detail) }
                 }
             }
             p { button.primary type="submit" { (SUBMIT.read_by(language)) } }
@@ -102,6 +110,8 @@ fn form(language: Language, next: &str, refusal: Option<&Refusal>) -> Html<Strin
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     #[test]
@@ -110,9 +120,40 @@ mod tests {
         for ours in ["/console", "/console/registrations?cursor=x", "/console?notice=saved"] {
             assert_eq!(led(ours), ours);
         }
-        for other in ["", "//evil.example", "https://evil.example/console", "/consoles", "/console.evil", "/v1/keys", "\\\\evil"]
-        {
+        let others = [
+            "//evil.example",
+            "//evil.example/console",
+            "/\\evil.example/console",
+            "\\\\evil.example/console",
+            "/\t/evil.example/console",
+            "https://evil.example/console",
+            "http:evil.example",
+            "javascript:alert(1)//console",
+            "",
+            "/consoles",
+            "/console.evil",
+            "/v1/keys",
+            "/console/../v1/keys",
+            "/console/%2e%2e//evil.example",
+            "/console\\..\\..//evil.example",
+        ];
+        for other in others {
             assert_eq!(led(other), HOME, "{other}");
+        }
+    }
+
+    #[test]
+    fn where_it_leads_fits_a_header_whatever_was_asked_for() {
+        let led = |path: &str| next(&Fields::parse(path.as_bytes()));
+        for (asked, wanted) in [
+            ("next=/console/%0d%0aSet-Cookie:%20x=y", "/console/Set-Cookie:%20x=y"),
+            ("next=/console/%0aX", "/console/X"),
+            ("next=/console/%250d%250aX", "/console/%0d%0aX"),
+            ("next=/console/messages?source=%E6%9D%A5%E6%BA%90%0a", "/console/messages?source=%E6%9D%A5%E6%BA%90"),
+            ("next=/console%5cmessages", "/console/messages"),
+        ] {
+            assert_eq!(led(asked), wanted, "{asked}");
+            assert!(HeaderValue::try_from(led(asked)).is_ok(), "{asked}");
         }
     }
 }

@@ -39,6 +39,7 @@ texts! {
     REFUSED = "This did not work", "未能完成";
     NOT_OURS = "This form was not sent from a page of this session. Open the page again, and send it once more.",
                "这个表单不是从当前会话的页面提交的。请重新打开页面后再提交。";
+    TOO_LONG = "A form has a million bytes at most. Send less.", "表单最多一百万字节，请减少内容后再提交。";
     BACK = "Back to the console", "返回控制台";
 }
 
@@ -164,16 +165,15 @@ impl FromRequest<Console> for Submitted {
     async fn from_request(request: Request, console: &Console) -> Result<Self, Stop> {
         let (mut parts, body) = request.into_parts();
         let visitor = Visitor::from_request_parts(&mut parts, console).await?;
-        let too_long = |_| Problem::new(Code::BodyTooLarge, format!("a form has {MOST} bytes at most"));
-        let bytes = to_bytes(body, MOST).await.map_err(|error| visitor.stop(too_long(error).into()))?;
+        let too_long = |_| visitor.stop(Refusal::on_page(visitor.language, Code::BodyTooLarge, TOO_LONG));
+        let bytes = to_bytes(body, MOST).await.map_err(too_long)?;
         let fields = Fields::parse(&bytes);
         let shown = fields.get(TOKEN).as_bytes();
         let is_of_session = bool::from(visitor.session.form_token().as_bytes().ct_eq(shown));
         if is_of_our_own(&parts.headers) && is_of_session {
             return Ok(Self { fields: fields.without(TOKEN), visitor });
         }
-        let detail = visitor.say(NOT_OURS);
-        Err(visitor.stop(Problem::new(Code::Forbidden, detail).into()))
+        Err(visitor.stop(Refusal::on_page(visitor.language, Code::Forbidden, NOT_OURS)))
     }
 }
 
@@ -193,7 +193,7 @@ impl IntoResponse for Stop {
 fn why(language: Language, refusal: &Refusal) -> Markup {
     html! {
         h1 { (REFUSED.read_by(language)) }
-        p role="alert" lang="en" { (refusal.detail) }
+        p role="alert" lang=[refusal.lang()] { (refusal.detail) }
         p { code { (refusal.code) } }
         p { a href=(crate::HOME) { (BACK.read_by(language)) } }
     }

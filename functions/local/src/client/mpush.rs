@@ -6,8 +6,8 @@
 use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result};
-use clap::Args;
 use bellhop_core::model::Name;
+use clap::Args;
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value, json};
 
@@ -139,7 +139,9 @@ impl Config {
             ("webpush.retryTimeout", !self.webpush["retryTimeout"].is_null()),
         ] {
             if is_there {
-                said.push(format!("`{name}`: there is one limit of that kind for all clients, `http.waitTimeout` or `websocket.retryTimeout`"));
+                said.push(format!(
+                    "`{name}`: there is one limit of that kind for all clients, `http.waitTimeout` or `websocket.retryTimeout`"
+                ));
             }
         }
         if proxy(&self.webpush["proxy"]).or_else(|| proxy(&self.fcm["proxy"])).is_some() {
@@ -238,7 +240,9 @@ mod tests {
         );
         assert_eq!(config.settings()["mpush"]["wait_timeout_ms"], 25_000);
         let left_out = config.left_out().join("\n");
-        for named in ["http.waitTimeout", "websocket.waitTimeout", "webhook.retryTimeout", "webpush.retryTimeout", "proxy of Web Push"] {
+        for named in
+            ["http.waitTimeout", "websocket.waitTimeout", "webhook.retryTimeout", "webpush.retryTimeout", "proxy of Web Push"]
+        {
             assert!(left_out.contains(named), "{named}: {left_out}");
         }
     }
@@ -247,7 +251,9 @@ mod tests {
     fn a_client_whose_name_cannot_be_is_refused_before_anything_is_saved() {
         let read = |client: &str| serde_json::from_str::<Config>(&format!(r#"{{"webhook": {{"clients": [{client}]}}}}"#));
         assert!(read(r#"{"name": "wh1", "group": "", "url": "http://e.com/"}"#).is_ok());
-        for client in [r#"{"name": "my phone", "url": "http://e.com/"}"#, r#"{"name": "wh1", "group": "a b", "url": "http://e.com/"}"#] {
+        for client in
+            [r#"{"name": "my phone", "url": "http://e.com/"}"#, r#"{"name": "wh1", "group": "a b", "url": "http://e.com/"}"#]
+        {
             assert!(read(client).is_err(), "{client}");
         }
     }

@@ -231,6 +231,59 @@ async fn an_unknown_path_is_a_page_that_says_so() {
 async fn what_comes_with_a_request_is_text_on_the_page_and_never_markup() {
     let world = world().await;
     let led = ask(&world, "GET", "/console/sign-in?next=/console%3F%22%3E%3Cscript%3Ealert(1)%3C/script%3E", &[], "").await;
-    assert!(led.text.contains("&quot;&gt;&lt;script&gt;alert(1)"), "{}", led.text);
+    assert_eq!(led.after("name=\"next\" value=\""), "/console?%22%3E%3Cscript%3Ealert(1)%3C/script%3E");
     assert!(!led.text.contains("<script>"), "{}", led.text);
+}
+
+#[tokio::test]
+async fn an_address_with_line_ends_in_it_leads_into_the_console_and_brings_no_header() {
+    let world = world().await;
+    for next in ["/console/\r\nset-cookie: x=y", "/console/%0d%0aset-cookie:%20x=y", "//evil.example/console\n"] {
+        let body = form(&[("key", &key("full")), ("next", next)]);
+        let signed_in = ask(&world, "POST", "/console/sign-in", &[], &body).await;
+        let cookies = signed_in.headers.get_all("set-cookie").iter().collect::<Vec<_>>();
+        assert!(signed_in.leads_to().starts_with("/console"), "{next}: {}", signed_in.leads_to());
+        assert!(cookies.len() == 1 && cookies[0].to_str().unwrap().starts_with("bellhop=bh_"), "{next}: {cookies:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_marked_as_english_where_it_is_and_not_where_the_console_says_it_in_the_pages_language() {
+    let world = world().await;
+    let browser = Browser::of(&world, "full").await;
+    let chinese = [("accept-language", "zh-CN"), ("sec-fetch-site", "same-origin")];
+    let elsewhere = [("accept-language", "zh-CN"), ("sec-fetch-site", "cross-site")];
+    let with_token = |fields: &[(&'static str, &'static str)]| {
+        fields
+            .iter()
+            .copied()
+            .chain([("form_token", browser.token.as_str())])
+            .map(|(name, value)| (name, value.to_owned()))
+            .collect::<Vec<_>>()
+    };
+    let send = async |path: &str, headers: &[(&str, &str)], fields: Vec<(&str, String)>| {
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        browser.send_with(path, headers, &fields).await
+    };
+    // where it stands, and whether its words are the API's
+    let pages = [
+        (
+            send("/console/new-contact", &chinese, with_token(&[("name", "a b")])).await,
+            "class=\"error\" id=\"f-name-error\"",
+            true,
+        ),
+        (send("/console/new-contact", &chinese, with_token(&[("name", "")])).await, "class=\"error\" id=\"f-name-error\"", false),
+        (send("/console/contacts/nobody", &chinese, with_token(&[])).await, "role=\"alert\"", true),
+        (send("/console/sign-out", &elsewhere, with_token(&[])).await, "role=\"alert\"", false),
+        (browser.open_with("/console/nowhere", &[("accept-language", "zh-CN")]).await, "role=\"alert\"", false),
+        (ask(&world, "POST", "/console/sign-in", &chinese, "key=nonsense").await, "id=\"f-key-error\" role=\"alert\"", true),
+        (ask(&world, "POST", "/console/sign-in", &elsewhere, "key=nonsense").await, "id=\"f-key-error\" role=\"alert\"", false),
+    ];
+    for (page, place, is_english) in pages {
+        let (_, behind) = page.text.split_once(place).unwrap_or_else(|| panic!("{place}: {}", page.text));
+        let (attributes, words) = behind.split_once('>').unwrap();
+        let words = words.split('<').next().unwrap();
+        assert_eq!(attributes.contains("lang=\"en\""), is_english, "{attributes}: {words}");
+        assert_eq!(words.is_ascii(), is_english, "{words}");
+    }
 }

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
-use bellhop_core::{Code, Problem, model::Scope};
+use bellhop_core::{Code, model::Scope};
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
@@ -31,6 +31,7 @@ texts! {
     LACKS = "Your key lacks the scope `manage`, which making a registration needs.", "您的密钥没有创建推送注册所需的 `manage` 权限。";
     NAME = "Name of the registration", "推送注册的名称";
     SUBSCRIBE = "Subscribe this browser", "订阅本浏览器";
+    UNNAMED = "a registration needs a name", "推送注册需要名称";
     TAKEN = "there is a registration of this name on another channel; take another name", "此名称已用于其他渠道的推送注册；请换一个名称";
     SCRIPT_ONLY = "the browser has told no subscription; this needs JavaScript", "浏览器没有提供订阅信息；此功能需要 JavaScript";
     NATIVE = "A notification", "系统通知";
@@ -74,17 +75,17 @@ async fn subscribe(Submitted { visitor, fields }: Submitted) -> Result<Response,
 
 /// The name of the registration that this browser now is.
 async fn registered(visitor: &Visitor, fields: &Fields) -> Result<String, Refusal> {
-    let missing = |detail: &str| Refusal::from(Problem::field(Code::MissingField, "name", detail));
-    let name = fields.text("name").ok_or_else(|| missing("a registration needs a name"))?;
+    let missing = |text| visitor.refuse(Code::MissingField, "name", text);
+    let name = fields.text("name").ok_or_else(|| missing(UNNAMED))?;
     if fields.text("params.endpoint").is_none() {
-        return Err(missing(visitor.say(SCRIPT_ONLY)));
+        return Err(missing(SCRIPT_ONLY));
     }
     let path = format!("/v1/registrations/{}", segment(name));
     let params: Value =
         ["endpoint", "p256dh", "auth"].map(|param| (param, fields.json(&format!("params.{param}")))).into_iter().collect();
     match visitor.call(Method::GET, &path, None).await {
         Ok(old) if text(&old, "channel") != "web_push" => {
-            return Err(Problem::field(Code::Conflict, "name", visitor.say(TAKEN)).into());
+            return Err(visitor.refuse(Code::Conflict, "name", TAKEN));
         }
         // a browser that subscribes anew takes the place of its old subscription, and of nothing else
         Ok(_) => visitor.call(Method::PATCH, &path, Some(&json!({ "params": params }))).await?,

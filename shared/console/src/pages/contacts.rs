@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
-use bellhop_core::{Code, Problem, channel::Text, model::Scope};
+use bellhop_core::{Code, channel::Text, model::Scope};
 use maud::html;
 use serde_json::{Value, json};
 
@@ -30,6 +30,7 @@ texts! {
     NEW = "New contact", "新建联系人";
     CHANGE = "Change", "修改";
     NAME = "Name", "名称";
+    UNNAMED = "a contact needs a name", "联系人需要名称";
     TAKEN = "there is a contact of this name; change that one, or take another name", "已有同名的联系人；请修改它，或换一个名称";
     EMAIL = "E-mail", "邮箱";
     PHONE = "Phone", "手机";
@@ -102,7 +103,7 @@ async fn make(Submitted { visitor, fields }: Submitted) -> Result<Response, Stop
 
 /// Saves a new one.
 async fn put(visitor: &Visitor, fields: &Fields) -> Result<(), Refusal> {
-    let missing = || Problem::field(Code::MissingField, "name", "a contact needs a name");
+    let missing = || visitor.refuse(Code::MissingField, "name", UNNAMED);
     let path = api_path(fields.text("name").ok_or_else(missing)?);
     visitor.is_free(&path, TAKEN).await?;
     visitor.call(Method::PUT, &path, Some(&body(fields))).await.map(drop)

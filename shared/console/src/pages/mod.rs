@@ -12,10 +12,11 @@ mod rules;
 mod tasks;
 
 use axum::{Router, response::Response};
-use bellhop_core::{Code, Problem};
+use bellhop_core::Code;
 
 use crate::{
     Console,
+    call::Refusal,
     language::texts,
     visitor::{Stop, Visitor},
 };
@@ -40,5 +41,5 @@ pub(crate) fn routes() -> Router<Console> {
 
 /// What is at no other path of the console.
 pub(crate) async fn nothing_here(visitor: Visitor) -> Result<Response, Stop> {
-    Err(visitor.stop(Problem::new(Code::NotFound, visitor.say(NOTHING)).into()))
+    Err(visitor.stop(Refusal::on_page(visitor.language, Code::NotFound, NOTHING)))
 }

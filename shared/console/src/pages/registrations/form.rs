@@ -5,7 +5,7 @@ use axum::{
     http::Method,
     response::{IntoResponse, Redirect, Response},
 };
-use bellhop_core::{Code, Problem};
+use bellhop_core::Code;
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
@@ -28,8 +28,10 @@ texts! {
     GO_ON = "Go on", "继续";
     CHOOSE = "Or choose a channel", "或者选择渠道";
     UNKNOWN = "This is no address that begins with https://. Choose the channel below; its form takes the line.", "这不是以 https:// 开头的地址。请在下面选择渠道，其表单可以接受这一行。";
+    NO_CHANNEL = "there is no such channel here", "这里没有这个渠道";
     NAME = "Name", "名称";
     NAME_HELP = "What messages and rules call it: letters, digits, `_` and `-`, also Chinese.", "消息和规则用它来称呼：字母、数字、`_`、`-`，也可以是中文。";
+    UNNAMED = "a registration needs a name", "推送注册需要名称";
     TAKEN = "there is a registration of this name; change that one, or take another name", "已经有同名的推送注册；请修改它，或换一个名称";
     LINE = "All on one line", "写在一行";
     LINE_HELP = "Instead of the fields below: the whole address of the webhook, or a;b;c as QD writes it.", "可代替下面的字段：Webhook 的完整地址，或 QD 的 a;b;c 格式。";
@@ -72,7 +74,7 @@ pub(super) async fn pasted(Submitted { visitor, fields }: Submitted) -> Result<R
     if let Some(spec) = known {
         return Ok(draw_new(&visitor, spec, &Fields::of([("enabled", "on"), ("line", line)]), None));
     }
-    let unknown = Problem::field(Code::InvalidField, "line", visitor.say(UNKNOWN)).into();
+    let unknown = visitor.refuse(Code::InvalidField, "line", UNKNOWN);
     Ok(choose(&visitor, &channels, &fields, Some(&unknown)))
 }
 
@@ -99,8 +101,8 @@ fn choose(visitor: &Visitor, channels: &[Value], fields: &Fields, refusal: Optio
 pub(super) async fn make(Submitted { visitor, fields }: Submitted) -> Result<Response, Stop> {
     let channels = channels(&visitor).await?;
     let wanted = fields.get("channel");
-    let unknown = || Problem::field(Code::UnknownChannel, "channel", "there is no such channel here");
-    let spec = find(&channels, wanted).ok_or_else(|| visitor.stop(unknown().into()))?;
+    let unknown = || visitor.stop(visitor.refuse(Code::UnknownChannel, "channel", NO_CHANNEL));
+    let spec = find(&channels, wanted).ok_or_else(unknown)?;
     match put(&visitor, spec, &fields).await {
         Ok(name) => Ok(Redirect::to(&format!("{}?notice=saved", page_of(&name))).into_response()),
         Err(refusal) => Ok(draw_new(&visitor, spec, &fields, Some(&refusal))),
@@ -109,7 +111,7 @@ pub(super) async fn make(Submitted { visitor, fields }: Submitted) -> Result<Res
 
 /// Saves a new one; what is there already is not saved over.
 async fn put(visitor: &Visitor, spec: &Value, fields: &Fields) -> Result<String, Refusal> {
-    let missing = || Problem::field(Code::MissingField, "name", "a registration needs a name");
+    let missing = || visitor.refuse(Code::MissingField, "name", UNNAMED);
     let name = fields.text("name").ok_or_else(missing)?;
     visitor.is_free(&api_path(name), TAKEN).await?;
     let channel = text(spec, "id");

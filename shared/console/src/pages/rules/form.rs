@@ -5,7 +5,7 @@ use axum::{
     http::Method,
     response::{IntoResponse, Redirect, Response},
 };
-use bellhop_core::{Code, Problem};
+use bellhop_core::Code;
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
 
@@ -24,6 +24,7 @@ texts! {
     NEW = "New rule", "新建规则";
     CHANGE = "Change", "修改";
     NAME = "Name", "名称";
+    UNNAMED = "a rule needs a name", "规则需要名称";
     TAKEN = "there is a rule of this name; change that one, or take another name", "已经有同名的规则；请修改它，或换一个名称";
     ENABLED = "Switched on", "启用";
     WHICH = "Which events", "哪些事件";
@@ -90,7 +91,7 @@ pub(super) async fn make(Submitted { visitor, fields }: Submitted) -> Result<Res
 
 /// Saves a new one, and answers its name.
 async fn put<'a>(visitor: &Visitor, fields: &'a Fields) -> Result<&'a str, Refusal> {
-    let missing = || Problem::field(Code::MissingField, "name", "a rule needs a name");
+    let missing = || visitor.refuse(Code::MissingField, "name", UNNAMED);
     let name = fields.text("name").ok_or_else(missing)?;
     visitor.is_free(&api_path(name), TAKEN).await?;
     visitor.call(Method::PUT, &api_path(name), Some(&body(fields))).await.map(|_| name)
