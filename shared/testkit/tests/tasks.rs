@@ -441,7 +441,7 @@ async fn the_next_default_registration_takes_over_when_the_first_is_switched_off
         rig.sim.pass(Duration::from_mins(1));
         assert!(look(&rig.ports, task.id).await);
         let runs = view::runs(&rig.ports, &account(), task.id, None, 1).await.expect("memory does not fail");
-        runs[0].deliveries.iter().map(|delivery| delivery.registration.as_str().to_owned()).collect::<Vec<_>>()
+        runs[0].deliveries.iter().map(|delivery| delivery.summary.registration.as_str().to_owned()).collect::<Vec<_>>()
     };
 
     // then each run goes by the first that is there and switched on
