@@ -6,7 +6,7 @@ use std::{collections::HashSet, time::Duration};
 
 use acceptance::{
     Answer, Bellhop, MpushClient, Sink, command, eventually,
-    mpush::{client, get, post, send, start, webhook},
+    mpush::{client, get, post, send, start, start_with, webhook},
     stories::{self, Server},
 };
 use futures_util::future::join_all;
@@ -70,6 +70,38 @@ async fn pages_of_other_origins_may_send_where_the_account_says_so() {
     bellhop.client.put("/v1/account", json!({ "mpush": { "cors": false } })).await;
     let asked = client().request(reqwest::Method::OPTIONS, &url).header("origin", "http://o");
     assert_eq!(asked.send().await.unwrap().status(), 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_other_origins_may_read_what_they_are_answered_where_the_account_whose_token_they_show_says_so() {
+    let data = tempfile::tempdir().unwrap();
+    let options = ["--mpush-account".to_owned(), "none".to_owned()];
+    let bellhop = start_with(data.path(), &options, json!({"cors": true, "http_verify_token": true})).await;
+    let url = bellhop.client.url.clone();
+    let readable = async |request: reqwest::RequestBuilder| {
+        let answer = request.header("origin", "http://o").send().await.unwrap();
+        answer.headers().get("access-control-allow-origin").is_some_and(|origin| origin == "http://o")
+    };
+    let preflight = || client().request(reqwest::Method::OPTIONS, &url).header("access-control-request-method", "POST");
+    let auth = || client().post(&url).json(&json!({"cmd": "AUTH", "data": {"token": "t0ken", "name": "n1"}}));
+    let welcome: Value = auth().send().await.unwrap().json().await.unwrap();
+    let shown = json!({"cmd": "MESSAGE_WEBPUSH_CALLBACK", "auth": welcome["data"]["auth"], "data": {"mid": "1"}});
+    let callback = || client().post(&url).json(&shown);
+    let sent = || client().get(format!("{url}/x.send")).header("authorization", "t0ken");
+    assert!(readable(preflight()).await, "what it shows is not known before");
+    assert!(readable(auth()).await && readable(callback()).await && readable(sent()).await);
+    bellhop.client.put("/v1/account", json!({ "mpush": { "cors": false } })).await;
+    assert!(!readable(auth()).await && !readable(callback()).await && !readable(sent()).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_show_the_token_where_they_have_to_however_open_connections_are() {
+    let data = tempfile::tempdir().unwrap();
+    let bellhop = start(data.path(), json!({"http_verify_token": true, "ws_verify_token": false})).await;
+    let auth = |token: &str| json!({"cmd": "AUTH", "data": {"token": token, "name": "n1"}});
+    let (status, refused) = post(&bellhop.client, auth("")).await;
+    assert_eq!((status, &refused["cmd"]), (500, &json!("INFO")), "{refused}");
+    assert_eq!(post(&bellhop.client, auth("t0ken")).await.1["data"]["code"], 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

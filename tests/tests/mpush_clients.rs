@@ -48,10 +48,9 @@ async fn a_client_that_does_not_read_holds_up_nobody_else() {
     .await;
 
     // when messages go to both
-    for _ in 0..2 {
+    for slow in ["wait", "ready"] {
         let (statuses, _) = tokio::join!(send(&bellhop.client, "/g.group?text=x"), quick.take());
-        assert_eq!(statuses["quick"], "ok");
-        assert!(statuses["slow"] == "wait" || statuses["slow"] == "ready", "{statuses}");
+        assert_eq!(statuses, json!({ "quick": "ok", "slow": slow }), "the first is on its way, the next one behind it");
     }
 
     // then each sender was answered, and the other one's sender at once
@@ -188,6 +187,64 @@ async fn a_text_has_128_kib_at_most() {
     assert_eq!(client.hear().await["cmd"], "INFO");
     client.write(&text(128 * 1024 + 1)).await;
     client.until_closed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_longer_is_sent_to_nobody() {
+    let data = tempfile::tempdir().unwrap();
+    let bellhop = start(data.path(), json!({})).await;
+    let long = client().post(format!("{}/cA.send", bellhop.client.url)).json(&json!({ "desp": "x".repeat(130_000) }));
+    let mut client = MpushClient::join(&bellhop.client.url, "cA", "").await;
+    let answer: Value = long.send().await.unwrap().json().await.unwrap();
+    assert_eq!(answer["data"]["status"], json!({ "cA": "no" }));
+    let (status, taken) = tokio::join!(send(&bellhop.client, "/cA.send?text=short"), client.take());
+    assert_eq!((&status["cA"], &taken["message"]["text"]), (&json!("ok"), &json!("short")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_changed_ends_what_it_has_opened() {
+    let data = tempfile::tempdir().unwrap();
+    let bellhop = start(data.path(), json!({ "wait_timeout_ms": 0 })).await;
+    let mut client = MpushClient::join(&bellhop.client.url, "cA", "").await;
+    bellhop.client.put("/v1/account", json!({ "mpush": { "cors": true } })).await;
+    client.say("PING", json!({})).await;
+    assert_eq!(client.hear().await["cmd"], "PONG", "another setting ends nothing");
+    bellhop.client.put("/v1/account", json!({ "mpush": { "token": "another-token" } })).await;
+    client.until_closed().await;
+    assert_eq!(send(&bellhop.client, "/cA.send?text=x").await, json!({ "cA": "wait" }), "nobody is there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_deleted_is_let_go() {
+    let data = tempfile::tempdir().unwrap();
+    let bellhop = start(data.path(), json!({})).await;
+    let client = MpushClient::join(&bellhop.client.url, "cA", "").await;
+    assert_eq!(bellhop.client.call("DELETE", "/v1/registrations/cA", None).await.0, 204);
+    client.until_closed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_webhook_refuses_with_it_is_tried_again() {
+    let (data, sink) = (tempfile::tempdir().unwrap(), Sink::start().await);
+    let bellhop = start(data.path(), json!({ "wait_timeout_ms": 20_000, "retry_timeout_ms": 100 })).await;
+    webhook(&bellhop.client, "wh2", "hooks", "webhook_post", &sink).await;
+    sink.answer([302, 400, 401, 404].map(Answer::status));
+    assert_eq!(send(&bellhop.client, "/wh2.send?text=x").await, json!({ "wh2": "ok" }));
+    assert_eq!(sink.arrivals().len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_and_a_task_reach_a_client() {
+    let data = tempfile::tempdir().unwrap();
+    let bellhop = start(data.path(), json!({})).await;
+    let mut client = MpushClient::join(&bellhop.client.url, "cA", "").await;
+    bellhop.client.put("/v1/rules/all", json!({ "to": ["cA"] })).await;
+    let event = bellhop.client.call("POST", "/v1/events", Some(json!({ "message": "by a rule" })));
+    let (_, taken) = tokio::join!(event, client.take());
+    assert_eq!(taken["message"]["desp"], "by a rule");
+    let task = json!({ "name": "t", "to": "cA", "body": "by a task", "schedule": { "kind": "now" } });
+    let (_, taken) = tokio::join!(bellhop.client.call("POST", "/v1/tasks", Some(task)), client.take());
+    assert_eq!(taken["message"]["desp"], "by a task");
 }
 
 #[tokio::test(flavor = "multi_thread")]
