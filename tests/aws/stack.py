@@ -250,6 +250,8 @@ def probes(stack):
     yield manage, "make a channel's key", True, manage.make_key
     yield manage, "move a schedule", True, lambda: (manage.put("schedule/main/daily"), manage.put("composing"))
     yield manage, "make a task", True, lambda: (manage.put("task/main"), manage.put("open/main"), manage.put("made/main/probe"))
+    yield manage, "see how many failures there were", True, lambda: manage.get("counter/main")
+    yield manage, "count a failure", False, lambda: manage.put("counter/main")
     yield manage, "freeze a digest", False, lambda: manage.put("frozen/main/daily")
     yield manage, "share a provider's token with its sender", True, lambda: manage.put("token/webhook/main")
     yield manage, "make the key of Web Push", True, lambda: manage.put("vapid")

@@ -193,7 +193,7 @@ async fn a_text_has_128_kib_at_most() {
 async fn what_is_longer_is_sent_to_nobody() {
     let data = tempfile::tempdir().unwrap();
     let bellhop = start(data.path(), json!({})).await;
-    let long = client().post(format!("{}/cA.send", bellhop.client.url)).json(&json!({ "desp": "x".repeat(130_000) }));
+    let long = client().post(format!("{}/cA.send", bellhop.client.url)).json(&json!({ "desp": "x".repeat(128 * 1024) }));
     let mut client = MpushClient::join(&bellhop.client.url, "cA", "").await;
     let answer: Value = long.send().await.unwrap().json().await.unwrap();
     assert_eq!(answer["data"]["status"], json!({ "cA": "no" }));
@@ -241,10 +241,10 @@ async fn a_rule_and_a_task_reach_a_client() {
     bellhop.client.put("/v1/rules/all", json!({ "to": ["cA"] })).await;
     let event = bellhop.client.call("POST", "/v1/events", Some(json!({ "message": "by a rule" })));
     let (_, taken) = tokio::join!(event, client.take());
-    assert_eq!(taken["message"]["desp"], "by a rule");
+    assert_eq!(taken["message"]["text"], "by a rule");
     let task = json!({ "name": "t", "to": "cA", "body": "by a task", "schedule": { "kind": "now" } });
     let (_, taken) = tokio::join!(bellhop.client.call("POST", "/v1/tasks", Some(task)), client.take());
-    assert_eq!(taken["message"]["desp"], "by a task");
+    assert_eq!(taken["message"]["text"], "by a task");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -258,6 +258,9 @@ async fn collected(client: &Client, rule: &str) -> Value {
 }
 
 async fn a_digest_is_sent_when_somebody_asks(client: &Client, sink: &Sink) {
+    let event = json!({ "source": "stack/scheduled", "result": "failure", "message": "if it were" });
+    let (status, told) = client.call("POST", "/v1/rules/explain", Some(json!({ "event": event }))).await;
+    assert_eq!((status, &told["collected"][0]["rule"]), (200, &json!("scheduled")), "{told}");
     collected(client, "scheduled").await;
     collected(client, "asked-for").await;
     let before = sink.arrivals().len();

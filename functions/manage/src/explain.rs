@@ -18,7 +18,7 @@ use bellhop_http::{
     path::Named,
 };
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::records;
 
@@ -29,15 +29,9 @@ const EXPLAIN: &str = "explain";
 #[serde(deny_unknown_fields)]
 struct Body {
     event: EventBody,
-    rule: Option<Tried>,
-}
-
-/// A rule that stands in for the saved one of its name.
-#[derive(Deserialize)]
-struct Tried {
-    name: Name,
-    #[serde(flatten)]
-    said: Map<String, Value>,
+    /// Which one `rule` stands in for.
+    name: Option<Name>,
+    rule: Option<Value>,
 }
 
 pub(crate) async fn what_would_happen(
@@ -53,21 +47,27 @@ pub(crate) async fn what_would_happen(
     let account = api.account(&caller.account).await?;
     // it is as much work as the event itself
     api.spend(&account, 1)?;
-    let Body { event, rule } = Payload::read(request, Limit::Plain).await?.parse()?;
+    let Body { event, name, rule } = Payload::read(request, Limit::Plain).await?.parse()?;
     let draft = event.draft(&account).map_err(|problem| problem.under("event"))?;
-    let rule = match rule {
-        Some(rule) => Some(tried(&api, &account, rule).await?),
-        None => None,
+    let rule = match (name, rule) {
+        (Some(name), Some(rule)) => Some(tried(&api, &account, name, rule).await.map_err(|problem| problem.under("rule"))?),
+        (None, None) => None,
+        (None, Some(_)) => return Err(missing("name", "a rule that stands in for another has its name").into()),
+        (Some(_), None) => return Err(missing("rule", "what is to stand in for the rule of that name").into()),
     };
     let rule = rule.as_ref().map(|(name, rule)| (name, rule));
     let explained = explain(&api.ports, &account.id, draft, rule).await;
     Ok(Json(explained.map_err(|problem| if problem.field.is_some() { problem.under("event") } else { problem })?))
 }
 
+fn missing(field: &str, detail: &str) -> Problem {
+    Problem::field(Code::MissingField, field, detail)
+}
+
 /// The rule as saving it would make it.
-async fn tried(api: &Api, account: &Account, Tried { name, said }: Tried) -> Result<(Name, Rule), Problem> {
+async fn tried(api: &Api, account: &Account, name: Name, said: Value) -> Result<(Name, Rule), Problem> {
     let saved = api.ports.records.get(&account.id, Kind::Rule, name.as_str()).await?;
     let saved = saved.as_ref().map(Record::read::<Rule>).transpose()?;
-    let rule = records::read(Value::Object(said), saved.as_ref(), account, api.ports.clock.now());
-    Ok((name, rule.map_err(|problem| problem.under("rule"))?))
+    let rule = records::read(said, saved.as_ref(), account, api.ports.clock.now())?;
+    Ok((name, rule))
 }

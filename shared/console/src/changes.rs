@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn a_session_has_four_streams_and_one_that_ends_makes_room() {
         let streams = Arc::<Streams>::default();
-        let [one, other] = ["one", "other"].map(|id| KeyId::from_part(id).unwrap());
+        let [one, other] = ["one1", "other"].map(|id| KeyId::from_part(id).unwrap());
         let mut open: Vec<_> = (0..4).map(|_| streams.open(&one).unwrap()).collect();
         assert!(streams.open(&one).is_none());
         assert!(streams.open(&other).is_some(), "others have their own");

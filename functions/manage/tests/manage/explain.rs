@@ -23,8 +23,8 @@ async fn what_would_happen_is_told_and_nothing_is_kept_or_counted() {
 #[tokio::test]
 async fn a_rule_is_tried_before_it_is_saved_with_its_words() {
     let world = world().await;
-    let rule = json!({"name": "ops", "to": ["phone"], "title": "{{ source }} {{ result }}", "body": null});
-    let body = json!({"event": {"source": "a/b", "result": "failure", "message": "no"}, "rule": rule});
+    let rule = json!({"to": ["phone"], "title": "{{ source }} {{ result }}", "body": null});
+    let body = json!({"event": {"source": "a/b", "result": "failure", "message": "no"}, "name": "ops", "rule": rule});
     let told = world.call("read", "POST", PATH, body).await;
     assert_eq!(told.status, 200, "{:?}", told.body);
     assert_eq!(told.body["wordings"], json!([{"rule": "ops", "title": "a/b failure", "message": "no"}]));
@@ -40,9 +40,10 @@ async fn what_is_wrong_is_named_where_it_stands() {
         (json!({"event": {}}), (422, "missing_field", "event.message")),
         (json!({"event": {"message": " "}}), (422, "invalid_field", "event.message")),
         (json!({"event": {"message": "x", "send_to": "gone"}}), (422, "unknown_recipient", "event.send_to[0]")),
-        (json!({"event": event, "rule": {"to": ["phone"]}}), (422, "missing_field", "rule.name")),
-        (json!({"event": event, "rule": {"name": "r", "to": []}}), (422, "invalid_field", "rule.to")),
-        (json!({"event": event, "rule": {"name": "r", "to": ["phone"], "titel": "x"}}), (422, "unknown_field", "rule.titel")),
+        (json!({"event": event, "rule": {"to": ["phone"]}}), (422, "missing_field", "name")),
+        (json!({"event": event, "name": "r"}), (422, "missing_field", "rule")),
+        (json!({"event": event, "name": "r", "rule": {"to": []}}), (422, "invalid_field", "rule.to")),
+        (json!({"event": event, "name": "r", "rule": {"to": ["phone"], "titel": "x"}}), (422, "unknown_field", "rule.titel")),
     ] {
         assert_eq!(world.call("read", "POST", PATH, &body).await.refusal(), refusal, "{body}");
     }

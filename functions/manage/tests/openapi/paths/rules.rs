@@ -66,7 +66,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         operation("POST", "/v1/rules/{name}", "explainEvent", "What would come of an event")
             .about(
                 "`POST /v1/rules/explain`: nothing else is posted to a name. Nothing is counted, kept or sent. `rule` stands in for \
-                 the saved one of its name.",
+                 the saved one of that `name`.",
             )
             .scope(Scope::Read)
             .named_only("explain")
@@ -74,7 +74,7 @@ pub(crate) fn operations() -> Vec<Operation> {
                 schema("ExplainBody"),
                 json!({
                     "event": { "source": "QD/Example/main", "result": "failure", "message": "签到失败: 403" },
-                    "rule": { "name": "daily", "to": ["desk"], "title": "{{ source }} {{ result }}" },
+                    "name": "daily", "rule": { "to": ["desk"], "title": "{{ source }} {{ result }}" },
                 }),
             )
             .answers(200, "What accepting it would decide now.", schema("WouldBe"))
