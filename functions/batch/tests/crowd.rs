@@ -2,7 +2,7 @@
 
 use std::{fs, sync::Arc, time::Duration};
 
-use bellhop_batch::agenda::look_at_due;
+use bellhop_batch::agenda::{Matters, look_at_due};
 use bellhop_core::{
     model::{CatchUp, Task, TaskId, TaskName, When},
     ports::Clock,
@@ -61,7 +61,7 @@ async fn a_hundred_thousand_tasks_of_one_minute_run_each_once_at_its_second_in_b
     let (mut ran, mut most) = (0, 0);
     for second in 0..60 {
         sim.set(minute + Duration::from_secs(second));
-        let now = look_at_due(&ports, &mut std::collections::HashMap::new()).await.expect("it is read");
+        let now = look_at_due(&ports, Matters::Tasks, &mut std::collections::HashMap::new()).await.expect("it is read");
         // then those of that second run
         let expected = (0..TASKS).filter(|number| number % 60 == second).count();
         assert_eq!(now, expected, "second {second}");
