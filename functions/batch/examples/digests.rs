@@ -14,7 +14,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use bellhop_batch::agenda::look_at_due;
+use bellhop_batch::agenda::{Matters, look_at_due};
 use bellhop_core::{
     StoreError, Timestamp,
     digest::times::Times,
@@ -228,7 +228,7 @@ async fn report(place: &Place, day: u32, events: usize, sources: usize) -> Resul
 async fn compose(place: &Place, day: u32) -> Result<()> {
     let (store, ports) = place.open(noon(day + 1), Durability::Full)?;
     let (begun, used) = (Instant::now(), cpu_seconds()?);
-    let sent = look_at_due(&ports, &mut HashMap::new()).await?;
+    let sent = look_at_due(&ports, Matters::Digests, &mut HashMap::new()).await?;
     let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), cpu_seconds()? - used);
     ensure!(sent == place.due, "{sent} digests were sent, and {} were due", place.due);
     println!("{}", json!({ "seconds": seconds, "cpu_seconds": cpu_seconds, "most_resident_mb": most_resident_mb()? }));
