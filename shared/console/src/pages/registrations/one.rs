@@ -111,7 +111,9 @@ pub(super) async fn test(Path(name): Path<String>, Submitted { visitor, fields }
         Ok(test) => (Some(trial(&visitor, test)), None),
         Err(refusal) => (None, Some(refusal)),
     };
-    page(&visitor, &name, Beside { test, test_fields: fields, test_refusal: refusal, ..Beside::default() }).await
+    let page = page(&visitor, &name, Beside { test, test_fields: fields, test_refusal: refusal, ..Beside::default() }).await?;
+    let has_arrived = tested.is_ok_and(|test| test["delivered"] == true);
+    Ok(if has_arrived { visitor.tested(page) } else { page })
 }
 
 pub(super) async fn reveal(Path(name): Path<String>, Submitted { visitor, fields }: Submitted) -> Result<Response, Stop> {
