@@ -19,7 +19,7 @@ use bellhop_core::{
     StoreError,
     model::{AccountId, ChannelId},
 };
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::error::{unavailable, unfinished};
 
@@ -217,17 +217,17 @@ impl Queues {
 
     /// How many dead letters each channel has, as far as SQS knows.
     pub(crate) async fn dead_letters(&self) -> Result<Vec<(ChannelId, u64)>, StoreError> {
-        let mut counts = Vec::new();
-        for channel in &self.channels {
-            let name = QueueAttributeName::ApproximateNumberOfMessages;
-            let asked = self.client.get_queue_attributes().queue_url(self.dead(channel)).attribute_names(name.clone());
-            let attributes = asked.send().await.map_err(|error| unavailable("GetQueueAttributes", &error))?.attributes;
-            let count = attributes.and_then(|attributes| attributes.get(&name)?.parse().ok()).unwrap_or(0);
-            if count > 0 {
-                counts.push((channel.clone(), count));
-            }
-        }
-        Ok(counts)
+        let asked = stream::iter(self.channels.clone()).map(|channel| self.dead_letters_on(channel)).buffered(AT_ONCE);
+        let counts: Vec<_> = asked.try_collect().await?;
+        Ok(counts.into_iter().filter(|(_, count)| *count > 0).collect())
+    }
+
+    async fn dead_letters_on(&self, channel: ChannelId) -> Result<(ChannelId, u64), StoreError> {
+        let name = QueueAttributeName::ApproximateNumberOfMessages;
+        let asked = self.client.get_queue_attributes().queue_url(self.dead(&channel)).attribute_names(name.clone());
+        let attributes = asked.send().await.map_err(|error| unavailable("GetQueueAttributes", &error))?.attributes;
+        let count = attributes.and_then(|attributes| attributes.get(&name)?.parse().ok()).unwrap_or(0);
+        Ok((channel, count))
     }
 
     /// Brings dead letters back: each is sent, then deleted. Answers how many, `MOST_REDRIVEN` at most.

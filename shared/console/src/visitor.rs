@@ -7,7 +7,7 @@ use axum::{
     Router,
     body::to_bytes,
     extract::{FromRequest, FromRequestParts, Request},
-    http::{HeaderMap, Method, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{Html, IntoResponse, Redirect, Response},
 };
 use bellhop_core::{
@@ -46,6 +46,9 @@ texts! {
 /// The field of a form that shows that it was drawn for the session.
 pub(crate) const TOKEN: &str = "form_token";
 
+/// The cookie that names the session in which a test has arrived.
+const TESTED: &str = "bellhop-tested";
+
 /// The most bytes of a form.
 const MOST: usize = 1_000_000;
 
@@ -55,6 +58,9 @@ pub(crate) struct Visitor {
     pub(crate) caller: Caller,
     /// What was just done, if the visitor was led here afterwards.
     pub(crate) notice: Option<Notice>,
+    /// Whether a test has arrived in this session.
+    pub(crate) has_tested: bool,
+    is_secure: bool,
     console: Console,
     session: Credential,
 }
@@ -132,6 +138,15 @@ impl Visitor {
         &self.session
     }
 
+    /// Has the browser remember that a test has arrived, for what somebody new is told: we keep nothing of a test.
+    pub(crate) fn tested(&self, mut page: Response) -> Response {
+        let cookie = cookie_to_set(TESTED, &self.caller.key.to_string(), session::LONGEST.as_secs(), self.is_secure);
+        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+            page.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+        page
+    }
+
     /// Ends the session.
     pub(crate) async fn sign_out(&self) -> Result<(), Stop> {
         let ended = session::end(&self.console.api, &self.caller).await;
@@ -156,7 +171,9 @@ impl FromRequestParts<Console> for Visitor {
         let caller = proven(&console.api, &session).await.map_err(unknown)?.map_err(|_| Stop::SignIn(wanted()))?;
         let query = Fields::parse(parts.uri.query().unwrap_or_default().as_bytes());
         let notice = query.text("notice").and_then(Notice::of);
-        Ok(Self { language, caller, notice, console: console.clone(), session })
+        let has_tested = cookie(&parts.headers, TESTED).is_some_and(|key| key == caller.key.to_string());
+        let is_secure = is_secure(&parts.headers);
+        Ok(Self { language, caller, notice, has_tested, is_secure, console: console.clone(), session })
     }
 }
 
@@ -211,16 +228,24 @@ fn cookie_name(is_secure: bool) -> &'static str {
 
 /// The session that the browser shows.
 fn session(headers: &HeaderMap) -> Option<Credential> {
-    let name = cookie_name(is_secure(headers));
+    parse_key(cookie(headers, cookie_name(is_secure(headers)))?).ok()
+}
+
+/// The value of the cookie of that name.
+fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    parse_key(pairs.find(|(there, _)| *there == name)?.1).ok()
+    Some(pairs.find(|(there, _)| *there == name)?.1)
 }
 
 /// What gives the browser a session, or takes it away.
 pub(crate) fn set_cookie(headers: &HeaderMap, session: Option<&Credential>) -> String {
     let is_secure = is_secure(headers);
     let (value, age) = session.map_or((String::new(), 0), |session| (session.expose(), session::LONGEST.as_secs()));
+    cookie_to_set(cookie_name(is_secure), &value, age, is_secure)
+}
+
+fn cookie_to_set(name: &str, value: &str, age: u64, is_secure: bool) -> String {
     let secure = if is_secure { "; Secure" } else { "" };
-    format!("{}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}", cookie_name(is_secure))
+    format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}")
 }

@@ -12,6 +12,13 @@ use crate::{
 /// The most events that one page of a filtered list looks through.
 const MOST_EVENTS: usize = 200;
 
+/// The most deliveries that one page looks at: an event may have ten thousand.
+const MOST_DELIVERIES: usize = 1_000;
+
+/// How many rows are read at once: as many as one call of DynamoDB reads.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html>
+const ROWS_AT_ONCE: usize = 100;
+
 /// A delivery in one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Summary {
@@ -151,11 +158,15 @@ impl Filter {
         self.state.is_none() && self.registration.is_none() && self.channel.is_none()
     }
 
+    /// Whether a delivery may be shown that goes there: that much a plan tells.
+    fn reaches(&self, registration: &Name, channel: &ChannelId) -> bool {
+        self.registration.as_ref().is_none_or(|name| name == registration) && self.channel.as_ref().is_none_or(|on| on == channel)
+    }
+
     fn shows(&self, view: &DeliveryView) -> bool {
         let summary = &view.summary;
         self.state.is_none_or(|state| state == summary.state)
-            && self.registration.as_ref().is_none_or(|name| *name == summary.registration)
-            && self.channel.as_ref().is_none_or(|channel| *channel == summary.channel)
+            && self.reaches(&summary.registration, &summary.channel)
             && self.from.is_none_or(|from| view.accepted_at >= from)
             && self.to.is_none_or(|to| view.accepted_at < to)
     }
@@ -171,7 +182,7 @@ pub struct Page<T, C> {
 }
 
 /// Up to `most` deliveries, newest first, below `before`. The rare states come from their index; all others by way of the
-/// events, of which a page looks at a bounded number: it may be short while there is more.
+/// events, of which a page looks at a bounded number, as of their deliveries: it may be short while there is more.
 pub async fn list(
     ports: &Ports,
     account: &AccountId,
@@ -199,10 +210,10 @@ async fn in_state(
     most: usize,
 ) -> Result<Page<DeliveryView, DeliveryId>, StoreError> {
     let rows = ports.deliveries.in_state(account, state, before, MOST_EVENTS).await?;
-    let more = rows.len() == MOST_EVENTS;
     let views = rows.into_iter().map(DeliveryView::of_row);
-    let views = views.take_while(|view| filter.from.is_none_or(|from| view.accepted_at >= from)).collect();
-    Ok(page(views, filter, most, more))
+    let views: Vec<_> = views.take_while(|view| filter.from.is_none_or(|from| view.accepted_at >= from)).collect();
+    let rest = views.last().filter(|_| views.len() == MOST_EVENTS).map(|view| view.summary.id);
+    Ok(page(views, filter, most, rest))
 }
 
 async fn by_event(
@@ -218,33 +229,50 @@ async fn by_event(
     // where some are left out, a page looks further than it shows
     let looked_through = if filter.shows_all() { MOST_EVENTS.min(most + 1) } else { MOST_EVENTS };
     let events = ports.events.list(account, from, above, looked_through).await?;
-    let more = events.len() == looked_through;
+    let candidates = events.iter().flat_map(|stored| candidates(stored, filter, before));
+    let mut candidates: Vec<_> = candidates.take(MOST_DELIVERIES + 1).collect();
+    let is_cut = candidates.len() > MOST_DELIVERIES;
+    candidates.truncate(MOST_DELIVERIES);
     let (mut views, mut shown) = (Vec::new(), 0);
-    for stored in &events {
-        let mut deliveries = of_event(ports, stored).await?;
-        deliveries.retain(|view| before.is_none_or(|cursor| view.summary.id < cursor));
-        deliveries.sort_by_key(|view| std::cmp::Reverse(view.summary.id));
-        shown += deliveries.iter().filter(|view| filter.shows(view)).count();
-        views.extend(deliveries);
+    for part in candidates.chunks(ROWS_AT_ONCE) {
         if shown > most {
             break; // the page is full, and more than full: it will be cut
         }
+        let ids: Vec<_> = part.iter().map(|(id, _)| *id).collect();
+        let rows = ports.deliveries.get(account, &ids).await?;
+        let of_part = part.iter().zip(rows);
+        views.extend(of_part.map(|((id, planned), row)| match row {
+            Some(row) => DeliveryView::of_row(row),
+            None => DeliveryView::of_plan(planned, id.event, ports),
+        }));
+        shown = views.iter().filter(|view| filter.shows(view)).count();
     }
-    let mut page = page(views, filter, most, more);
-    if page.items.is_empty() && page.next.is_none() && more {
-        // events without deliveries: go on below the last one
-        page.next = events.last().map(|stored| DeliveryId { event: stored.event.id, tail: 0 });
-    }
-    Ok(page)
+    let has_looked_at_all = !is_cut && views.len() == candidates.len();
+    let rest = if has_looked_at_all {
+        // below the last event, also where it has nothing to show
+        let last = events.last().filter(|_| events.len() == looked_through);
+        last.map(|stored| DeliveryId { event: stored.event.id, tail: 0 })
+    } else {
+        views.last().map(|view| view.summary.id)
+    };
+    Ok(page(views, filter, most, rest))
 }
 
-/// The first `most` of `views` that the filter shows; `more` says whether there is something below the last view.
-fn page(views: Vec<DeliveryView>, filter: &Filter, most: usize, more: bool) -> Page<DeliveryView, DeliveryId> {
-    let looked_at = views.last().map(|view| view.summary.id);
+/// What an event has planned below `before` that the filter may show, the newest first: their rows alone have to be read.
+fn candidates<'e>(stored: &'e StoredEvent, filter: &Filter, before: Option<DeliveryId>) -> Vec<(DeliveryId, &'e Planned)> {
+    let planned = stored.plan.deliveries.iter().filter(|planned| filter.reaches(&planned.registration, &planned.channel));
+    let planned = planned.map(|planned| (planned.id(stored.event.id), planned));
+    let mut below: Vec<_> = planned.filter(|(id, _)| before.is_none_or(|cursor| *id < cursor)).collect();
+    below.sort_by_key(|(id, _)| std::cmp::Reverse(*id));
+    below
+}
+
+/// The first `most` of `views` that the filter shows; the next page goes on below the last one shown, or, where all are shown,
+/// below `rest`.
+fn page(views: Vec<DeliveryView>, filter: &Filter, most: usize, rest: Option<DeliveryId>) -> Page<DeliveryView, DeliveryId> {
     let mut items: Vec<_> = views.into_iter().filter(|view| filter.shows(view)).collect();
-    let cut = items.len() > most;
+    let is_cut = items.len() > most;
     items.truncate(most);
     let last_shown = items.last().map(|view| view.summary.id);
-    let next = if cut { last_shown } else { looked_at.filter(|_| more) };
-    Page { items, next }
+    Page { items, next: if is_cut { last_shown } else { rest } }
 }

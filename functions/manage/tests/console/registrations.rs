@@ -1,5 +1,7 @@
 //! Registrations at the console.
 
+use std::time::Duration;
+
 use bellhop_core::model::Name;
 use bellhop_testkit::account;
 use serde_json::{Value, json};
@@ -143,6 +145,23 @@ async fn a_test_shows_what_the_provider_answered() {
     assert_eq!(page.status, 200, "{}", page.text);
     assert!(page.text.contains("The provider has taken it."), "{}", page.text);
     assert!(page.text.contains("&quot;request&quot;"), "{}", page.text);
+}
+
+#[tokio::test]
+async fn the_last_deliveries_are_shown_with_the_way_to_those_before() {
+    let world = world().await;
+    let browser = Browser::of(&world, "full").await;
+    let rows = |text: &str| text.matches("<th scope=\"row\">").count();
+    for n in 0..12 {
+        let message = json!({"to": "phone", "title": n.to_string(), "body": "…"});
+        assert_eq!(world.call("full", "POST", "/v1/messages", &message).await.status, 202);
+        world.rig.sim.pass(Duration::from_secs(1));
+    }
+    let page = browser.open("/console/registrations/phone").await;
+    assert_eq!(rows(&page.text), 10, "{}", page.text);
+    let cursor = page.after("href=\"/console/deliveries?registration=phone&amp;cursor=");
+    let before = browser.open(&format!("/console/deliveries?registration=phone&cursor={cursor}")).await;
+    assert_eq!(rows(&before.text), 2, "{}", before.text);
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! `/v1/events` and `/v1/deliveries`
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
-use bellhop_core::ports::Clock;
+use bellhop_core::{model::Registration, ports::Clock};
 use serde_json::{Value, json};
 
 use crate::{
@@ -136,6 +136,29 @@ async fn deliveries_are_listed_and_filtered() {
     assert_eq!(count("&channel=probe&state=queued").await, 0);
     assert_eq!(count("&channel=safe&state=queued").await, 3);
     assert_eq!(world.call("other", "GET", "/v1/deliveries", "").await.body["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_page_looks_at_a_thousand_deliveries_at_most_and_at_those_of_a_registration_alone_where_it_is_named() {
+    let world = world().await;
+    for n in 0..1_001 {
+        let one = bellhop_testkit::registration(&format!("desk-{n}"));
+        let one = Registration { groups: vec![bellhop_testkit::name("all")], ..one };
+        assert!(world.rig.ports.registrations.put(&one).await.unwrap());
+    }
+    report(&world, json!({"message": "x", "send_to": "group:all"})).await;
+
+    let none = get(&world, "/v1/deliveries?state=delivered").await.body;
+    assert_eq!(none["items"], json!([]));
+    assert!(none["next_cursor"].is_string(), "one delivery was not looked at");
+    assert_eq!(walk(&world, "/v1/deliveries?state=delivered", "id").await, Vec::<String>::new());
+
+    let seen: HashSet<_> = walk(&world, "/v1/deliveries?state=queued&limit=200", "registration").await.into_iter().collect();
+    assert_eq!(seen.len(), 1_001);
+    for n in [0, 500, 1_000] {
+        let page = get(&world, &format!("/v1/deliveries?registration=desk-{n}")).await.body;
+        assert_eq!((page["items"].as_array().map(Vec::len), &page["next_cursor"]), (Some(1), &Value::Null), "{n}");
+    }
 }
 
 #[tokio::test]

@@ -34,8 +34,8 @@ texts! {
     CHANNEL = "Channel", "渠道";
     TRIES = "Attempts", "尝试次数";
     NEXT = "Next attempt", "下次尝试";
-    SHORT = "A page looks through 200 events at most: one with few or none may be followed by others.",
-            "每页最多查找 200 个事件：结果很少或为空时，下一页仍可能有内容。";
+    SHORT = "A page looks through 200 events, and 1,000 deliveries, at most: one with few or none may be followed by others.",
+            "每页最多查找 200 个事件、1,000 条投递：结果很少或为空时，下一页仍可能有内容。";
 }
 
 const EVENT_FILTERS: [&str; 6] = ["q", "source", "type", "result", "from", "to"];
@@ -118,6 +118,7 @@ pub(super) async fn deliveries(visitor: Visitor, query: Fields) -> Result<Respon
         (filters(&form, DELIVERIES_PATH, &fields))
         (table(&visitor, title, &heads, &rows))
         (pager(&visitor, DELIVERIES_PATH, &query, &DELIVERY_FILTERS, &page))
+        @if !query.query(&["state", "registration", "channel"]).is_empty() { p.help { (visitor.say(SHORT)) } }
     };
     Ok(answer(&form, title, content))
 }

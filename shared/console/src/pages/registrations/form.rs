@@ -104,7 +104,11 @@ pub(super) async fn make(Submitted { visitor, fields }: Submitted) -> Result<Res
     let unknown = || visitor.stop(visitor.refuse(Code::UnknownChannel, "channel", NO_CHANNEL));
     let spec = find(&channels, wanted).ok_or_else(unknown)?;
     match put(&visitor, spec, &fields).await {
-        Ok(name) => Ok(Redirect::to(&format!("{}?notice=saved", page_of(&name))).into_response()),
+        Ok(name) => {
+            let saved = Redirect::to(&format!("{}?notice=saved", page_of(&name))).into_response();
+            // it is saved only if its test has arrived
+            Ok(if fields.is_on("verify") { visitor.tested(saved) } else { saved })
+        }
         Err(refusal) => Ok(draw_new(&visitor, spec, &fields, Some(&refusal))),
     }
 }

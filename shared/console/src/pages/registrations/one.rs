@@ -36,6 +36,9 @@ texts! {
     DELETE = "Delete", "删除";
     DELETE_ASK = "Messages to it will not arrive any more. This cannot be undone.", "之后发往它的消息将无法送达。此操作不可撤销。";
     DELIVERIES = "Last deliveries", "最近的投递";
+    EARLIER = "Earlier deliveries", "更早的投递";
+    LOOKED_FOR = "They are looked for among the newest 200 events of the account; there may be more in those before.",
+                 "只在账户最新的 200 个事件中查找，更早的事件中可能还有。";
     WHEN = "Accepted", "接收时间";
     OUTCOME = "Outcome", "结果";
     TRIES = "Attempts", "尝试次数";
@@ -111,7 +114,9 @@ pub(super) async fn test(Path(name): Path<String>, Submitted { visitor, fields }
         Ok(test) => (Some(trial(&visitor, test)), None),
         Err(refusal) => (None, Some(refusal)),
     };
-    page(&visitor, &name, Beside { test, test_fields: fields, test_refusal: refusal, ..Beside::default() }).await
+    let page = page(&visitor, &name, Beside { test, test_fields: fields, test_refusal: refusal, ..Beside::default() }).await?;
+    let has_arrived = tested.is_ok_and(|test| test["delivered"] == true);
+    Ok(if has_arrived { visitor.tested(page) } else { page })
 }
 
 pub(super) async fn reveal(Path(name): Path<String>, Submitted { visitor, fields }: Submitted) -> Result<Response, Stop> {
@@ -129,14 +134,15 @@ async fn page(visitor: &Visitor, name: &str, beside: Beside<'_>) -> Result<Respo
     let channels = channels(visitor).await?;
     let unknown = Value::Null;
     let spec = find(&channels, text(&registration, "channel")).unwrap_or(&unknown);
-    let deliveries = visitor.list(&format!("/v1/deliveries?limit={SHOWN}&registration={}", segment(name))).await?.items;
+    let deliveries = visitor.list(&format!("/v1/deliveries?limit={SHOWN}&registration={}", segment(name))).await?;
     let may_change = visitor.may(Scope::Manage);
     let content = html! {
         h1 { (name) }
         (facts(visitor, &registration, spec))
         @if may_change { (actions(visitor, &registration)) (test_form(visitor, name, spec, &beside)) }
         h2 { (visitor.say(DELIVERIES)) }
-        (last(visitor, &deliveries))
+        (last(visitor, &deliveries.items))
+        @if let Some(cursor) = &deliveries.next_cursor { (earlier(visitor, name, cursor)) }
         @if may_change { (reveal_form(visitor, name, &beside)) }
     };
     let refusal = beside.test_refusal.or(beside.reveal_refusal);
@@ -253,6 +259,15 @@ fn last(visitor: &Visitor, deliveries: &[Value]) -> Markup {
     };
     let rows: Vec<_> = deliveries.iter().map(row).collect();
     table(visitor, visitor.say(DELIVERIES), &[WHEN, OUTCOME, TRIES].map(|head| visitor.say(head)), &rows)
+}
+
+/// The way to those that the page does not show.
+fn earlier(visitor: &Visitor, name: &str, cursor: &str) -> Markup {
+    let query = Fields::of([("registration", name), ("cursor", cursor)]).query(&["registration", "cursor"]);
+    html! {
+        p.pager { a rel="next" href={ "/console/deliveries" (query) } { (visitor.say(EARLIER)) } }
+        p.help { (visitor.say(LOOKED_FOR)) }
+    }
 }
 
 fn reveal_form(visitor: &Visitor, name: &str, beside: &Beside) -> Markup {

@@ -1,5 +1,8 @@
 //! The first page: the last 24 hours at a glance, what needs attention, what comes next; and for somebody new, how to begin.
 
+mod attention;
+mod guide;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use axum::{Router, response::Response, routing::get};
@@ -16,10 +19,10 @@ use serde_json::{Value, json};
 
 use crate::{
     Console,
-    call::{Listed, segment},
+    call::segment,
     language::texts,
     layout::Section,
-    show::{self, text, time},
+    show::{text, time},
     table::table,
     visitor::{Stop, Visitor},
 };
@@ -37,23 +40,12 @@ texts! {
     DELIVERED = "Delivered", "已送达";
     RETRYING = "On their way", "投递中";
     FAILED = "Failed", "失败";
-    ATTENTION = "Needs attention", "需要处理";
-    ALL_WELL = "Nothing needs attention.", "没有需要处理的事项。";
-    SOME_WELL = "Nothing needs attention among the first 200 registrations and the newest deliveries that failed.",
-                "前 200 个推送注册和最新的失败投递中没有需要处理的事项。";
-    DISABLED = "was disabled by the provider's answer", "因服务商的回应而停用";
-    NOT_DELIVERED = "a delivery failed", "一条投递失败";
-    DEAD_LETTERS = "dead letters on", "死信，渠道";
     NEXT = "Next digests and tasks", "接下来的摘要和任务";
     NOTHING_NEXT = "No digest and no task is due.", "没有即将到期的摘要或任务。";
     DIGEST = "Digest", "摘要";
     TASK = "Task", "任务";
     WHAT = "What", "内容";
     WHEN = "When", "时间";
-    WELCOME = "Three steps to the first message", "三步发出第一条消息";
-    STEP_MAKE = "Make a registration: where messages go.", "新建推送注册：消息发往哪里。";
-    STEP_TEST = "Test it on its page: you see what the provider answers.", "在其页面上测试：可以看到服务商的回应。";
-    STEP_RULE = "Make a rule, so that events reach it.", "新建规则，让事件送达。";
 }
 
 /// How many of the newest deliveries are counted. They are found by their events, one by one.
@@ -76,30 +68,23 @@ async fn home(visitor: Visitor) -> Result<Response, Stop> {
     let newest = visitor.list(&format!("/v1/deliveries?from={since}&limit={NEWEST}")).await?;
     let failed = visitor.list(&format!("/v1/deliveries?state=failed&from={since}&limit={LINES}")).await?.items;
     let registrations = visitor.list("/v1/registrations?limit=200").await?;
+    let was_quiet = newest.items.is_empty() && newest.next_cursor.is_none();
     let content = html! {
         h1 { (title) }
-        @if registrations.items.is_empty() { (first_steps(&visitor)) }
+        @if was_quiet && has_never_sent(&visitor).await? { (guide::steps(&visitor, &registrations.items)) }
         h2 { (visitor.say(LAST_DAY)) }
         (last_day(&visitor, &counted(&newest.items), newest.next_cursor.is_some()))
-        h2 { (visitor.say(ATTENTION)) }
-        (attention(&visitor, &registrations, &failed).await?)
+        (attention::attention(&visitor, &registrations, &newest.items, &failed).await?)
         h2 { (visitor.say(NEXT)) }
         (next(&visitor).await?)
     };
     Ok(visitor.page(Section::Home, title, content))
 }
 
-fn first_steps(visitor: &Visitor) -> Markup {
-    html! {
-        section.card {
-            h2 { (visitor.say(WELCOME)) }
-            ol {
-                li { a href="/console/new-registration" { (visitor.say(STEP_MAKE)) } }
-                li { (visitor.say(STEP_TEST)) }
-                li { a href="/console/new-rule" { (visitor.say(STEP_RULE)) } }
-            }
-        }
-    }
+/// Whether there is no delivery of whatever time.
+async fn has_never_sent(visitor: &Visitor) -> Result<bool, Stop> {
+    let ever = visitor.list("/v1/deliveries").await?;
+    Ok(ever.items.is_empty() && ever.next_cursor.is_none())
 }
 
 /// What became of a channel's deliveries.
@@ -159,39 +144,6 @@ fn widths(tally: Tally) -> [(&'static str, u32); 3] {
     let (retrying, failed) = (share(tally.retrying), share(tally.failed));
     let delivered = if tally.delivered == 0 { 0 } else { WIDTH.saturating_sub(retrying + failed) };
     [("fill-good", delivered), ("fill-wait", retrying), ("fill-bad", failed)]
-}
-
-async fn attention(visitor: &Visitor, registrations: &Listed, failed: &[Value]) -> Result<Markup, Stop> {
-    let disabled = registrations.items.iter().filter(|registration| !registration["disabled"].is_null());
-    let mut lines: Vec<_> = disabled.map(|registration| disabled_line(visitor, registration)).collect();
-    lines.extend(failed.iter().map(|delivery| failed_line(visitor, delivery)));
-    if visitor.may(Scope::Operate) {
-        let there = visitor.list("/v1/dead-letters").await?.items;
-        let letters = there.iter().filter(|letters| letters["count"] != 0);
-        lines.extend(letters.map(
-            |letters| html! { (show::value(&letters["count"])) " " (visitor.say(DEAD_LETTERS)) " " (text(letters, "channel")) },
-        ));
-    }
-    let well = visitor.say(if registrations.next_cursor.is_some() { SOME_WELL } else { ALL_WELL });
-    Ok(html! {
-        @if lines.is_empty() { p.empty { (well) } }
-        @else { ul.attention { @for line in &lines { li { (line) } } } }
-    })
-}
-
-fn disabled_line(visitor: &Visitor, registration: &Value) -> Markup {
-    let name = text(registration, "name");
-    html! {
-        a href={ "/console/registrations/" (segment(name)) } { (name) } " " (visitor.say(DISABLED)) ": "
-        code { (text(&registration["disabled"], "reason")) } ", " (time(&registration["disabled"]["at"]))
-    }
-}
-
-fn failed_line(visitor: &Visitor, delivery: &Value) -> Markup {
-    html! {
-        a href={ "/console/messages/" (text(delivery, "event")) } { (visitor.say(NOT_DELIVERED)) } ": " (text(delivery, "registration")) ", "
-        code { (text(delivery, "reason")) } ", " (time(&delivery["accepted_at"]))
-    }
 }
 
 /// Something that happens by the clock.
