@@ -81,6 +81,46 @@ async fn a_task_whose_time_came_while_nothing_ran_is_made_up_for_once_at_the_nex
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_tasks_of_one_second_run_within_two_while_a_thousand_messages_wait_for_a_receiver_that_hangs() {
+    // given a thousand messages for somebody who does not answer
+    let (data, hanging, quick) = (tempfile::tempdir().unwrap(), Sink::start().await, Sink::start().await);
+    hanging.hold(true);
+    let bellhop = Bellhop::start(data.path());
+    let client = &bellhop.client;
+    for (name, sink) in [("hanging", &hanging), ("quick", &quick)] {
+        client.put(&format!("/v1/registrations/{name}"), json!({ "channel": "webhook", "params": { "url": sink.url } })).await;
+    }
+    client.put("/v1/account", json!({ "rate": { "per_second": 0, "burst": 0 } })).await;
+    for _ in 0..10 {
+        let events = vec![json!({ "message": "x", "send_to": "hanging" }); 100];
+        let (status, answer) = client.call("POST", "/v1/events/bulk", Some(json!({ "events": events }))).await;
+        let accepted = answer["items"].as_array().unwrap().iter().filter(|item| item["deliveries"][0]["id"].is_string());
+        assert_eq!((status, accepted.count()), (202, 100), "{answer}");
+    }
+    hanging.until(8).await;
+
+    // when a hundred tasks are due at one second
+    let at = Timestamp::from_second(now().as_second() + 4).unwrap();
+    let schedule = json!({ "kind": "at", "at": at.to_string() });
+    let task = json!({ "name": "one of many", "to": "quick", "body": "x", "schedule": schedule });
+    let (status, made) = client.call("POST", "/v1/tasks/bulk", Some(json!({ "tasks": vec![task; 100] }))).await;
+    assert_eq!(status, 202, "{made}");
+    assert!(now() < at, "they were made in time");
+    quick.until(100).await;
+
+    // then each runs once, not before and no later than two seconds after
+    for task in made["items"].as_array().unwrap() {
+        until(client, task, "succeeded").await;
+        let log = client.get(&format!("{}/runs", path(task))).await;
+        let [run] = &log["items"].as_array().unwrap()[..] else { panic!("one run: {log}") };
+        let attempt = &run["deliveries"][0]["attempts"][0];
+        let late = attempt["at"].as_str().unwrap().parse::<Timestamp>().unwrap().duration_since(at);
+        assert!((SignedDuration::ZERO..=SignedDuration::from_secs(2)).contains(&late), "{late} late: {log}");
+    }
+    assert_eq!(quick.arrivals().len(), 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_makes_shows_changes_and_ends_tasks_and_carries_those_that_wait_to_another_server() {
     let (data, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (bellhop, second) = (Bellhop::start(data.path()), Bellhop::start(other.path()));

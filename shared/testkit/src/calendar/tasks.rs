@@ -19,10 +19,14 @@ use crate::{account, draft};
 enum Look {
     /// That minute, of any hour.
     Minute(i8),
+    /// That minute, from the hour that begins next.
+    MinuteFromNextHour(i8),
     /// That hour and minute.
     Day(i8, i8),
     /// That hour, from Monday to Friday.
     Workday(i8),
+    /// As soon as it is made.
+    Now,
     /// Once.
     Once,
 }
@@ -40,6 +44,8 @@ struct Known {
     /// The day on which it ran last, where it runs once a day.
     day: Option<jiff::civil::Date>,
     before: Option<Zoned>,
+    /// The hour in which it was made, until that is over.
+    made_in: Option<i8>,
     /// Times that have come since somebody looked.
     due: Vec<Timestamp>,
     /// Times that are to be runs.
@@ -51,7 +57,7 @@ struct Known {
 pub(super) struct Tasks(Vec<Known>);
 
 /// Their looks, zones, what they want caught up with, and how often they run.
-const KINDS: [(Look, &str, CatchUp, Option<u32>); 8] = [
+const KINDS: [(Look, &str, CatchUp, Option<u32>); 10] = [
     (Look::Minute(45), "Asia/Kolkata", CatchUp::One, None),
     (Look::Minute(15), "Australia/Lord_Howe", CatchUp::None, None),
     (Look::Minute(0), "UTC", CatchUp::All, Some(700)),
@@ -60,6 +66,9 @@ const KINDS: [(Look, &str, CatchUp, Option<u32>); 8] = [
     (Look::Day(9, 30), "Asia/Shanghai", CatchUp::None, Some(20)),
     (Look::Workday(9), "Europe/Berlin", CatchUp::One, None),
     (Look::Once, "UTC", CatchUp::One, None),
+    (Look::Now, "UTC", CatchUp::One, None),
+    // made at half past the hour; what comes after its first runs is told by the kinds above
+    (Look::MinuteFromNextHour(45), "Asia/Kolkata", CatchUp::One, Some(3)),
 ];
 
 impl Tasks {
@@ -68,10 +77,14 @@ impl Tasks {
         for (number, (look, zone, catch_up, max_runs)) in KINDS.into_iter().enumerate() {
             let schedule = match look {
                 Look::Minute(minute) => json!({"kind": "hourly", "minute": minute, "time_zone": zone}),
+                Look::MinuteFromNextHour(minute) => {
+                    json!({"kind": "hourly", "minute": minute, "time_zone": zone, "start": "next_hour"})
+                }
                 Look::Day(hour, minute) => {
                     json!({"kind": "daily", "time": format!("{hour:02}:{minute:02}:00"), "time_zone": zone})
                 }
                 Look::Workday(hour) => json!({"kind": "cron", "cron": format!("0 {hour} * * 1-5"), "time_zone": zone}),
+                Look::Now => json!({"kind": "now"}),
                 Look::Once => json!({"kind": "at", "at": ports.clock.now() + Duration::from_mins(90)}),
             };
             let schedule: When = serde_json::from_value(schedule).expect("a schedule");
@@ -141,9 +154,14 @@ async fn runs(ports: &Ports, id: TaskId) -> Vec<Timestamp> {
 
 impl Known {
     fn new(task: &Task, look: Look, zone: TimeZone, max_runs: Option<u32>) -> Self {
-        let once = if matches!(look, Look::Once) { task.next_run.into_iter().collect() } else { Vec::new() };
+        let due = match look {
+            Look::Now => vec![task.updated_at],
+            Look::Once => task.next_run.into_iter().collect(),
+            Look::Minute(_) | Look::MinuteFromNextHour(_) | Look::Day(..) | Look::Workday(_) => Vec::new(),
+        };
         let (id, catch_up) = (task.id, task.catch_up);
-        Self { id, look, zone, catch_up, max_runs, owed: None, day: None, before: None, due: once, runs: Vec::new() }
+        let made_in = Some(task.updated_at.to_zoned(zone.clone()).hour());
+        Self { id, look, zone, catch_up, max_runs, owed: None, day: None, before: None, made_in, due, runs: Vec::new() }
     }
 
     /// Whether the clock looks like that now.
@@ -152,8 +170,12 @@ impl Known {
         let of_day = |local: &Zoned| i64::from(local.hour()) * 60 + i64::from(local.minute());
         let is_it = match self.look {
             Look::Minute(minute) => local.minute() == minute,
+            Look::MinuteFromNextHour(minute) => {
+                self.made_in = self.made_in.filter(|hour| *hour == local.hour());
+                self.made_in.is_none() && local.minute() == minute
+            }
             Look::Workday(hour) => local.hour() == hour && local.minute() == 0 && local.weekday().to_monday_one_offset() <= 5,
-            Look::Once => false,
+            Look::Now | Look::Once => false,
             Look::Day(hour, minute) => {
                 let wanted = i64::from(hour) * 60 + i64::from(minute);
                 let skipped = self.before.as_ref().map(|before| (of_day(before) + 1, of_day(&local)));
