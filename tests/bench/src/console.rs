@@ -71,7 +71,7 @@ impl Console {
     /// Through the product itself. Answers with a time before which there is little, and after which there is much.
     async fn fill(&self, bellhop: &Bellhop, sink: &Sink, report: &mut Report) -> Result<String> {
         let mut client = Client::connect(&bellhop.server).await?;
-        let quotas = json!({ "registrations_per_channel": self.registrations + 1, "tasks": FEW });
+        let quotas = json!({ "registrations_per_channel": self.registrations + 1 });
         client.put("/v1/account", &json!({ "quotas": quotas })).await?;
         let names: Vec<_> = (0..self.registrations).map(|number| format!("desk-{number}")).collect();
         let begun = Instant::now();
@@ -168,7 +168,8 @@ async fn few(client: &mut Client) -> Result<()> {
         client.put(&format!("/v1/rules/rule-{number}"), &rule).await?;
         let contact = json!({ "email": format!("contact-{number}@example.org") });
         client.put(&format!("/v1/contacts/contact-{number}"), &contact).await?;
-        let schedule = json!({ "kind": "hourly", "minute": 45 });
+        // none runs while this is measured, but at new year
+        let schedule = json!({ "kind": "cron", "cron": "0 0 1 1 *" });
         let task = json!({ "name": format!("task {number}"), "to": ["desk-0"], "body": "It is due.", "schedule": schedule });
         made(client, "/v1/tasks", number, &task).await?;
         made(client, "/v1/keys", number, &json!({ "scopes": ["send"], "description": format!("key {number}") })).await?;
@@ -186,7 +187,10 @@ async fn made(client: &mut Client, path: &str, number: usize, body: &Value) -> R
 /// A field of the newest event.
 async fn newest(client: &mut Client, field: &str) -> Result<String> {
     let events = client.get("/v1/events?limit=1").await?;
-    Ok(events["items"][0][field].as_str().context("there is no event: is something left to send?")?.to_owned())
+    Ok(events["items"][0][field]
+        .as_str()
+        .context("there is no event: give `--failed` and `--deliveries` more to store")?
+        .to_owned())
 }
 
 fn next(page: &Value) -> Result<String> {
