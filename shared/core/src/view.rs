@@ -229,7 +229,7 @@ async fn by_event(
     // where some are left out, a page looks further than it shows
     let looked_through = if filter.shows_all() { MOST_EVENTS.min(most + 1) } else { MOST_EVENTS };
     let events = ports.events.list(account, from, above, looked_through).await?;
-    let candidates = events.iter().flat_map(|stored| candidates(stored, filter, before));
+    let candidates = events.iter().flat_map(|stored| planned_below(stored, filter, before));
     let mut candidates: Vec<_> = candidates.take(MOST_DELIVERIES + 1).collect();
     let is_cut = candidates.len() > MOST_DELIVERIES;
     candidates.truncate(MOST_DELIVERIES);
@@ -259,7 +259,7 @@ async fn by_event(
 }
 
 /// What an event has planned below `before` that the filter may show, the newest first: their rows alone have to be read.
-fn candidates<'e>(stored: &'e StoredEvent, filter: &Filter, before: Option<DeliveryId>) -> Vec<(DeliveryId, &'e Planned)> {
+fn planned_below<'e>(stored: &'e StoredEvent, filter: &Filter, before: Option<DeliveryId>) -> Vec<(DeliveryId, &'e Planned)> {
     let planned = stored.plan.deliveries.iter().filter(|planned| filter.reaches(&planned.registration, &planned.channel));
     let planned = planned.map(|planned| (planned.id(stored.event.id), planned));
     let mut below: Vec<_> = planned.filter(|(id, _)| before.is_none_or(|cursor| *id < cursor)).collect();

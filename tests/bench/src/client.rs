@@ -8,7 +8,7 @@ use hyper::{
     Method, Request, StatusCode,
     body::Bytes,
     client::conn::http1::{SendRequest, handshake},
-    header::{AUTHORIZATION, CONTENT_TYPE, HOST},
+    header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE},
 };
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -26,6 +26,8 @@ pub(crate) struct Server {
 pub(crate) struct Client {
     server: Server,
     sender: SendRequest<Full<Bytes>>,
+    /// Of a session at the console; empty before signing in.
+    cookie: String,
 }
 
 /// A request with a body.
@@ -43,7 +45,7 @@ impl Client {
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         // what goes wrong on it is told to whoever sends
         tokio::spawn(async move { drop(connection.await) });
-        Ok(Self { server: server.clone(), sender })
+        Ok(Self { server: server.clone(), sender, cookie: String::new() })
     }
 
     /// Posts, and answers with status and body.
@@ -70,6 +72,28 @@ impl Client {
         let (status, answer) = self.send(self.request(Method::GET, path).body(Full::default())?).await?;
         ensure!(status.is_success(), "`GET {path}`: {status} {}", String::from_utf8_lossy(&answer));
         Ok(serde_json::from_slice(&answer)?)
+    }
+
+    /// Signs in at the console.
+    pub(crate) async fn sign_in(&mut self) -> Result<()> {
+        let key = self.server.authorization.strip_prefix("Bearer ").context("there is no key")?;
+        let form = Full::new(Bytes::from(format!("key={key}")));
+        let request = self.request(Method::POST, "/console/sign-in").body(form)?;
+        self.sender.ready().await?;
+        let (head, body) = self.sender.send_request(request).await?.into_parts();
+        body.collect().await?; // the connection is used again
+        ensure!(head.status == StatusCode::SEE_OTHER, "{} instead of 303: the console lets nobody in", head.status);
+        let cookie = head.headers.get(SET_COOKIE).context("signing in gives no cookie")?.to_str()?;
+        self.cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+        Ok(())
+    }
+
+    /// A page of the console.
+    pub(crate) async fn page(&mut self, path: &str) -> Result<Bytes> {
+        let request = self.request(Method::GET, path).header(COOKIE, &self.cookie).body(Full::default())?;
+        let (status, page) = self.send(request).await?;
+        ensure!(status == StatusCode::OK, "`{path}`: {status}");
+        Ok(page)
     }
 
     fn request(&self, method: Method, path: &str) -> hyper::http::request::Builder {

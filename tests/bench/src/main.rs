@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the figures go to standard output, progress beside it")]
 
 mod client;
+mod console;
 mod digest;
 mod endpoint;
 mod isolation;
@@ -75,6 +76,8 @@ enum What {
     Mpush(mpush::Mpush),
     /// What composing digests takes, of few rules, of many, and of many events.
     Digest(digest::Digest),
+    /// How soon the pages of the console are there, over ten thousand registrations and a million deliveries.
+    Console(console::Console),
     /// How large the Lambda functions are, and how fast they start, beside one that does nothing.
     Lambda(lambda::Lambda),
 }
@@ -102,6 +105,7 @@ async fn main() -> Result<()> {
         What::Kills(kills) => ("kills", kills.connections),
         What::Mpush(_) => ("mpush", 8),
         What::Digest(_) => ("digest", 16),
+        What::Console(_) => ("console", 16),
         What::Lambda(_) => ("lambda", 16),
     };
     let processors = Processors::look()?;
@@ -112,6 +116,7 @@ async fn main() -> Result<()> {
         What::Kills(kills) => kills.run(&common, &mut report).await?,
         What::Mpush(mpush) => mpush.run(&common, &mut report).await?,
         What::Digest(digest) => digest.run(&common, &mut report)?,
+        What::Console(console) => console.run(&common, &mut report).await?,
         What::Lambda(lambda) => lambda.run(&common, &mut report).await?,
     }
     report.end(machine::measure(&common.data, connections).await?);

@@ -8,7 +8,7 @@ use axum::{
 use bellhop_core::{
     Timestamp,
     channel::Catalog,
-    model::{AccountId, Key, KeyId, Scope},
+    model::{AccountId, ChannelId, Key, KeyId, Scope},
     ports::{Clock, Ports, StoredEvent},
 };
 use bellhop_http::{Api, key::parse_key};
@@ -108,9 +108,14 @@ impl World {
 
     /// Works on everything that is ready.
     pub(crate) async fn work(&self) -> usize {
+        self.work_on(&channel()).await
+    }
+
+    /// The same, on that channel.
+    pub(crate) async fn work_on(&self, channel: &ChannelId) -> usize {
         let mut done = 0;
         loop {
-            let wakes = self.rig.ports.queue.receive(&channel(), 10).await.unwrap();
+            let wakes = self.rig.ports.queue.receive(channel, 10).await.unwrap();
             if wakes.is_empty() {
                 return done;
             }

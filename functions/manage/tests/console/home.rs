@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bellhop_core::{Reason, deliver, model::ChannelId, ports::Clock};
+use bellhop_core::{Reason, model::ChannelId, ports::Clock};
 use bellhop_testkit::{Answer, Provider};
 use serde_json::json;
 
@@ -111,11 +111,7 @@ async fn credentials_that_a_provider_refuses_are_told_once_for_their_registratio
         let message = json!({"to": "ops", "title": title, "body": "…"});
         assert_eq!(world.call("full", "POST", "/v1/messages", &message).await.status, 202);
     }
-    let wakes = world.rig.ports.queue.receive(&ChannelId::new("webhook"), 10).await.unwrap();
-    assert_eq!(wakes.len(), 2);
-    for wake in wakes {
-        deliver::work(&world.rig.ports, &wake, deliver::LEASE).await.unwrap();
-    }
+    assert_eq!(world.work_on(&ChannelId::new("webhook")).await, 2);
     let home = Browser::of(&world, "full").await.open("/console").await;
     let line =
         "<a href=\"/console/registrations/ops\">ops</a> has credentials that the provider refuses: <code>unauthorized</code>";
