@@ -7,12 +7,15 @@ use axum::{
     http::{Method, Request, header},
 };
 use bellhop_core::{Code, Problem, channel::Text, model::Language};
+use bellhop_http::key::hash_secret;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
 use tower::ServiceExt;
 
 use crate::{
+    fields::Fields,
+    form::ONCE,
     language::tag,
     visitor::{Stop, Visitor},
 };
@@ -94,9 +97,20 @@ impl Visitor {
         }
     }
 
+    /// What a form makes: once, however often it is sent as it is. What was changed before it was sent again is another one.
+    pub(crate) async fn make(&self, path: &str, body: &Value, form: &Fields) -> Result<Value, Refusal> {
+        let key = form.text(ONCE).map(|once| hash_secret(&format!("{once} {body}")));
+        self.ask(Method::POST, path, Some(body), key).await
+    }
+
     /// What a form asks for; a refusal is shown in the form.
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Refusal> {
-        let request = Request::builder()
+        self.ask(method, path, body, None).await
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Option<&Value>, once: Option<String>) -> Result<Value, Refusal> {
+        let request = once.into_iter().fold(Request::builder(), |request, key| request.header("idempotency-key", key));
+        let request = request
             .method(method)
             .uri(path)
             .header(header::AUTHORIZATION, format!("Bearer {}", self.session().expose()))

@@ -16,6 +16,9 @@ texts! {
     YES = "Yes, go on", "确定";
 }
 
+/// The field that tells this form from the next one that is drawn: what is sent twice is made once.
+pub(crate) const ONCE: &str = "once";
+
 /// A form that is drawn for a visitor: with what it begins with or what was typed, and why that was refused, if it was.
 pub(crate) struct Form<'a> {
     pub(crate) visitor: &'a Visitor,
@@ -77,6 +80,7 @@ impl Form<'_> {
         html! {
             form.fields method="post" action=(action) {
                 (hidden_token(self.visitor))
+                input type="hidden" name=(ONCE) value=(self.visitor.once());
                 (refused(self.refusal))
                 (content)
                 p { button.primary type="submit" { (submit) } }

@@ -147,6 +147,11 @@ impl Visitor {
         page
     }
 
+    /// What no other form has.
+    pub(crate) fn once(&self) -> String {
+        format!("{:032x}", self.console.api.ports.clock.chance())
+    }
+
     /// Ends the session.
     pub(crate) async fn sign_out(&self) -> Result<(), Stop> {
         let ended = session::end(&self.console.api, &self.caller).await;

@@ -46,6 +46,32 @@ async fn a_rule_is_made_with_its_switches_and_its_digest_and_says_when_the_next_
 }
 
 #[tokio::test]
+async fn what_would_become_of_an_event_is_shown_and_nothing_comes_of_it() {
+    let world = world().await;
+    let browser = Browser::of(&world, "full").await;
+    for (name, body) in [
+        ("ops", json!({"to": ["phone"], "after_failures": 2})),
+        ("told", json!({"to": ["phone"], "title": "{{ source }} is down"})),
+        ("daily", json!({"to": ["phone"], "batch": {"at": "20:00:00"}})),
+    ] {
+        assert_eq!(world.call("full", "PUT", &format!("/v1/rules/{name}"), &body).await.status, 200);
+    }
+    let form = browser.open("/console/explain").await;
+    assert!(form.text.contains("event.message") && !form.text.contains("id=\"explanation\""), "{}", form.text);
+    let fields =
+        [("event.source", "a/b"), ("event.trigger", "auto"), ("event.result", "failure"), ("event.message", "<i>no</i>")];
+    let told = browser.send("/console/explain", &fields).await;
+    assert_eq!(told.status, 200, "{}", told.text);
+    for shown in ["below_failure_threshold", "a/b is down", "collect for a digest", "<td>told</td>", "&lt;i&gt;no"] {
+        assert!(told.text.contains(shown), "{shown}: {}", told.text);
+    }
+    let refused = browser.send("/console/explain", &[("event.source", "a/b"), ("event.message", " ")]).await;
+    assert!(refused.status == 422 && refused.text.contains("id=\"f-event-message-error\""), "{}", refused.text);
+    assert!(refused.text.contains("value=\"a/b\""), "what was typed is kept: {}", refused.text);
+    assert_eq!(world.call("full", "GET", "/v1/events", "").await.body["items"], json!([]), "nothing was reported");
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_a_rule_is_said_beside_its_field_and_what_was_typed_is_kept() {
     let world = world().await;
     let browser = Browser::of(&world, "full").await;

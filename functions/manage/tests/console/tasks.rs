@@ -36,6 +36,23 @@ async fn work(world: &World) {
 }
 
 #[tokio::test]
+async fn a_form_that_is_sent_twice_makes_one_thing_and_one_that_was_changed_another() {
+    let world = world().await;
+    let browser = Browser::of(&world, "full").await;
+    let once = |page: &str| page.split("name=\"once\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let (first, second) = (once(&browser.open("/console/send").await.text), once(&browser.open("/console/send").await.text));
+    assert_ne!(first, second, "each form that is drawn is another");
+    let sent = async |once: &str, body: &str| {
+        let fields = [("once", once), ("to", "phone"), ("title", "t"), ("body", body), ("format", "text")];
+        browser.send("/console/send", &fields).await.leads_to().to_owned()
+    };
+    let page = sent(&first, "x").await;
+    assert_eq!(sent(&first, "x").await, page, "a double click");
+    assert_ne!(sent(&first, "y").await, page, "gone back, changed, sent");
+    assert_ne!(sent(&second, "x").await, page, "meant once more");
+}
+
+#[tokio::test]
 async fn a_task_is_made_shown_with_its_next_run_changed_cancelled_and_deleted() {
     let world = world().await;
     let browser = Browser::of(&world, "full").await;

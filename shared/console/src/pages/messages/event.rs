@@ -85,7 +85,7 @@ pub(super) async fn retry(
     Ok(Redirect::to(&format!("{}?notice=done#deliveries", page_of(&event))).into_response())
 }
 
-fn members<'a>(event: &'a Value, name: &str) -> &'a [Value] {
+pub(crate) fn members<'a>(event: &'a Value, name: &str) -> &'a [Value] {
     event[name].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
@@ -121,7 +121,7 @@ fn is_web(url: &str) -> bool {
     ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme))
 }
 
-fn decisions(visitor: &Visitor, decisions: &[Value]) -> Markup {
+pub(crate) fn decisions(visitor: &Visitor, decisions: &[Value]) -> Markup {
     let words = [("notify", NOTIFY), ("recovered", RECOVERED), ("collect", COLLECT), ("drop", DROP)];
     let row = |decision: &Value| {
         let decided = words.iter().find(|(word, _)| decision["decided"] == *word);
@@ -153,7 +153,7 @@ fn why(visitor: &Visitor, decision: &Value) -> Markup {
     }
 }
 
-fn collected(visitor: &Visitor, collected: &[Value]) -> Markup {
+pub(crate) fn collected(visitor: &Visitor, collected: &[Value]) -> Markup {
     let row = |one: &Value| html! { tr { th scope="row" { (rule(text(one, "rule"))) } td { (time(&one["due_at"])) } } };
     let rows: Vec<_> = collected.iter().map(row).collect();
     html! {
@@ -164,7 +164,7 @@ fn collected(visitor: &Visitor, collected: &[Value]) -> Markup {
     }
 }
 
-fn not_told(visitor: &Visitor, dropped: &[Value]) -> Markup {
+pub(crate) fn not_told(visitor: &Visitor, dropped: &[Value]) -> Markup {
     let row = |one: &Value| {
         let whom = ["recipient", "registration"].iter().filter_map(|name| one[name].as_str()).collect::<Vec<_>>().join(" → ");
         html! {

@@ -1,5 +1,6 @@
 //! Push settings: which events reach whom, and when.
 
+mod explain;
 mod form;
 mod one;
 mod sources;
@@ -57,6 +58,7 @@ const SWITCHES: [(&str, bellhop_core::channel::Text); 4] = [
 pub(crate) fn routes() -> Router<Console> {
     Router::new()
         .route("/console/rules", get(list))
+        .route(explain::PATH, get(explain::ask).post(explain::show))
         .route("/console/new-rule", get(form::new).post(form::make))
         .route("/console/rules/{name}", get(one::show))
         .route("/console/rules/{name}/edit", get(form::edit).post(form::change))
@@ -119,6 +121,7 @@ async fn list(visitor: Visitor, query: Fields) -> Result<Response, Stop> {
         p.actions {
             @if visitor.may(Scope::Manage) { a.button.primary href="/console/new-rule" { (visitor.say(NEW)) } }
             a.button href="/console/sources" { (visitor.say(SOURCES)) }
+            a.button href=(explain::PATH) { (visitor.say(explain::TITLE)) }
         }
         (table(&visitor, title, &heads, &rows))
         (pager(&visitor, PATH, &query, &[], &page))

@@ -73,6 +73,7 @@ pub(super) async fn show(visitor: Visitor, Path(name): Path<String>) -> Result<R
                 (confirmed(&visitor, &format!("{page}/delete"), DELETE, visitor.say(DELETE_ASK)))
             }
         }
+        p { a href=(super::explain::PATH) { (visitor.say(super::explain::TITLE)) } }
         @if collects {
             h2 { (visitor.say(DIGEST)) }
             h3 { (visitor.say(NEXT)) }

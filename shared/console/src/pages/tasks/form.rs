@@ -75,7 +75,7 @@ pub(super) async fn new(visitor: Visitor) -> Result<Response, Stop> {
 }
 
 pub(super) async fn make(Submitted { visitor, fields }: Submitted) -> Result<Response, Stop> {
-    Ok(match visitor.call(Method::POST, "/v1/tasks", Some(&body(&fields))).await {
+    Ok(match visitor.make("/v1/tasks", &body(&fields), &fields).await {
         Ok(task) => Redirect::to(&format!("{}?notice=saved", page_of(text(&task, "id")))).into_response(),
         Err(refusal) => draw(&visitor, None, &fields, Some(&refusal)),
     })

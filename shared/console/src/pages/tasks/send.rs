@@ -1,9 +1,6 @@
 //! A message to anybody, at once: a task that runs as soon as it is made, so that its page tells what came of it.
 
-use axum::{
-    http::Method,
-    response::{IntoResponse, Redirect, Response},
-};
+use axum::response::{IntoResponse, Redirect, Response};
 use bellhop_core::model::Scope;
 use maud::html;
 use serde_json::{Value, json};
@@ -44,7 +41,7 @@ pub(super) async fn send(Submitted { visitor, fields }: Submitted) -> Result<Res
     let mut task = message(&fields);
     let name: String = fields.text("title").unwrap_or(visitor.say(NAME)).chars().take(NAME_LETTERS).collect();
     task.extend([("name", json!(name)), ("source", json!(SOURCE)), ("schedule", json!({ "kind": "now" }))].map(own));
-    Ok(match visitor.call(Method::POST, "/v1/tasks", Some(&Value::Object(task))).await {
+    Ok(match visitor.make("/v1/tasks", &Value::Object(task), &fields).await {
         Ok(task) => Redirect::to(&format!("{}?notice=done", page_of(text(&task, "id")))).into_response(),
         Err(refusal) => draw(&visitor, &fields, Some(&refusal)),
     })
