@@ -8,7 +8,7 @@ use bellhop_core::{
         Body, Catalog, Channel, Context, Kind, Limits, Message, Method, Outgoing, Param, Params, Reply, Spec, Step, Text,
         unchecked,
     },
-    model::{AddressKind, Format},
+    model::Format,
     pace::SendRate,
     render,
 };
@@ -43,7 +43,7 @@ static SPEC: Spec = Spec {
     limits: Limits { title: None, body: None, part: None, rate: None },
     shows: &[Format::Text, Format::Markdown, Format::Html],
     client: None,
-    address: Some(AddressKind::Email),
+    address: None,
     params: &[
         Param {
             name: "url",

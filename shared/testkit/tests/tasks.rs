@@ -426,29 +426,3 @@ async fn a_default_registration_that_is_switched_off_is_not_sent_to() {
     assert!(look(&rig.ports, task.id).await);
     assert_eq!(state(&rig.ports, task.id).await, (TaskState::Failed, Some(RunState::Failed)));
 }
-
-#[tokio::test]
-async fn the_next_default_registration_takes_over_when_the_first_is_switched_off_or_deleted() {
-    // given three configurations for one kind of address, each default, and a task that names an address
-    let rig = Rig::new(Provider::new(&[]));
-    let default = |called: &str| Registration { default: true, params: Params::default(), ..registration(called) };
-    for called in ["a", "b", "c"] {
-        assert!(rig.ports.registrations.put(&default(called)).await.expect("memory does not fail"));
-    }
-    let to = Draft { send_to: vec!["email:li@example.org".parse().expect("an address")], ..draft("x") };
-    let task = make(&rig.ports, Wish { message: to, ..wish(every_minute()) }).await;
-    let goes_by = async || {
-        rig.sim.pass(Duration::from_mins(1));
-        assert!(look(&rig.ports, task.id).await);
-        let runs = view::runs(&rig.ports, &account(), task.id, None, 1).await.expect("memory does not fail");
-        runs[0].deliveries.iter().map(|delivery| delivery.summary.registration.as_str().to_owned()).collect::<Vec<_>>()
-    };
-
-    // then each run goes by the first that is there and switched on
-    assert_eq!(goes_by().await, ["a"]);
-    let off = Registration { enabled: false, version: 2, ..default("a") };
-    assert!(rig.ports.registrations.put(&off).await.expect("memory does not fail"));
-    assert_eq!(goes_by().await, ["b"]);
-    assert!(rig.ports.registrations.delete(&account(), &name("b")).await.expect("memory does not fail"));
-    assert_eq!(goes_by().await, ["c"]);
-}

@@ -46,9 +46,9 @@ async fn the_socket_of_this_browser_is_a_client_of_mpush() {
 
 /// Counts in the page how often it asks for itself, and has its clock run a hundred times as fast.
 const WATCHED: &str = "
-    window.asked = 0;
+    window.requests = 0;
     const ask = window.fetch;
-    window.fetch = (...what) => { window.asked += 1; return ask(...what); };
+    window.fetch = (...what) => { window.requests += 1; return ask(...what); };
     const later = window.setTimeout;
     window.setTimeout = (what, ms) =>
       later(() => { document.body.dataset.turns = Number(document.body.dataset.turns ?? 0) + 1; what(); }, ms / 100);";
@@ -74,13 +74,13 @@ async fn a_page_is_told_of_a_change_by_its_stream_and_asks_for_nothing_before() 
     let (bellhop, sink) = (Bellhop::start(data.path()), Sink::start().await);
     let mut visitor = looks_at_what_is_held(&bellhop, &sink, WATCHED).await;
     visitor.page.until("stream.readyState === 1 && Number(document.body.dataset.turns) >= 20").await;
-    let before = visitor.page.evaluate("asked").await.as_u64().unwrap();
+    let before = visitor.page.evaluate("requests").await.as_u64().unwrap();
     visitor.page.until("Number(document.body.dataset.turns) >= 120").await;
-    assert_eq!(visitor.page.evaluate("asked").await, before, "however often its turn came");
+    assert_eq!(visitor.page.evaluate("requests").await, before, "however often its turn came");
     sink.hold(false);
     visitor.page.until("document.querySelector('#deliveries .state-delivered')").await;
     visitor.page.until("!document.querySelector('[data-live]')").await;
-    assert!(visitor.page.evaluate("asked").await.as_u64().unwrap() > before);
+    assert!(visitor.page.evaluate("requests").await.as_u64().unwrap() > before);
     assert_eq!(visitor.page.evaluate("stream === null").await, true, "nothing is listened for any more");
 }
 
@@ -91,7 +91,7 @@ async fn a_page_that_cannot_hear_asks_every_few_seconds() {
     let deaf = "window.EventSource = class { readyState = 2; addEventListener() {} close() {} };";
     let mut visitor = looks_at_what_is_held(&bellhop, &sink, &format!("{WATCHED}{deaf}")).await;
     visitor.page.until("Number(document.body.dataset.turns) >= 3").await;
-    assert!(visitor.page.evaluate("asked").await.as_u64().unwrap() >= 2);
+    assert!(visitor.page.evaluate("requests").await.as_u64().unwrap() >= 2);
     sink.hold(false);
     visitor.page.until("document.querySelector('#deliveries .state-delivered')").await;
 }

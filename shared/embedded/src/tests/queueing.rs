@@ -1,6 +1,10 @@
 //! The queue as its workers see it: order, limits, time, and rows that nobody can read.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
 use bellhop_core::{
     Reason, Timestamp,
@@ -10,6 +14,7 @@ use bellhop_core::{
 };
 use bellhop_testkit::{account, channel};
 use futures_util::FutureExt;
+use tokio::{runtime, task};
 
 use super::{House, PATIENCE};
 use crate::{
@@ -207,16 +212,25 @@ async fn a_wake_up_that_nobody_speaks_of_again_comes_again() {
     assert_eq!(house.number("SELECT count(*) FROM queue").await, 1, "an old receipt is good for nothing");
 }
 
-#[tokio::test]
-async fn a_receiver_that_goes_away_leaves_what_it_had_taken() {
-    let house = House::new();
-    let large = house.acceptance(&account(), &"x".repeat(10_000), &["phone"]);
-    house.store.accept(large).await.unwrap();
-    let to = channel();
-    let mut receiving = house.store.receive(&to, 10);
-    assert!((&mut receiving).now_or_never().is_none(), "a large event is read first");
-    drop(receiving);
-    assert_eq!(house.the_wake().await.receives, 1);
+#[test]
+fn a_receiver_that_goes_away_leaves_what_it_had_taken() {
+    // given one thread that reads, which is held up
+    let runtime = runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let house = House::new();
+        let large = house.acceptance(&account(), &"x".repeat(10_000), &["phone"]);
+        house.store.accept(large).await.unwrap();
+        let (go_on, held_up) = mpsc::channel::<()>();
+        let reading = task::spawn_blocking(move || held_up.recv());
+
+        let to = channel();
+        let mut receiving = house.store.receive(&to, 10);
+        assert!((&mut receiving).now_or_never().is_none(), "a large event is read first");
+        drop(receiving);
+        drop(go_on);
+        assert!(reading.await.unwrap().is_err(), "nobody said anything");
+        assert_eq!(house.the_wake().await.receives, 1);
+    });
 }
 
 #[tokio::test]
