@@ -53,17 +53,17 @@ async fn a_provider_that_refuses_fails_the_run_and_a_configuration_that_is_off_i
 
     let (status, _) = bellhop.client.call("PATCH", "/v1/registrations/sms", Some(json!({ "enabled": false }))).await;
     assert_eq!(status, 200);
-    let unsent = make(&bellhop.client, task).await;
+    let unsent = make(&bellhop.client, task.clone()).await;
     until(&bellhop.client, &unsent, "failed").await;
     let log = bellhop.client.get(&format!("{}/runs", path(&unsent))).await;
     assert_eq!(log["items"][0]["dropped"][0], json!({ "registration": "sms", "why": "registration_disabled" }), "{log}");
     assert_eq!(sms.arrivals("sms").len(), 1, "it was switched off");
 
-    // the next default configuration takes over, of the same task when it runs again, too
+    // the next default configuration takes over
     let params = json!({ "access_key_id": "i", "access_key_secret": "s", "sign_name": "other", "template_code": "SMS_2" });
     bellhop.client.put("/v1/registrations/sms-next", json!({ "channel": "aliyun_sms", "params": params, "default": true })).await;
-    bellhop.client.call("PATCH", &path(&unsent), Some(json!({ "max_runs": 2, "schedule": { "kind": "now" } }))).await;
-    let sent = until(&bellhop.client, &unsent, "succeeded").await;
+    let sent = make(&bellhop.client, task).await;
+    until(&bellhop.client, &sent, "succeeded").await;
     let log = bellhop.client.get(&format!("{}/runs", path(&sent))).await;
     assert_eq!(log["items"][0]["deliveries"][0]["registration"], "sms-next", "{log}");
     bellhop.stop();
