@@ -38,7 +38,7 @@ impl Effects for Hang {
         match point {
             Point::Before(name) if name.starts_with(self.store) => {
                 self.hung.notify_one();
-                pending().await
+                pending::<()>().await;
             }
             Point::After("ledger.accept") => self.sent.notify_one(),
             Point::Before(_) | Point::After(_) => {}
@@ -65,7 +65,7 @@ async fn the_later_is_sent_while_the_earlier_hangs_on(store: &'static str, task_
     let hang = Arc::new(Hang { store, hung: Notify::new(), sent: Notify::new() });
     let ports = between_points(rig.ports.clone(), &(Arc::clone(&hang) as Arc<dyn Effects>));
     let (_stop, stopped) = watch::channel(false);
-    let story = async {
+    let played = async {
         rig.sim.set(noon.min(at));
         hang.hung.notified().await;
         rig.sim.set(noon.max(at));
@@ -75,7 +75,7 @@ async fn the_later_is_sent_while_the_earlier_hangs_on(store: &'static str, task_
     // then that one is sent
     select! {
         () = run(ports, stopped) => panic!("nobody has stopped it"),
-        sent = timeout(Duration::from_mins(1), story) => sent.expect("it is sent within a minute"),
+        sent = timeout(Duration::from_mins(1), played) => sent.expect("it is sent within a minute"),
     }
 }
 

@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_process_has_a_thousand() {
         let streams = Arc::<Streams>::default();
-        let sessions = (0..).map(|number| KeyId::from_chance(number));
+        let sessions = (0..).map(KeyId::from_chance);
         let open: Vec<_> = sessions.map_while(|session| streams.open(&session)).collect();
         assert_eq!(open.len(), 1_000);
     }

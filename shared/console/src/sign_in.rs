@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn after_signing_in_nobody_is_led_away_from_the_console() {
-        let led = |path: &str| next(&Fields::of([("next", path)])).to_owned();
+        let led = |path: &str| next(&Fields::of([("next", path)])).clone();
         for ours in ["/console", "/console/registrations?cursor=x", "/console?notice=saved"] {
             assert_eq!(led(ours), ours);
         }

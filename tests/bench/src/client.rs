@@ -84,7 +84,7 @@ impl Client {
         body.collect().await?; // the connection is used again
         ensure!(head.status == StatusCode::SEE_OTHER, "{} instead of 303: the console lets nobody in", head.status);
         let cookie = head.headers.get(SET_COOKIE).context("signing in gives no cookie")?.to_str()?;
-        self.cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+        cookie.split(';').next().unwrap_or_default().clone_into(&mut self.cookie);
         Ok(())
     }
 

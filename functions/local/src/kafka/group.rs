@@ -91,7 +91,7 @@ impl Consumer {
                     Ok(message) => member.arrived(record(&message)).await,
                     Err(error) => tracing::warn!(%error, "Kafka has trouble; its client goes on trying"),
                 },
-                Some(taken) = member.at_work.join_next() => match taken {
+                Some(ended) = member.at_work.join_next() => match ended {
                     Ok(lot) => member.taken(&lot),
                     // nobody knows how far that one came: the server ends, and the next start begins where nothing is lost
                     Err(_) => break,
@@ -179,7 +179,7 @@ impl Member {
                 line.size += FRAME + [&record.key, &record.value].into_iter().flatten().map(Vec::len).sum::<usize>();
                 line.waiting.push(record);
                 if line.size >= MOST_WAITING && !line.is_paused {
-                    line.is_paused = told("paused", self.taker.stream.pause(&lot.partitions()));
+                    line.is_paused = told("paused", &self.taker.stream.pause(&lot.partitions()));
                 }
             }
         }
@@ -189,7 +189,7 @@ impl Member {
     fn taken(&mut self, lot: &Lot) {
         let Some(line) = self.lines.get_mut(&lot.partition).filter(|_| lot.assignment == self.assignment) else { return };
         if line.is_paused {
-            told("resumed", self.taker.stream.resume(&lot.partitions()));
+            told("resumed", &self.taker.stream.resume(&lot.partitions()));
         }
         let Line { waiting, .. } = mem::take(line);
         if waiting.is_empty() {
@@ -209,8 +209,8 @@ impl Lot {
 }
 
 /// Whether that was done.
-fn told(what: &str, result: KafkaResult<()>) -> bool {
-    if let Err(error) = &result {
+fn told(what: &str, result: &KafkaResult<()>) -> bool {
+    if let Err(error) = result {
         tracing::warn!(%error, "a partition could not be {what}");
     }
     result.is_ok()
