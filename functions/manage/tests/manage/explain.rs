@@ -43,7 +43,7 @@ async fn what_is_wrong_is_named_where_it_stands() {
         (json!({"event": event, "rule": {"to": ["phone"]}}), (422, "missing_field", "name")),
         (json!({"event": event, "name": "r"}), (422, "missing_field", "rule")),
         (json!({"event": event, "name": "r", "rule": {"to": []}}), (422, "invalid_field", "rule.to")),
-        (json!({"event": event, "name": "r", "rule": {"to": ["phone"], "titel": "x"}}), (422, "unknown_field", "rule.titel")),
+        (json!({"event": event, "name": "r", "rule": {"to": ["phone"], "titles": "x"}}), (422, "unknown_field", "rule.titles")),
     ] {
         assert_eq!(world.call("read", "POST", PATH, &body).await.refusal(), refusal, "{body}");
     }
