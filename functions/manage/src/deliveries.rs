@@ -7,7 +7,7 @@ use axum::{
 };
 use bellhop_core::{
     Code, Problem,
-    model::{ChannelId, DeliveryId, Name, State as Stands},
+    model::{ChannelId, DeliveryId, EventId, Name, State as Stands},
     view::{self, DeliveryView},
 };
 use bellhop_http::{
@@ -28,6 +28,7 @@ const RETRY: &str = "POST /v1/deliveries/{id}/retry";
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Filter {
+    event: Option<EventId>,
     state: Option<Stands>,
     registration: Option<Name>,
     channel: Option<ChannelId>,
@@ -41,12 +42,12 @@ pub(crate) async fn list(
     listing: Listing<Filter, DeliveryId>,
 ) -> Result<Json<Items<DeliveryView>>, Refused> {
     let Listing { limit, cursor, filter } = listing;
-    let Filter { state, registration, channel, from, to } = filter;
+    let Filter { event, state, registration, channel, from, to } = filter;
     if let Some(channel) = &channel {
         api.ports.channels.require(channel).map_err(|problem| Problem { code: Code::InvalidQuery, ..problem })?;
     }
     let (from, to) = (from.map(|Moment(from)| from), to.map(|Moment(to)| to));
-    let filter = view::Filter { state, registration, channel, from, to };
+    let filter = view::Filter { event, state, registration, channel, from, to };
     let page = view::list(&api.ports, &caller.account, &filter, cursor, limit).await?;
     let whole = Items::first(page.items, limit, |last: &DeliveryView| last.summary.id);
     if whole.next_cursor.is_some() {

@@ -8,7 +8,7 @@ use bellhop_core::{
     plan::{Collected, Dropped},
     ports::StoredEvent,
     rules::Decision,
-    view::{self, DeliveryView},
+    view::{self, Told},
 };
 use bellhop_http::{
     Api, Refused,
@@ -39,7 +39,8 @@ pub(crate) struct Filter {
 pub(crate) struct Explained {
     #[serde(flatten)]
     event: Arc<Event>,
-    deliveries: Vec<DeliveryView>,
+    #[serde(flatten)]
+    told: Told,
     collected: Vec<Collected>,
     dropped: Vec<Dropped>,
     /// What every rule that looked at it decided, and why.
@@ -52,9 +53,9 @@ pub(crate) async fn one(
     Identified(id): Identified<EventId>,
 ) -> Result<Json<Explained>, Refused> {
     let stored = api.ports.events.get(&caller.account, id).await?.ok_or_else(not_found)?;
-    let deliveries = view::of_event(&api.ports, &stored).await?;
+    let told = view::told_with(&api.ports, &stored).await?;
     let StoredEvent { event, plan } = stored;
-    Ok(Json(Explained { event, deliveries, collected: plan.collected, dropped: plan.dropped, decisions: plan.decisions }))
+    Ok(Json(Explained { event, told, collected: plan.collected, dropped: plan.dropped, decisions: plan.decisions }))
 }
 
 pub(crate) async fn list(

@@ -72,6 +72,7 @@ pub fn routes(api: Api) -> Router {
         .route("/v1/hooks/{name}", get(hooks::one).delete(hooks::delete))
         .route("/v1/tasks", get(tasks::list).post(tasks::make))
         .route("/v1/tasks/bulk", post(tasks::bulk))
+        .route("/v1/tasks/preview", post(tasks::preview))
         .route("/v1/tasks/{id}", get(tasks::one).patch(tasks::patch).delete(tasks::delete))
         .route("/v1/tasks/{id}/cancel", post(tasks::cancel))
         .route("/v1/tasks/{id}/runs", get(tasks::runs))

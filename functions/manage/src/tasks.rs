@@ -38,6 +38,9 @@ const BULK: &str = "POST /v1/tasks/bulk";
 /// The most tasks in one bulk.
 const MOST_TASKS: usize = 100;
 
+/// How many runs a preview shows.
+const SHOWN_RUNS: usize = 5;
+
 /// The latest run of a task, in short.
 #[derive(Debug, Serialize)]
 struct Latest {
@@ -156,6 +159,21 @@ async fn made(api: &Api, account: &Account, value: Value, key: Option<Idempotenc
     let wish = request::wish(value, account)?;
     let task = task::make(&api.ports, &account.id, wish, key.map(request::made_under)).await?;
     shown(api, task).await
+}
+
+/// When a task would run.
+#[derive(Debug, Serialize)]
+pub(crate) struct NextRuns {
+    next_runs: Vec<Timestamp>,
+}
+
+pub(crate) async fn preview(State(api): State<Api>, Reader(caller): Reader, request: Request) -> Result<Json<NextRuns>, Refused> {
+    let account = api.account(&caller.account).await?;
+    api.spend(&account, 1)?;
+    let asked: request::TimesBody = Payload::read(request, Limit::Plain).await?.parse()?;
+    let (schedule, max_runs) = asked.read(&account)?;
+    let next_runs = task::next_runs(&schedule, max_runs, api.ports.clock.now(), SHOWN_RUNS)?;
+    Ok(Json(NextRuns { next_runs }))
 }
 
 #[derive(Deserialize)]

@@ -77,13 +77,18 @@ impl<'a> Field<'a> {
 impl Form<'_> {
     /// The whole form: why it was refused, what is in it, the button.
     pub(crate) fn draw(&self, action: &str, content: &Markup, submit: &str) -> Markup {
+        self.draw_beside(action, content, submit, &html! {})
+    }
+
+    /// The same with another button behind the one that Enter presses.
+    pub(crate) fn draw_beside(&self, action: &str, content: &Markup, submit: &str, other: &Markup) -> Markup {
         html! {
             form.fields method="post" action=(action) {
                 (hidden_token(self.visitor))
                 input type="hidden" name=(ONCE) value=(self.visitor.once());
                 (refused(self.refusal))
                 (content)
-                p { button.primary type="submit" { (submit) } }
+                p { button.primary type="submit" { (submit) } " " (other) }
             }
         }
     }

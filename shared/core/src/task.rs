@@ -9,7 +9,7 @@ mod run;
 pub mod times;
 pub mod view;
 
-use std::num::NonZeroU32;
+use std::{iter, num::NonZeroU32};
 
 use serde_json::{Map, Value};
 
@@ -59,8 +59,7 @@ pub async fn make(ports: &Ports, account: &AccountId, wish: Wish, under: Option<
         return Ok(made);
     }
     let channels = check(ports, account, &wish).await?;
-    let next_run = times::first(&wish.schedule, now).ok_or_else(never)?;
-    is_to_come(&wish.schedule, now)?;
+    let next_run = first_run(&wish.schedule, now)?;
     // what runs at once waits for nothing, and is over in a moment
     if wish.schedule != When::Now {
         has_room_for_task(ports, account).await?;
@@ -111,12 +110,8 @@ pub async fn edit(
         let channels = check(ports, account, &wish).await?;
         // a repeating task that was over goes on where its owner lets it run more often
         let goes_on = old.next_run.is_none() && wish.schedule.repeats();
-        let next_run = if wish.schedule == old.schedule && !goes_on {
-            old.next_run
-        } else {
-            is_to_come(&wish.schedule, now)?;
-            Some(times::first(&wish.schedule, now).ok_or_else(never)?)
-        };
+        let next_run =
+            if wish.schedule == old.schedule && !goes_on { old.next_run } else { Some(first_run(&wish.schedule, now)?) };
         let version = old.version + 1;
         let was_open = old.due().is_some();
         let is_moved = wish.schedule != old.schedule;
@@ -197,9 +192,7 @@ fn takes_params(spec: &crate::channel::Spec) -> bool {
 
 /// Refuses what no run could send; answers the channels that it reaches now.
 async fn check(ports: &Ports, account: &AccountId, wish: &Wish) -> Result<Vec<ChannelId>, Problem> {
-    if !wish.schedule.repeats() && wish.max_runs.is_some_and(|most| most != NonZeroU32::MIN) {
-        return Err(invalid("max_runs", "a task that runs once has no other than 1; leave it out"));
-    }
+    has_such_runs(&wish.schedule, wish.max_runs)?;
     let said = serde_json::to_string(&(&wish.message, &wish.params))
         .map_err(|_| Problem::new(Code::Internal, "a task cannot be written"))?;
     if said.len() > MOST_SAID {
@@ -223,18 +216,31 @@ async fn check(ports: &Ports, account: &AccountId, wish: &Wish) -> Result<Vec<Ch
     Ok(channels)
 }
 
-/// A single time must not be over, but for the minute that clocks and networks may take.
-fn is_to_come(schedule: &When, now: Timestamp) -> Result<(), Problem> {
-    match schedule {
-        When::At { at } if *at + jiff::SignedDuration::from_mins(1) < now => {
-            Err(invalid("schedule.at", "this time is over; give one to come, or the kind `now`"))
-        }
-        When::Now | When::At { .. } | When::Hourly { .. } | When::Daily { .. } | When::Cron { .. } => Ok(()),
-    }
+/// The first `count` times at which a task would run that is made now, fewer if it ends before.
+pub fn next_runs(schedule: &When, max_runs: Option<NonZeroU32>, now: Timestamp, count: usize) -> Result<Vec<Timestamp>, Problem> {
+    has_such_runs(schedule, max_runs)?;
+    let most = max_runs.map_or(count, |most| count.min(usize::try_from(most.get()).unwrap_or(usize::MAX)));
+    let first = first_run(schedule, now)?;
+    Ok(iter::successors(Some(first), |at| times::next(schedule, *at)).take(most).collect())
 }
 
-fn never() -> Problem {
-    invalid("schedule", "there is no such time; look at the day and the month")
+fn has_such_runs(schedule: &When, max_runs: Option<NonZeroU32>) -> Result<(), Problem> {
+    if !schedule.repeats() && max_runs.is_some_and(|most| most != NonZeroU32::MIN) {
+        return Err(invalid("max_runs", "a task that runs once has no other than 1; leave it out"));
+    }
+    Ok(())
+}
+
+/// When a schedule that is saved now runs first. A single time must not be over, but for the minute that clocks and networks
+/// may take.
+fn first_run(schedule: &When, now: Timestamp) -> Result<Timestamp, Problem> {
+    match schedule {
+        When::At { at } if *at + jiff::SignedDuration::from_mins(1) < now => {
+            return Err(invalid("schedule.at", "this time is over; give one to come, or the kind `now`"));
+        }
+        When::Now | When::At { .. } | When::Hourly { .. } | When::Daily { .. } | When::Cron { .. } => {}
+    }
+    times::first(schedule, now).ok_or_else(|| invalid("schedule", "there is no such time; look at the day and the month"))
 }
 
 fn invalid(field: &str, detail: &str) -> Problem {

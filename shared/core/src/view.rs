@@ -1,5 +1,7 @@
 //! What people are shown of a delivery. A planned delivery has no row before its first claim; the plan stands for it.
 
+use std::num::NonZeroUsize;
+
 use serde::Serialize;
 
 use crate::{
@@ -12,8 +14,12 @@ use crate::{
 /// The most events that one page of a filtered list looks through.
 const MOST_EVENTS: usize = 200;
 
-/// The most deliveries that one page looks at: an event may have ten thousand.
+/// The most deliveries that one page looks at, and that are told with their event: one may have ten thousand.
 const MOST_DELIVERIES: usize = 1_000;
+
+/// The most attempts that are told with an event: Lambda answers 6 MB at most.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+const MOST_ATTEMPTS: usize = 4_000;
 
 /// How many rows are read at once: as many as one call of DynamoDB reads.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html>
@@ -109,10 +115,61 @@ impl DeliveryView {
 
 /// Every delivery of an event, in the order of its plan.
 pub async fn of_event(ports: &Ports, stored: &StoredEvent) -> Result<Vec<DeliveryView>, StoreError> {
+    part_of_event(ports, stored, &stored.plan.deliveries).await
+}
+
+/// The deliveries that are told with their event; the list has all.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Told {
+    /// In the order of the plan.
+    pub deliveries: Vec<DeliveryView>,
+    /// How many more there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deliveries_left_out: Option<NonZeroUsize>,
+}
+
+impl Told {
+    /// Of an event that has so many in all.
+    fn first(mut deliveries: Vec<DeliveryView>, in_all: usize) -> Self {
+        let mut attempts = 0;
+        let has_room = |view: &&DeliveryView| {
+            attempts += view.attempts.len();
+            attempts <= MOST_ATTEMPTS
+        };
+        let room = deliveries.iter().take(MOST_DELIVERIES).take_while(has_room).count();
+        deliveries.truncate(room);
+        Self { deliveries_left_out: NonZeroUsize::new(in_all.saturating_sub(room)), deliveries }
+    }
+}
+
+/// As many of them as are told with the event itself.
+pub async fn told_with(ports: &Ports, stored: &StoredEvent) -> Result<Told, StoreError> {
+    let planned = &stored.plan.deliveries;
+    let views = part_of_event(ports, stored, planned.get(..MOST_DELIVERIES).unwrap_or(planned)).await?;
+    Ok(Told::first(views, planned.len()))
+}
+
+/// The same, and what `look` makes of all of them, of which no more are held than are told.
+pub(crate) async fn told_of_all(
+    ports: &Ports,
+    stored: &StoredEvent,
+    mut look: impl FnMut(&DeliveryView) + Send,
+) -> Result<Told, StoreError> {
+    let planned = &stored.plan.deliveries;
+    let mut told = None;
+    for part in planned.chunks(MOST_DELIVERIES) {
+        let views = part_of_event(ports, stored, part).await?;
+        views.iter().for_each(&mut look);
+        told.get_or_insert_with(|| Told::first(views, planned.len()));
+    }
+    Ok(told.unwrap_or_default())
+}
+
+async fn part_of_event(ports: &Ports, stored: &StoredEvent, planned: &[Planned]) -> Result<Vec<DeliveryView>, StoreError> {
     let event = &stored.event;
-    let ids: Vec<_> = stored.plan.deliveries.iter().map(|planned| planned.id(event.id)).collect();
+    let ids: Vec<_> = planned.iter().map(|planned| planned.id(event.id)).collect();
     let rows = ports.deliveries.get(&event.account, &ids).await?;
-    let views = stored.plan.deliveries.iter().zip(rows);
+    let views = planned.iter().zip(rows);
     Ok(views
         .map(|(planned, row)| row.map_or_else(|| DeliveryView::of_plan(planned, event.id, ports), DeliveryView::of_row))
         .collect())
@@ -141,6 +198,8 @@ async fn planned(ports: &Ports, account: &AccountId, id: DeliveryId) -> Result<O
 /// Which deliveries a list shows.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
+    /// Of this event only.
+    pub event: Option<EventId>,
     /// In this state only.
     pub state: Option<State>,
     /// To this registration only.
@@ -195,6 +254,10 @@ pub async fn list(
         (cursor, to) => cursor.or(to),
     };
     match filter.state {
+        _ if let Some(event) = filter.event => {
+            let events: Vec<_> = ports.events.get(account, event).await?.into_iter().collect();
+            through(ports, account, filter, before, most, &events, None).await
+        }
         Some(state @ (State::Retrying | State::Failed)) => in_state(ports, account, filter, state, before, most).await,
         // a planned delivery that was never queued reads `dropped` without being a row
         _ => by_event(ports, account, filter, before, most).await,
@@ -229,6 +292,22 @@ async fn by_event(
     // where some are left out, a page looks further than it shows
     let looked_through = if filter.shows_all() { MOST_EVENTS.min(most + 1) } else { MOST_EVENTS };
     let events = ports.events.list(account, from, above, looked_through).await?;
+    // below the last event, also where it has nothing to show
+    let last = events.last().filter(|_| events.len() == looked_through);
+    let rest = last.map(|stored| DeliveryId { event: stored.event.id, tail: 0 });
+    through(ports, account, filter, before, most, &events, rest).await
+}
+
+/// The deliveries of these events; the next page goes on below `rest` where all of them were looked at.
+async fn through(
+    ports: &Ports,
+    account: &AccountId,
+    filter: &Filter,
+    before: Option<DeliveryId>,
+    most: usize,
+    events: &[StoredEvent],
+    rest: Option<DeliveryId>,
+) -> Result<Page<DeliveryView, DeliveryId>, StoreError> {
     let candidates = events.iter().flat_map(|stored| planned_below(stored, filter, before));
     let mut candidates: Vec<_> = candidates.take(MOST_DELIVERIES + 1).collect();
     let is_cut = candidates.len() > MOST_DELIVERIES;
@@ -248,13 +327,7 @@ async fn by_event(
         shown = views.iter().filter(|view| filter.shows(view)).count();
     }
     let has_looked_at_all = !is_cut && views.len() == candidates.len();
-    let rest = if has_looked_at_all {
-        // below the last event, also where it has nothing to show
-        let last = events.last().filter(|_| events.len() == looked_through);
-        last.map(|stored| DeliveryId { event: stored.event.id, tail: 0 })
-    } else {
-        views.last().map(|view| view.summary.id)
-    };
+    let rest = if has_looked_at_all { rest } else { views.last().map(|view| view.summary.id) };
     Ok(page(views, filter, most, rest))
 }
 

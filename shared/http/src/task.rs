@@ -67,21 +67,44 @@ pub fn wish(value: Value, account: &Account) -> Result<Wish, Problem> {
         json::read(value)?;
     let said = MessageBody { to, via, title, body, format, url, image_url, data, options, screenshot: None, wait_seconds: None };
     let (message, _) = said.draft()?;
-    let max_runs = max_runs.map(|most| {
-        NonZeroU32::new(most).ok_or_else(|| invalid("max_runs", "expected 1 or more; leave it out for a task without an end"))
-    });
     Ok(Wish {
         name,
         message: Draft { source: source.unwrap_or_default(), ..message },
         params,
-        schedule: schedule.when(account).map_err(|problem| problem.under("schedule"))?,
-        max_runs: max_runs.transpose()?,
+        schedule: schedule.when(account)?,
+        max_runs: runs(max_runs)?,
         catch_up: catch_up.unwrap_or_default(),
     })
 }
 
+/// What asks when a task would run.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimesBody {
+    schedule: ScheduleBody,
+    max_runs: Option<u32>,
+}
+
+impl TimesBody {
+    /// What it asks about, read as in a [`wish`].
+    pub fn read(self, account: &Account) -> Result<(When, Option<NonZeroU32>), Problem> {
+        Ok((self.schedule.when(account)?, runs(self.max_runs)?))
+    }
+}
+
+fn runs(most: Option<u32>) -> Result<Option<NonZeroU32>, Problem> {
+    let at_least_one = |most| {
+        NonZeroU32::new(most).ok_or_else(|| invalid("max_runs", "expected 1 or more; leave it out for a task without an end"))
+    };
+    most.map(at_least_one).transpose()
+}
+
 impl ScheduleBody {
     fn when(self, account: &Account) -> Result<When, Problem> {
+        self.read(account).map_err(|problem| problem.under("schedule"))
+    }
+
+    fn read(self, account: &Account) -> Result<When, Problem> {
         let given = [
             ("at", self.at.is_some()),
             ("minute", self.minute.is_some()),

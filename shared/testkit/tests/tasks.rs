@@ -105,7 +105,7 @@ async fn a_task_for_now_is_scheduled_then_running_then_succeeded() {
     deliver(&rig.ports).await;
     assert_eq!(state(&rig.ports, task.id).await, (TaskState::Succeeded, Some(RunState::Succeeded)));
     let runs = view::runs(&rig.ports, &account(), task.id, None, 10).await.expect("memory does not fail");
-    assert_eq!((runs.len(), runs[0].deliveries.len(), runs[0].deliveries[0].attempts.len()), (1, 1, 1));
+    assert_eq!((runs.len(), runs[0].told.deliveries.len(), runs[0].told.deliveries[0].attempts.len()), (1, 1, 1));
 }
 
 #[tokio::test]

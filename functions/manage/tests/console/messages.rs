@@ -1,5 +1,6 @@
 //! Messages at the console: events, deliveries, their story, dead letters.
 
+use bellhop_core::model::Registration;
 use serde_json::json;
 
 use crate::{browser::Browser, world, world::World};
@@ -121,7 +122,8 @@ async fn what_failed_is_tried_once_more_by_a_button() {
     let reader = Browser::of(&world, "read").await;
     assert!(!reader.open(&format!("/console/messages/{event}")).await.text.contains("/retry"));
     assert_eq!(browser.send_with(&retry, &[("sec-fetch-site", "same-origin")], &[]).await.status, 403);
-    assert!(browser.send(&retry, &[]).await.leads_to().ends_with("?notice=done#deliveries"));
+    let led = browser.send(&retry, &[]).await.leads_to().to_owned();
+    assert!(led.starts_with(&format!("/console/messages/{}?notice=done&delivery=dlv", event.replace('_', "%5F"))), "{led}");
     world.work().await;
     let page = browser.open(&format!("/console/messages/{event}")).await;
     assert!(page.text.contains("state-delivered"), "{}", page.text);
@@ -141,4 +143,35 @@ async fn dead_letters_are_for_whoever_runs_the_deployment_and_others_are_told_so
     let entries = audit["items"].as_array().unwrap();
     assert!(entries.iter().any(|entry| entry["action"] == "dead_letters_redriven" && entry["object"] == channel.as_str()));
     assert_eq!(Browser::of(&world, "read").await.send("/console/dead-letters/redrive", &[]).await.status, 403);
+}
+
+#[tokio::test]
+async fn of_an_event_with_many_deliveries_a_hundred_are_drawn_the_one_that_is_asked_for_and_a_way_to_all() {
+    let world = world().await;
+    for n in 0..1_002 {
+        let one = bellhop_testkit::registration(&format!("desk-{n}"));
+        let one = Registration { groups: vec![bellhop_testkit::name("all")], ..one };
+        assert!(world.rig.ports.registrations.put(&one).await.unwrap());
+    }
+    let accepted = world.call("full", "POST", "/v1/messages", json!({"to": "group:all", "body": "x"})).await.body;
+    let event = accepted["event"].as_str().unwrap();
+    let browser = Browser::of(&world, "full").await;
+    let page = browser.open(&format!("/console/messages/{event}")).await;
+    assert_eq!(page.text.matches("<section class=\"card\" id=\"dlv_").count(), 100);
+    assert!(page.text.contains("0 / 1000 deliveries are over · not looked at here: 2"), "{}", page.text);
+    let all = page.after("902 more: <a href=\"").to_owned();
+    assert_eq!(all, format!("/console/deliveries?event={}", event.replace('_', "%5F")));
+    let list = browser.open(&all).await;
+    assert!(list.text.contains(&format!("value=\"{event}\"")) && list.text.contains("class=\"pager\""), "{}", list.text);
+
+    // the last two of the plan are told of by nobody but the list
+    for delivery in
+        accepted["deliveries"].as_array().unwrap()[1_000..].iter().chain(&accepted["deliveries"].as_array().unwrap()[500..501])
+    {
+        let id = delivery["id"].as_str().unwrap();
+        let page = browser.open(&format!("/console/messages/{event}?delivery={id}")).await;
+        assert!(page.text.contains(&format!("<section class=\"card\" id=\"{id}\">")), "{id}");
+        assert_eq!(page.text.matches("<section class=\"card\" id=\"dlv_").count(), 100);
+    }
+    assert_eq!(browser.open(&format!("/console/messages/{event}?delivery=nonsense")).await.status, 404);
 }

@@ -142,3 +142,27 @@ async fn a_form_of_a_task_without_the_sessions_token_does_nothing() {
     }
     assert_eq!(the_task(&world).await, Value::Null);
 }
+
+#[tokio::test]
+async fn the_next_runs_are_shown_before_a_task_is_saved_and_what_was_typed_stays() {
+    let world = world().await;
+    let browser = Browser::of(&world, "full").await;
+    let asked = DAILY.map(|(name, value)| if name == "to" { (name, "") } else { (name, value) });
+    let asked: Vec<_> = asked.into_iter().chain([("preview", "on")]).collect();
+    let page = browser.send("/console/new-task", &asked).await;
+    let runs = page.text.split("id=\"next-runs\"").nth(1).unwrap().split("</section>").next().unwrap();
+    assert_eq!((page.status, runs.matches("T01:30:00Z\"").count()), (200, 3), "half past nine in Shanghai, thrice: {runs}");
+    assert!(page.text.contains("value=\"reminder\"") && page.text.contains("value=\"09:30:00\""), "{}", page.text);
+    assert_eq!(the_task(&world).await, Value::Null, "nothing is saved");
+
+    let wrong: Vec<_> = asked.iter().map(|(name, value)| (*name, if *name == "schedule.time" { "" } else { *value })).collect();
+    let page = browser.send("/console/new-task", &wrong).await;
+    assert!(page.status == 422 && page.text.contains("id=\"f-schedule-time-error\""), "{}", page.text);
+    assert!(!page.text.contains("id=\"next-runs\""), "{}", page.text);
+
+    let made = browser.send("/console/new-task", &DAILY).await;
+    let edit = made.leads_to().replace("?notice=saved", "/edit");
+    let page = browser.send(&edit, &asked).await;
+    assert!(page.status == 200 && page.text.contains("id=\"next-runs\""), "{}", page.text);
+    assert_eq!(the_task(&world).await["to"], json!(["phone"]), "nothing is changed");
+}

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Every route there is, with the scope that it takes.
-const ROUTES: [(&str, &str, Scope); 39] = [
+const ROUTES: [(&str, &str, Scope); 40] = [
     ("POST", "/v1/messages", Scope::Send),
     ("POST", "/v1/events", Scope::Send),
     ("POST", "/v1/events/bulk", Scope::Send),
@@ -46,6 +46,7 @@ const ROUTES: [(&str, &str, Scope); 39] = [
     ("DELETE", "/v1/tasks/tsk_00000000000000000000000000", Scope::Manage),
     ("POST", "/v1/tasks/tsk_00000000000000000000000000/cancel", Scope::Manage),
     ("GET", "/v1/tasks/tsk_00000000000000000000000000/runs", Scope::Read),
+    ("POST", "/v1/tasks/preview", Scope::Read),
     ("POST", "/v1/rules/explain", Scope::Read),
     ("GET", "/v1/channels", Scope::Read),
     ("GET", "/v1/web-push", Scope::Read),

@@ -138,14 +138,77 @@ async fn deliveries_are_listed_and_filtered() {
     assert_eq!(world.call("other", "GET", "/v1/deliveries", "").await.body["items"], json!([]));
 }
 
-#[tokio::test]
-async fn a_page_looks_at_a_thousand_deliveries_at_most_and_at_those_of_a_registration_alone_where_it_is_named() {
-    let world = world().await;
-    for n in 0..1_001 {
+/// Begins the runs that are due.
+async fn tick(world: &World) {
+    let ports = &world.rig.ports;
+    for due in ports.agenda.due(ports.clock.now(), None, 100).await.unwrap() {
+        bellhop_core::tick::look(ports, &due).await.unwrap();
+    }
+}
+
+/// So many registrations in the group `all`.
+async fn crowd(world: &World, count: usize) {
+    for n in 0..count {
         let one = bellhop_testkit::registration(&format!("desk-{n}"));
         let one = Registration { groups: vec![bellhop_testkit::name("all")], ..one };
         assert!(world.rig.ports.registrations.put(&one).await.unwrap());
     }
+}
+
+#[tokio::test]
+async fn the_deliveries_of_one_event_are_listed_and_filtered() {
+    let world = world().await;
+    crowd(&world, 5).await;
+    let accepted = report(&world, json!({"message": "x", "send_to": ["phone", "group:all"]})).await;
+    world.work().await;
+    world.rig.sim.pass(Duration::from_secs(1));
+    report(&world, json!({"message": "x", "send_to": ["phone", "group:all"]})).await;
+    let event = accepted["event"].as_str().unwrap();
+    let list = async |query: &str| walk(&world, &format!("/v1/deliveries?event={event}&limit=2{query}"), "event").await;
+    assert_eq!(list("").await, [event; 6]);
+    assert_eq!(
+        (list("&state=delivered").await, list("&registration=phone").await),
+        (vec![event.to_owned(); 6], vec![event.to_owned()])
+    );
+    assert_eq!(
+        (list("&state=queued").await.len(), list("&state=failed").await.len(), list("&from=2999-01-01T00:00:00Z").await.len()),
+        (0, 0, 0)
+    );
+    let unknown = get(&world, "/v1/deliveries?event=evt_00000000000000000000000000").await;
+    assert_eq!((unknown.status, &unknown.body["items"]), (200, &json!([])));
+    assert_eq!(get(&world, "/v1/deliveries?event=x").await.refusal(), (422, "invalid_query", "event"));
+    let strange = world.call("other", "GET", &format!("/v1/deliveries?event={event}"), "").await;
+    assert_eq!(strange.body["items"], json!([]));
+}
+
+#[tokio::test]
+async fn an_event_and_a_run_tell_of_a_thousand_deliveries_and_the_list_has_all() {
+    let world = world().await;
+    crowd(&world, 1_003).await;
+    let task = json!({"name": "all", "to": "group:all", "body": "x", "schedule": {"kind": "now"}});
+    let task = world.call("manage", "POST", "/v1/tasks", task).await.body;
+    tick(&world).await;
+    let runs = get(&world, &format!("/v1/tasks/{}/runs", task["id"].as_str().unwrap())).await.body;
+    let event = runs["items"][0]["event"].as_str().unwrap();
+    for told in [&runs["items"][0], &get(&world, &format!("/v1/events/{event}")).await.body] {
+        assert_eq!(told["deliveries"].as_array().map(Vec::len), Some(1_000));
+        assert_eq!(told["deliveries_left_out"], 3);
+    }
+    let all: HashSet<_> =
+        walk(&world, &format!("/v1/deliveries?event={event}&limit=200"), "registration").await.into_iter().collect();
+    assert_eq!(all.len(), 1_003);
+
+    let state =
+        async || get(&world, &format!("/v1/tasks/{}/runs", task["id"].as_str().unwrap())).await.body["items"][0]["state"].clone();
+    assert_eq!(state().await, "running");
+    world.work().await;
+    assert_eq!(state().await, "succeeded");
+}
+
+#[tokio::test]
+async fn a_page_looks_at_a_thousand_deliveries_at_most_and_at_those_of_a_registration_alone_where_it_is_named() {
+    let world = world().await;
+    crowd(&world, 1_001).await;
     report(&world, json!({"message": "x", "send_to": "group:all"})).await;
 
     let none = get(&world, "/v1/deliveries?state=delivered").await.body;

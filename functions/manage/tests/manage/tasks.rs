@@ -1,11 +1,14 @@
 //! `/v1/tasks`
 
+use bellhop_core::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
     world,
     world::{World, request},
 };
+
+const PREVIEW: &str = "/v1/tasks/preview";
 
 fn reminder() -> Value {
     json!({
@@ -216,4 +219,50 @@ async fn a_task_does_not_grow_beyond_what_a_store_takes() {
     assert_eq!(world.call("manage", "PATCH", &path, json!({ "body": long })).await.status, 200);
     assert_eq!(world.call("manage", "PATCH", &path, json!({ "data": long })).await.refusal(), (413, "body_too_large", ""));
     assert_eq!(world.call("manage", "GET", &path, "").await.body["data"], Value::Null);
+}
+
+#[tokio::test]
+async fn when_a_task_would_run_is_told_before_it_is_made() {
+    let world = world().await;
+    for schedule in [
+        json!({"kind": "now"}),
+        json!({"kind": "at", "at": "2999-01-01T09:30:00Z"}),
+        json!({"kind": "hourly", "minute": 45, "start": "next_hour"}),
+        json!({"kind": "daily", "time": "09:30:00", "time_zone": "Asia/Shanghai"}),
+        json!({"kind": "cron", "cron": "0 9 29 2 *"}),
+    ] {
+        let told = world.call("read", "POST", PREVIEW, json!({"schedule": schedule})).await;
+        assert_eq!(told.status, 200, "{told:?}");
+        let runs: Vec<Timestamp> = serde_json::from_value(told.body["next_runs"].clone()).unwrap();
+        let repeats = !["now", "at"].contains(&schedule["kind"].as_str().unwrap());
+        assert_eq!(runs.len(), if repeats { 5 } else { 1 }, "{schedule}");
+        assert!(runs.is_sorted_by(|one, next| one < next), "{runs:?}");
+        let mut task = reminder();
+        task["schedule"] = schedule;
+        task["max_runs"].take();
+        assert_eq!(make(&world, task).await["next_run"], told.body["next_runs"][0], "as it is when it is made");
+    }
+    let ends = json!({"schedule": {"kind": "hourly", "minute": 0}, "max_runs": 2});
+    assert_eq!(world.call("read", "POST", PREVIEW, ends).await.body["next_runs"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_schedule_is_told_as_when_a_task_is_made_and_nothing_is_kept() {
+    let world = world().await;
+    for (asked, refusal) in [
+        (json!({}), (422, "missing_field", "schedule")),
+        (json!({"schedule": {"kind": "daily"}}), (422, "missing_field", "schedule.time")),
+        (json!({"schedule": {"kind": "now", "minute": 1}}), (422, "invalid_field", "schedule.minute")),
+        (json!({"schedule": {"kind": "at", "at": "2001-01-01T00:00:00Z"}}), (422, "invalid_field", "schedule.at")),
+        (json!({"schedule": {"kind": "cron", "cron": "0 9 30 2 *"}}), (422, "invalid_field", "schedule")),
+        (json!({"schedule": {"kind": "now"}, "max_runs": 2}), (422, "invalid_field", "max_runs")),
+        (json!({"schedule": {"kind": "hourly", "minute": 1}, "max_runs": 0}), (422, "invalid_field", "max_runs")),
+    ] {
+        assert_eq!(world.call("read", "POST", PREVIEW, &asked).await.refusal(), refusal, "{asked}");
+        let Value::Object(mut task) = reminder() else { unreachable!() };
+        task.retain(|name, _| !["schedule", "max_runs"].contains(&name.as_str()));
+        task.extend(asked.as_object().unwrap().clone());
+        assert_eq!(world.call("manage", "POST", "/v1/tasks", Value::Object(task)).await.refusal(), refusal, "{asked}");
+    }
+    assert_eq!(world.call("read", "GET", "/v1/tasks", "").await.body["items"], json!([]));
 }

@@ -8,7 +8,7 @@ use crate::{
     model::{AccountId, ChannelId, EventId, Run, Source, State, Task, TaskId},
     plan::Dropped,
     ports::Ports,
-    view::{self, DeliveryView, Page},
+    view::{self, Page, Told},
 };
 
 /// The most tasks that one page of a filtered list looks through.
@@ -72,8 +72,9 @@ pub struct RunView {
     pub run: Run,
     /// How it went; nothing where its event is not kept any more.
     pub state: Option<RunState>,
-    /// Each delivery, with its attempts.
-    pub deliveries: Vec<DeliveryView>,
+    /// Its deliveries with their attempts.
+    #[serde(flatten)]
+    pub told: Told,
     /// Who got nothing, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dropped: Vec<Dropped>,
@@ -116,19 +117,20 @@ impl Filter {
 /// A run, and what became of it.
 pub async fn of_run(ports: &Ports, account: &AccountId, run: Run) -> Result<RunView, StoreError> {
     let Some(stored) = ports.events.get(account, run.event).await? else {
-        return Ok(RunView { run, state: None, deliveries: Vec::new(), dropped: Vec::new() });
+        return Ok(RunView { run, state: None, told: Told::default(), dropped: Vec::new() });
     };
-    let deliveries = view::of_event(ports, &stored).await?;
-    let dropped = stored.plan.dropped;
-    let is_there = |view: &DeliveryView| matches!(view.summary.state, State::Delivered | State::Confirmed);
-    let state = if deliveries.iter().any(|view| !view.summary.state.is_final()) {
-        RunState::Running
-    } else if dropped.is_empty() && deliveries.iter().all(is_there) {
-        RunState::Succeeded
-    } else {
-        RunState::Failed
+    let (mut are_over, mut are_there) = (true, stored.plan.dropped.is_empty());
+    let told = view::told_of_all(ports, &stored, |view| {
+        are_over &= view.summary.state.is_final();
+        are_there &= matches!(view.summary.state, State::Delivered | State::Confirmed);
+    })
+    .await?;
+    let state = match (are_over, are_there) {
+        (false, _) => RunState::Running,
+        (true, true) => RunState::Succeeded,
+        (true, false) => RunState::Failed,
     };
-    Ok(RunView { run, state: Some(state), deliveries, dropped })
+    Ok(RunView { run, state: Some(state), told, dropped: stored.plan.dropped })
 }
 
 /// Where a task stands.

@@ -20,13 +20,14 @@ pub(crate) fn operations() -> Vec<Operation> {
             .paged()
             .lists("Event"),
         operation("GET", "/v1/events/{id}", "getEvent", "One event")
-            .about("With its deliveries, and what every rule decided and why.")
+            .about("With its deliveries, 1,000 and 4,000 attempts at most (`GET /v1/deliveries?event=` has all), and what every rule decided and why.")
             .scope(Scope::Read)
             .identified("EventId", "{event}")
             .answers(200, "All that is known of it.", schema("Explained")),
         within(operation("GET", "/v1/deliveries", "listDeliveries", "List deliveries"))
             .about("Newest first. A page of a filtered list may be short or empty while `next_cursor` is set.")
             .scope(Scope::Read)
+            .query("event", false, &schema("EventId"), "Of this event.")
             .query("state", false, &schema("State"), "In this state.")
             .query("registration", false, &schema("Name"), "To this registration.")
             .query("channel", false, &schema("Channel"), "On this channel.")

@@ -39,6 +39,12 @@ pub(crate) fn operations() -> Vec<Operation> {
             .repeatable(false)
             .answers(202, "A task or a problem for each, in order.", schema("TasksMade"))
             .codes(&[Code::TooManyItems, Code::RateLimited]),
+        operation("POST", "/v1/tasks/preview", "previewTask", "When a task would run")
+            .about("The next five runs, fewer if it ends before. Nothing is kept.")
+            .scope(Scope::Read)
+            .takes(schema("TimesBody"), json!({ "schedule": { "kind": "cron", "cron": "0 9 * * 1-5" }, "max_runs": 3 }))
+            .answers(200, "Its runs, if it were made now.", schema("NextRuns"))
+            .codes(&[Code::RateLimited]),
         operation("GET", ALL, "listTasks", "List tasks")
             .about("Newest first. A page of a filtered list may be short or empty while `next_cursor` is set.")
             .scope(Scope::Read)

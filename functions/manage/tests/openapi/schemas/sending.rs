@@ -135,7 +135,13 @@ pub(crate) fn told() -> Vec<(&'static str, Value)> {
     );
     let explained = object(
         &["deliveries", "collected", "dropped", "decisions"],
-        [("deliveries", list(&schema("Delivery"))), plan[0].clone(), plan[1].clone(), ("decisions", list(&schema("Decision")))],
+        [
+            ("deliveries", list(&schema("Delivery"))),
+            ("deliveries_left_out", count()),
+            plan[0].clone(),
+            plan[1].clone(),
+            ("decisions", list(&schema("Decision"))),
+        ],
     );
     let delivery = object(
         &["event", "accepted_at", "attempts"],

@@ -48,6 +48,8 @@ fn said(schedule: Value, to: Value) -> Vec<(&'static str, Value)> {
 pub(crate) fn tasks() -> Vec<(&'static str, Value)> {
     let asked = lenient(&object(&["kind"], schedule()));
     let some = json!({ "anyOf": [schema("Recipient"), { "type": "array", "items": schema("Recipient"), "minItems": 1, "maxItems": 1_000 }] });
+    let max_runs = json!({ "type": "integer", "minimum": 1, "maximum": 4_294_967_295_u32 });
+    let times = lenient(&object(&["schedule"], [("schedule", asked.clone()), ("max_runs", max_runs)]));
     let said_whole = object(&["name", "to", "schedule"], said(asked, some));
     let mut make = lenient(&said_whole);
     let seen = json!({ "type": "string", "pattern": SEEN });
@@ -86,7 +88,8 @@ pub(crate) fn tasks() -> Vec<(&'static str, Value)> {
         "created_at",
         "updated_at",
     ];
-    let with_deliveries = [("deliveries", list(&schema("Delivery"))), ("dropped", list(&schema("Dropped")))];
+    let with_deliveries =
+        [("deliveries", list(&schema("Delivery"))), ("deliveries_left_out", count()), ("dropped", list(&schema("Dropped")))];
     let items = json!({ "type": "array", "items": { "anyOf": [schema("Task"), schema("Problem")] } });
     vec![
         ("TaskState", words(TaskState::ALL.map(TaskState::as_str))),
@@ -96,6 +99,8 @@ pub(crate) fn tasks() -> Vec<(&'static str, Value)> {
             object(&["tasks"], [("tasks", at_most(100, &json!({ "description": "A `TaskBody`; each stands for itself." })))]),
         ),
         ("TasksMade", object(&["items"], [("items", items)])),
+        ("TimesBody", times),
+        ("NextRuns", object(&["next_runs"], [("next_runs", list(&time()))])),
         ("TaskChange", change),
         ("Task", object(&required, shown.collect::<Vec<_>>())),
         ("Run", object(&["event", "at", "state", "deliveries"], run.into_iter().chain(with_deliveries).collect::<Vec<_>>())),

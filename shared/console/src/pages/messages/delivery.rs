@@ -4,7 +4,7 @@ use bellhop_core::model::Scope;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::page_of;
+use super::{DELIVERIES_PATH, members, page_of};
 use crate::{
     call::segment,
     form::button,
@@ -30,7 +30,8 @@ texts! {
     FAILED = "failed", "失败";
     REPEATED = "it may have arrived twice", "可能送达了两次";
     RETRY = "Try once more", "重新投递";
-    LEFT_OUT = "more, which the API tells: GET /v1/events/{id}", "条未显示，可通过 API 查询：GET /v1/events/{id}";
+    LEFT_OUT = "more:", "条未显示：";
+    ALL = "all deliveries of this event", "此事件的全部投递";
 }
 
 /// Whether more is to come of it.
@@ -41,19 +42,28 @@ pub(crate) fn is_on_its_way(delivery: &Value) -> bool {
 /// The most deliveries of one event that a page draws: one may have ten thousand.
 const DRAWN: usize = 100;
 
-/// The deliveries of an event, in short where there are many: what is on its way comes first then.
-pub(crate) fn stories(visitor: &Visitor, deliveries: &[Value]) -> Markup {
+/// The deliveries that an event or a run tells of, in short where there are many: the wanted one comes first then, and what is on
+/// its way.
+pub(crate) fn stories(visitor: &Visitor, event: &str, told: &Value, wanted: &str) -> Markup {
     let may_retry = visitor.may(Scope::Manage);
-    let mut shown: Vec<_> = deliveries.iter().collect();
+    let mut shown: Vec<_> = members(told, "deliveries").iter().collect();
+    let mut left_out = untold(told);
     if shown.len() > DRAWN {
-        shown.sort_by_key(|delivery| !is_on_its_way(delivery));
+        left_out += shown.len() - DRAWN;
+        shown.sort_by_key(|delivery| (delivery["id"] != wanted, !is_on_its_way(delivery)));
         shown.truncate(DRAWN);
     }
-    let left_out = deliveries.len() - shown.len();
     html! {
         @for delivery in shown { (story(visitor, delivery, may_retry)) }
-        @if left_out > 0 { p { "… " (left_out) " " (visitor.say(LEFT_OUT)) } }
+        @if left_out > 0 {
+            p { "… " (left_out) " " (visitor.say(LEFT_OUT)) " " a href={ (DELIVERIES_PATH) "?event=" (segment(event)) } { (visitor.say(ALL)) } }
+        }
     }
+}
+
+/// How many deliveries the API leaves out.
+pub(super) fn untold(told: &Value) -> usize {
+    told["deliveries_left_out"].as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or(0)
 }
 
 /// All that is known of a delivery. `may_retry`: what was in vain can be tried once more.

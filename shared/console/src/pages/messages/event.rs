@@ -9,9 +9,15 @@ use bellhop_core::channel::Text;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{LIVE_SECONDS, is_on_its_way, list::headline, page_of, stories};
+use super::{
+    LIVE_SECONDS,
+    delivery::{is_on_its_way, stories, untold},
+    list::headline,
+    page_of,
+};
 use crate::{
     call::segment,
+    fields::Fields,
     language::texts,
     layout::Section,
     show::{self, text, time},
@@ -49,18 +55,27 @@ texts! {
     DELIVERIES = "Deliveries", "投递";
     NO_DELIVERY = "Nobody was told at once.", "没有立即通知任何人。";
     OVER = "deliveries are over", "个投递已结束";
+    NOT_LOOKED_AT = "not looked at here", "此处未统计";
     COLLECTED = "Collected for digests", "已汇总到摘要";
     DUE = "Due", "发送时间";
     NOT_TOLD = "Not told", "未通知";
     WHOM = "Who", "对象";
 }
 
-pub(super) async fn show(visitor: Visitor, Path(id): Path<String>) -> Result<Response, Stop> {
-    let event = visitor.get(&format!("/v1/events/{}", segment(&id))).await?;
+/// The delivery that has to be among those that are drawn.
+pub(super) const WANTED: &str = "delivery";
+
+pub(super) async fn show(visitor: Visitor, Path(id): Path<String>, query: Fields) -> Result<Response, Stop> {
+    let mut event = visitor.get(&format!("/v1/events/{}", segment(&id))).await?;
     let title = headline(&event);
+    let wanted = query.get(WANTED);
+    if untold(&event) > 0 && !members(&event, "deliveries").iter().any(|delivery| delivery["id"] == wanted) {
+        add(&visitor, &mut event, wanted).await?;
+    }
+    let left_out = untold(&event);
     let deliveries = members(&event, "deliveries");
-    let (all, over) = (deliveries.len(), deliveries.iter().filter(|delivery| !is_on_its_way(delivery)).count());
-    let live = (over < all).then_some(LIVE_SECONDS);
+    let (told, over) = (deliveries.len(), deliveries.iter().filter(|delivery| !is_on_its_way(delivery)).count());
+    let live = (over < told).then_some(LIVE_SECONDS);
     let content = html! {
         h1 { (title) }
         (facts(&visitor, &event))
@@ -68,12 +83,28 @@ pub(super) async fn show(visitor: Visitor, Path(id): Path<String>) -> Result<Res
         h2 { (visitor.say(DELIVERIES)) }
         @if deliveries.is_empty() { p.empty { (visitor.say(NO_DELIVERY)) } }
         // what it says changes while somebody looks, and is read aloud then
-        @else { p id="standing" role="status" data-live=[live] { (over) " / " (all) " " (visitor.say(OVER)) } }
-        div id="deliveries" data-live=[live] { (stories(&visitor, deliveries)) }
+        @else { p id="standing" role="status" data-live=[live] {
+            (over) " / " (told) " " (visitor.say(OVER))
+            @if left_out > 0 { " · " (visitor.say(NOT_LOOKED_AT)) ": " (left_out) }
+        } }
+        div id="deliveries" data-live=[live] { (stories(&visitor, &id, &event, wanted)) }
         (collected(&visitor, members(&event, "collected")))
         (not_told(&visitor, members(&event, "dropped")))
     };
     Ok(visitor.page(Section::Messages, &title, content))
+}
+
+/// Puts a delivery beside those that the event tells of.
+async fn add(visitor: &Visitor, event: &mut Value, wanted: &str) -> Result<(), Stop> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let delivery = visitor.get(&format!("/v1/deliveries/{}", segment(wanted))).await?;
+    if delivery["event"] == event["id"] {
+        event["deliveries_left_out"] = Value::from(untold(event) - 1);
+        event["deliveries"].as_array_mut().into_iter().for_each(|told| told.push(delivery.clone()));
+    }
+    Ok(())
 }
 
 pub(super) async fn retry(
@@ -82,7 +113,8 @@ pub(super) async fn retry(
 ) -> Result<Response, Stop> {
     let retried = visitor.call(Method::POST, &format!("/v1/deliveries/{}/retry", segment(&delivery)), None).await;
     retried.map_err(|refusal| visitor.stop(refusal))?;
-    Ok(Redirect::to(&format!("{}?notice=done#deliveries", page_of(&event))).into_response())
+    let (page, delivery) = (page_of(&event), segment(&delivery));
+    Ok(Redirect::to(&format!("{page}?notice=done&{WANTED}={delivery}#{delivery}")).into_response())
 }
 
 pub(crate) fn members<'a>(event: &'a Value, name: &str) -> &'a [Value] {

@@ -5,7 +5,7 @@ use bellhop_core::model::State;
 use maud::html;
 use serde_json::Value;
 
-use super::{DELIVERIES, DELIVERIES_PATH, EVENTS, PATH, page_of, views};
+use super::{DELIVERIES, DELIVERIES_PATH, EVENTS, PATH, event::WANTED, page_of, views};
 use crate::{
     call::segment,
     fields::Fields,
@@ -29,6 +29,7 @@ texts! {
     PARTIAL = "success in part", "部分成功";
     Q = "Search", "搜索";
     Q_HELP = "In source, title and text, in capitals or not", "在来源、标题和内容中查找，不区分大小写";
+    EVENT = "Event", "事件";
     STATE = "State", "状态";
     REGISTRATION = "Registration", "推送注册";
     CHANNEL = "Channel", "渠道";
@@ -40,7 +41,7 @@ texts! {
 
 const EVENT_FILTERS: [&str; 6] = ["q", "source", "type", "result", "from", "to"];
 
-const DELIVERY_FILTERS: [&str; 5] = ["state", "registration", "channel", "from", "to"];
+const DELIVERY_FILTERS: [&str; 6] = ["event", "state", "registration", "channel", "from", "to"];
 
 /// How many letters of a text a list shows.
 const LETTERS: usize = 80;
@@ -91,6 +92,7 @@ pub(super) async fn deliveries(visitor: Visitor, query: Fields) -> Result<Respon
     let channels = channels(&visitor).await?;
     let channels: Vec<_> = channels.iter().map(|(id, label)| (id.as_str(), label.as_str())).collect();
     let fields = html! {
+        (form.field(&Field::line("event", visitor.say(EVENT))))
         (choice(&form, "state", visitor.say(STATE), &states))
         (form.field(&Field::line("registration", visitor.say(REGISTRATION))))
         (choice(&form, "channel", visitor.say(CHANNEL), &channels))
@@ -100,7 +102,7 @@ pub(super) async fn deliveries(visitor: Visitor, query: Fields) -> Result<Respon
         let (event, registration) = (text(delivery, "event"), text(delivery, "registration"));
         html! {
             tr {
-                th scope="row" { a href={ (page_of(event)) "#" (text(delivery, "id")) } { (time(&delivery["accepted_at"])) } }
+                th scope="row" { a href=(place_of(event, text(delivery, "id"))) { (time(&delivery["accepted_at"])) } }
                 td { a href={ "/console/registrations/" (segment(registration)) } { (registration) } }
                 td { (text(delivery, "channel")) }
                 td { (show::state(&visitor, &delivery["state"])) " " code { (text(delivery, "reason")) } }
@@ -118,9 +120,14 @@ pub(super) async fn deliveries(visitor: Visitor, query: Fields) -> Result<Respon
         (filters(&form, DELIVERIES_PATH, &fields))
         (table(&visitor, title, &heads, &rows))
         (pager(&visitor, DELIVERIES_PATH, &query, &DELIVERY_FILTERS, &page))
-        @if !query.query(&["state", "registration", "channel"]).is_empty() { p.help { (visitor.say(SHORT)) } }
+        @if !query.query(&["event", "state", "registration", "channel"]).is_empty() { p.help { (visitor.say(SHORT)) } }
     };
     Ok(answer(&form, title, content))
+}
+
+/// Where that delivery stands on its event's page.
+fn place_of(event: &str, delivery: &str) -> String {
+    format!("{}?{WANTED}={delivery}#{delivery}", page_of(event))
 }
 
 fn answer(form: &Form, title: &str, content: maud::Markup) -> Response {

@@ -11,7 +11,7 @@ use axum::{
 };
 use maud::{Markup, html};
 
-pub(crate) use delivery::{is_on_its_way, stories};
+pub(crate) use delivery::stories;
 pub(crate) use event::{collected, decisions, members, not_told};
 
 use crate::{Console, call::segment, language::texts, visitor::Visitor};

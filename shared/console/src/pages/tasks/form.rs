@@ -15,7 +15,8 @@ use crate::{
     form::{Control, Field, Form},
     language::texts,
     layout::Section,
-    show::{self, text},
+    pages::messages::members,
+    show::{self, text, time},
     visitor::{Stop, Submitted, Visitor},
 };
 
@@ -62,6 +63,8 @@ texts! {
     CATCH_ALL = "all are made up for", "全部补上";
     CATCH_NONE = "what was missed is over", "错过的不再补";
     SAVE = "Save", "保存";
+    SHOW_TIMES = "Show next runs", "查看接下来的运行时间";
+    NEXT_RUNS = "With these times it would run at", "按此时间，它将运行于";
 }
 
 /// The members of a task that are a line, in the message and beside it.
@@ -70,28 +73,45 @@ const LINES: [&str; 10] = ["name", "source", "via", "title", "body", "format", "
 /// Those of its schedule.
 const WHEN_LINES: [&str; 5] = ["kind", "at", "time", "cron", "time_zone"];
 
+/// The button that shows the next runs and saves nothing.
+const PREVIEW: &str = "preview";
+
 pub(super) async fn new(visitor: Visitor) -> Result<Response, Stop> {
-    Ok(draw(&visitor, None, &Fields::of([("schedule.kind", "daily")]), None))
+    Ok(draw(&visitor, None, &Fields::of([("schedule.kind", "daily")]), Ok(&[])))
 }
 
 pub(super) async fn make(Submitted { visitor, fields }: Submitted) -> Result<Response, Stop> {
+    if fields.is_on(PREVIEW) {
+        let asked = json!({ "schedule": schedule(&fields), "max_runs": fields.number("max_runs") });
+        return Ok(preview(&visitor, None, &fields, &asked).await);
+    }
     Ok(match visitor.make("/v1/tasks", &body(&fields), &fields).await {
         Ok(task) => Redirect::to(&format!("{}?notice=saved", page_of(text(&task, "id")))).into_response(),
-        Err(refusal) => draw(&visitor, None, &fields, Some(&refusal)),
+        Err(refusal) => draw(&visitor, None, &fields, Err(&refusal)),
     })
 }
 
 pub(super) async fn edit(visitor: Visitor, Path(id): Path<String>) -> Result<Response, Stop> {
     let task = visitor.get(&api_path(&id)).await?;
-    Ok(draw(&visitor, Some(&id), &fields_of(&task), None))
+    Ok(draw(&visitor, Some(&id), &fields_of(&task), Ok(&[])))
 }
 
 pub(super) async fn change(Path(id): Path<String>, Submitted { visitor, fields }: Submitted) -> Result<Response, Stop> {
+    if fields.is_on(PREVIEW) {
+        // how many runs it has left is not for the form to know
+        return Ok(preview(&visitor, Some(&id), &fields, &json!({ "schedule": schedule(&fields) })).await);
+    }
     // what the form does not show stays: `data`, `options`, `params`
     Ok(match visitor.call(Method::PATCH, &api_path(&id), Some(&body(&fields))).await {
         Ok(_) => Redirect::to(&format!("{}?notice=saved", page_of(&id))).into_response(),
-        Err(refusal) => draw(&visitor, Some(&id), &fields, Some(&refusal)),
+        Err(refusal) => draw(&visitor, Some(&id), &fields, Err(&refusal)),
     })
+}
+
+/// The form as it was sent, with the times that its schedule leads to.
+async fn preview(visitor: &Visitor, id: Option<&str>, fields: &Fields, asked: &Value) -> Response {
+    let told = visitor.call(Method::POST, "/v1/tasks/preview", Some(asked)).await;
+    draw(visitor, id, fields, told.as_ref().map(|told| members(told, "next_runs")))
 }
 
 /// What the form begins with for a task that is there.
@@ -136,7 +156,8 @@ fn schedule(fields: &Fields) -> Value {
     given.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn draw(visitor: &Visitor, id: Option<&str>, fields: &Fields, refusal: Option<&Refusal>) -> Response {
+fn draw(visitor: &Visitor, id: Option<&str>, fields: &Fields, said: Result<&[Value], &Refusal>) -> Response {
+    let (next_runs, refusal) = said.map_or_else(|refusal| (&[][..], Some(refusal)), |next_runs| (next_runs, None));
     let form = Form { visitor, fields, refusal };
     let title = visitor.say(if id.is_some() { CHANGE } else { NEW });
     let action = id.map_or_else(|| "/console/new-task".to_owned(), |id| format!("{}/edit", page_of(id)));
@@ -147,8 +168,16 @@ fn draw(visitor: &Visitor, id: Option<&str>, fields: &Fields, refusal: Option<&R
         (message_fields(&form))
         h2 { (visitor.say(WHEN)) }
         (schedule_fields(&form))
+        @if !next_runs.is_empty() {
+            section #next-runs role="status" {
+                h3 { (visitor.say(NEXT_RUNS)) }
+                ol { @for at in next_runs { li { (time(at)) } } }
+            }
+        }
     };
-    let content = html! { h1 { (title) } (form.draw(&action, &content, visitor.say(SAVE))) };
+    // whom it goes to may still be missing
+    let show_times = html! { button type="submit" name=(PREVIEW) value="on" formnovalidate { (visitor.say(SHOW_TIMES)) } };
+    let content = html! { h1 { (title) } (form.draw_beside(&action, &content, visitor.say(SAVE), &show_times)) };
     match refusal {
         Some(refusal) => visitor.refused_page(refusal, Section::Tasks, title, content),
         None => visitor.page(Section::Tasks, title, content),

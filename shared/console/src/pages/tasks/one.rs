@@ -136,7 +136,7 @@ fn run(visitor: &Visitor, run: &Value) -> Markup {
                 @if run["state"].is_null() { (visitor.say(NOT_KEPT)) }
                 @else { (state(visitor, &run["state"])) " · " a href=(messages::page_of(text(run, "event"))) { (visitor.say(STORY)) } }
             }
-            (stories(visitor, run["deliveries"].as_array().map_or(&[], Vec::as_slice)))
+            (stories(visitor, text(run, "event"), run, ""))
             @for dropped in run["dropped"].as_array().into_iter().flatten() {
                 p { (visitor.say(NOT_TOLD)) ": " (text(dropped, "recipient")) " " (text(dropped, "registration")) " " code { (text(dropped, "why")) } }
             }
