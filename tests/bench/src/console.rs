@@ -27,6 +27,9 @@ const LONGEST_MS: f64 = 150.0;
 /// How many there are of what an account has few of: rules, contacts, tasks, keys.
 const FEW: usize = 100;
 
+/// The group that all others are in, whom one task reaches at once.
+const EVERYBODY: &str = "everybody";
+
 /// The registration whose deliveries all fail: its address may not be dialled.
 const DEAD: &str = "dead";
 
@@ -75,19 +78,24 @@ impl Console {
         client.put("/v1/account", &json!({ "quotas": quotas })).await?;
         let names: Vec<_> = (0..self.registrations).map(|number| format!("desk-{number}")).collect();
         let begun = Instant::now();
-        bellhop.register(sink, &names).await?;
+        bellhop.register(sink, &names, &[EVERYBODY]).await?;
         report.add("registrations", "", count(names.len()), Target::None);
         report.add("registrations saved, one after the other", "/s", per_second(names.len(), begun.elapsed()), Target::None);
         let dead = json!({ "channel": "webhook", "params": { "url": "http://10.0.0.1/hook" } });
         client.put(&format!("/v1/registrations/{DEAD}"), &dead).await?;
         few(&mut client).await?;
 
+        let task =
+            json!({ "name": "everybody", "to": format!("group:{EVERYBODY}"), "body": "Hello", "schedule": { "kind": "now" } });
+        made(&mut client, "/v1/tasks", FEW, &task).await?;
+        sink.until(Sink::total, names.len()).await?;
         // keys of another form, so that none comes twice
         bulk(&bellhop.server, self.failed, &Arc::new(Messages::new(vec![DEAD.to_owned()], true))).await?;
         let early = newest(&mut client, "accepted_at").await?;
         let begun = Instant::now();
+        let before = names.len();
         bulk(&bellhop.server, self.deliveries, &Arc::new(Messages::new(names, false))).await?;
-        sink.until(Sink::total, self.deliveries).await?;
+        sink.until(Sink::total, before + self.deliveries).await?;
         report.add("deliveries", "", count(self.deliveries), Target::None);
         report.add("deliveries stored, bulk in and delivered", "/s", per_second(self.deliveries, begun.elapsed()), Target::None);
         Ok(early)
@@ -100,6 +108,8 @@ impl Console {
         let middle = self.middle_of_registrations(client).await?;
         let oldest = next(&client.get(&format!("/v1/events?limit=1&to={early}")).await?)?;
         let of_one = next(&client.get("/v1/deliveries?registration=desk-0&limit=10").await?)?;
+        let tasks = client.get("/v1/tasks?limit=1").await?;
+        let (task, crowd) = (text(&tasks, "/items/0/id")?, text(&tasks, "/items/0/last_run/event")?);
         let pages = [
             ("home", "/console".to_owned()),
             ("registrations", "/console/registrations".to_owned()),
@@ -126,7 +136,11 @@ impl Console {
             ("deliveries, `registration` and `state=failed`", "/console/deliveries?registration=desk-0&state=failed".to_owned()),
             ("deliveries, `channel`", "/console/deliveries?channel=email".to_owned()),
             ("an event", format!("/console/messages/{event}")),
+            ("an event that everybody got", format!("/console/messages/{crowd}")),
+            ("deliveries, `event`", format!("/console/deliveries?event={crowd}")),
+            ("deliveries, `event` and `state=failed`", format!("/console/deliveries?event={crowd}&state=failed")),
             ("tasks", "/console/tasks".to_owned()),
+            ("a task that everybody got", format!("/console/tasks/{task}")),
             ("contacts", "/console/contacts".to_owned()),
             ("keys", "/console/keys".to_owned()),
             ("account", "/console/account".to_owned()),
@@ -186,11 +200,12 @@ async fn made(client: &mut Client, path: &str, number: usize, body: &Value) -> R
 
 /// A field of the newest event.
 async fn newest(client: &mut Client, field: &str) -> Result<String> {
-    let events = client.get("/v1/events?limit=1").await?;
-    Ok(events["items"][0][field]
-        .as_str()
-        .context("there is no event: give `--failed` and `--deliveries` more to store")?
-        .to_owned())
+    text(&client.get("/v1/events?limit=1").await?, &format!("/items/0/{field}"))
+}
+
+fn text(answer: &Value, place: &str) -> Result<String> {
+    let found = answer.pointer(place).and_then(Value::as_str);
+    Ok(found.with_context(|| format!("nothing at `{place}`: give `--failed` and `--deliveries` more to store"))?.to_owned())
 }
 
 fn next(page: &Value) -> Result<String> {

@@ -44,8 +44,8 @@ impl Isolation {
         let data = common.fresh_data()?;
         let bellhop = Bellhop::start(&common.start(data.path()))?;
         let [to_quiet, to_hanging] = ["quiet", "hanging"].map(|name| Arc::new(Messages::new(vec![name.to_owned()], false)));
-        bellhop.register(&quiet, &["quiet".to_owned()]).await?;
-        bellhop.register(&hanging, &["hanging".to_owned()]).await?;
+        bellhop.register(&quiet, &["quiet".to_owned()], &[]).await?;
+        bellhop.register(&hanging, &["hanging".to_owned()], &[]).await?;
 
         let (accepts, before) = self.watch(&bellhop, &quiet, &to_quiet).await?;
         report.add("quiet alone, accept, p50", "ms", accepts.ms(500), Target::None);

@@ -51,7 +51,7 @@ impl Kills {
         sink.remember(MOST_REMEMBERED);
         let start = common.start(data.path());
         let mut bellhop = Bellhop::start(&start)?;
-        bellhop.register(&sink, &names).await?;
+        bellhop.register(&sink, &names, &[]).await?;
         let (server, stop) = (watch::Sender::new(bellhop.server.clone()), Arc::new(AtomicBool::new(false)));
         let messages = Arc::new(Messages::new(names, false));
         let mut posting = JoinSet::new();

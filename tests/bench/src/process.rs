@@ -69,11 +69,12 @@ impl Bellhop {
         Ok(Self { child, server, data: start.data.clone() })
     }
 
-    /// Registers a sink under these names, and takes the account's rate limit away.
-    pub(crate) async fn register(&self, sink: &Sink, names: &[String]) -> Result<()> {
+    /// Registers a sink under these names, all of them in these groups, and takes the account's rate limit away.
+    pub(crate) async fn register(&self, sink: &Sink, names: &[String], groups: &[&str]) -> Result<()> {
         let mut client = Client::connect(&self.server).await?;
         client.put("/v1/account", &json!({ "rate": { "per_second": 0, "burst": 0 } })).await?;
-        let registration = json!({ "channel": "webhook", "params": { "url": format!("http://{}/hook", sink.address) } });
+        let registration =
+            json!({ "channel": "webhook", "groups": groups, "params": { "url": format!("http://{}/hook", sink.address) } });
         for name in names {
             client.put(&format!("/v1/registrations/{name}"), &registration).await?;
         }

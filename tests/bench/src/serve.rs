@@ -60,7 +60,7 @@ impl Serve {
         // the figure is of a server that has settled: nothing to wait for tells when
         tokio::time::sleep(Duration::from_secs(2)).await;
         report.add("resident memory, idle", "MB", bellhop.resident_mb()?, Target::AtMost(20.0));
-        bellhop.register(&sink, &names).await?;
+        bellhop.register(&sink, &names, &[]).await?;
         self.prefill(&bellhop, &sink, &messages, report).await?;
         self.steady(&bellhop, &sink, &messages, report).await?;
         one_by_one(&bellhop, &sink, &messages, report).await?;
@@ -126,7 +126,7 @@ impl Serve {
         let mut start = common.start(data.path());
         start.preload = Some(slow_sync(scratch.path())?);
         let bellhop = Bellhop::start(&start)?;
-        bellhop.register(&sink, names).await?;
+        bellhop.register(&sink, names, &[]).await?;
         let (time, begun) = (Duration::from_secs(self.seconds), Instant::now());
         let accepted = steady(&bellhop.server, self.slow_connections, time, messages, 202).await?;
         let (took, delivered) = (begun.elapsed(), sink.total());
