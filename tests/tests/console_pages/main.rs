@@ -2,9 +2,13 @@
 //! hostile texts, and held against the rules of accessibility.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::print_stdout, reason = "counts, for whoever asks with `--no-capture`")]
 
+mod calls;
 mod live;
 mod visitor;
+#[path = "../worlds/mod.rs"]
+mod worlds;
 
 use std::{fs, path::Path};
 

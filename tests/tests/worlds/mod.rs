@@ -23,7 +23,7 @@ use bellhop_testkit::Silent;
 use emulated::{Deployment, Emulator, Kind, wire::Wire};
 use tokio::net::TcpListener;
 
-const OPERATORS: &str = "bh_admin_0123456789abcdef0123456789abcdef";
+pub(crate) const OPERATORS: &str = "bh_admin_0123456789abcdef0123456789abcdef";
 
 /// A server, and what it keeps things in.
 pub(crate) struct World<S> {
@@ -46,9 +46,14 @@ pub(crate) async fn on_sqlite(data: &Path) -> World<Arc<Store>> {
 
 /// As the functions on Lambda put it together, in one process.
 pub(crate) async fn on_aws() -> World<Deployment> {
+    on_aws_over(Wire::calm()).await
+}
+
+/// The same, with what is called seen by `wire`.
+pub(crate) async fn on_aws_over(wire: Arc<Wire>) -> World<Deployment> {
     let emulator = Emulator::shared(Kind::Ministack).await;
     let deployed = Deployment::of(vec![webhook()], emulator, Duration::from_mins(6)).await;
-    let store = deployed.store(Wire::calm(), 3, Arc::new(bellhop_aws::SystemClock));
+    let store = deployed.store(wire, 3, Arc::new(bellhop_aws::SystemClock));
     let ports = store.ports(transport(), Arc::new(Silent), bellhop_channels::ALL);
     World { client: serve(&ports).await, ports, kept_in: deployed }
 }
@@ -85,7 +90,8 @@ pub(crate) async fn store_key(ports: &Ports, whole: &str, expires_at: Option<Tim
 async fn serve(ports: &Ports) -> Client {
     store_key(ports, OPERATORS, None).await;
     let api = Api::new(ports.clone());
-    let routes = bellhop_ingest::routes(api.clone()).merge(bellhop_manage::routes(api));
+    let routes =
+        bellhop_ingest::routes(api.clone()).merge(bellhop_manage::routes(api.clone())).merge(bellhop_manage::console(api));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, complete(routes)).await });
