@@ -1,7 +1,7 @@
 //! What a function does once, before its first event: everything that is slow the first time (credentials, TLS to AWS) is
 //! done here, where Lambda gives a whole processor to it.
 
-use std::{fs, sync::Arc};
+use std::{fs, sync::Arc, thread};
 
 use anyhow::{Context, Result, anyhow, bail};
 use bellhop_aws::{Config, Letterbox, Sealing, Store, SystemClock, connect};
@@ -27,13 +27,13 @@ use crate::{
 
 /// The ports of `ingest`, which has no business with secrets, and the account of those who show no token to Mpush.
 pub async fn ingest() -> Result<(Ports, Option<AccountId>), Error> {
-    let (_, ports) = start(SPECS, Arc::new(Closed), Opens::Nothing).await?;
+    let (_, ports) = start(SPECS, Opens::Nothing).await?;
     Ok((with_admin(ports)?, mpush_account()?))
 }
 
 /// The ports of `socket`, which keeps what Mpush clients say of themselves, and likewise.
 pub async fn socket() -> Result<(Ports, Option<AccountId>), Error> {
-    let (store, ports) = start(SPECS, Arc::new(Closed), Opens::Clients).await?;
+    let (store, ports) = start(SPECS, Opens::Clients).await?;
     let transport = Transport { live: live(&store)?, ..ports.transport };
     Ok((Ports { transport, ..ports }, mpush_account()?))
 }
@@ -74,12 +74,14 @@ async fn sending() -> Result<(Arc<Store>, Ports), Error> {
     let smtp = Arc::new(SmtpEgress::new(settings.clone())?);
     let sockets = Arc::new(SocketEgress::new(settings.clone())?);
     let make = move || Ok(Arc::new(HttpEgress::new(settings.clone())?) as Arc<dyn Http>);
-    let http = Arc::new(Thawing::new(Arc::new(SystemClock), make)?);
-    let transport = Transport { http, smtp, sockets, ses: None, live: Arc::new(NobodyLive) };
-    let (store, ports) = start(bellhop_channels::ALL, transport, Opens::Everything).await?;
-    let transport = Transport { ses: Some(store.ses()), live: live(&store)?, ..ports.transport };
+    // the clients of AWS read the same certificates meanwhile: a start has more than one processor
+    let http = thread::spawn(|| Thawing::new(Arc::new(SystemClock), make));
+    let (store, catalog) = open(bellhop_channels::ALL, Opens::Everything).await?;
+    let http = Arc::new(http.join().map_err(|_| anyhow!("the way out could not be made; the lines before tell why"))??);
+    let transport = Transport { http, smtp, sockets, ses: Some(store.ses()), live: live(&store)? };
+    let ports = store.ports(transport, Arc::new(Silent), catalog);
     let contact = contact(&env::read(env::CONTACT)?)?;
-    Ok((store, Ports { transport, contact, ..ports }))
+    Ok((store, Ports { contact, ..ports }))
 }
 
 /// What the operator decides about the way out.
@@ -117,13 +119,13 @@ fn public_url() -> Result<Option<PublicUrl>> {
 
 /// The ports of the tick.
 pub async fn batch() -> Result<Ports, Error> {
-    let (_, ports) = start(SPECS, Arc::new(Closed), Opens::Nothing).await?;
+    let (_, ports) = start(SPECS, Opens::Nothing).await?;
     Ok(Ports { public_url: public_url()?, ..ports })
 }
 
 /// The ports of `kafka`, the account that records are for, and where those go that can never be accepted.
 pub async fn kafka() -> Result<(Ports, AccountId, Letterbox), Error> {
-    let (store, ports) = start(SPECS, Arc::new(Closed), Opens::Nothing).await?;
+    let (store, ports) = start(SPECS, Opens::Nothing).await?;
     let account = AccountId::parse(&env::read(env::KAFKA_ACCOUNT)?)
         .context("`BELLHOP_KAFKA_ACCOUNT` is no name of an account; see the stack's parameter `KafkaAccount`")?;
     Ok((ports, account, store.letterbox(env::read(env::KAFKA_DEAD_LETTERS)?)))
@@ -153,7 +155,15 @@ impl Opens {
     }
 }
 
-async fn start(channels: Catalog, transport: impl Into<Transport>, opens: Opens) -> Result<(Arc<Store>, Ports), Error> {
+/// A store, and the ports of a function that sends nothing.
+async fn start(channels: Catalog, opens: Opens) -> Result<(Arc<Store>, Ports), Error> {
+    let (store, catalog) = open(channels, opens).await?;
+    let ports = store.ports(Arc::new(Closed), Arc::new(Silent), catalog);
+    Ok((store, ports))
+}
+
+/// A store with its connections, and the channels that are deployed.
+async fn open(channels: Catalog, opens: Opens) -> Result<(Arc<Store>, Catalog), Error> {
     log(&env::read(env::LOG)?)?;
     let catalog = deployed(&env::read(env::CHANNELS)?, channels)?;
     let seal = match opens {
@@ -168,9 +178,7 @@ async fn start(channels: Catalog, transport: impl Into<Transport>, opens: Opens)
         bucket: env::read(env::BUCKET)?,
         seal,
     };
-    let store = connect(&config).await?;
-    let ports = store.ports(transport, Arc::new(Silent), catalog);
-    Ok((store, ports))
+    Ok((connect(&config).await?, catalog))
 }
 
 /// What other crates may say, whatever the filter: below that they tell paths, headers and bodies, and those hold secrets.
