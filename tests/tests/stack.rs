@@ -431,11 +431,37 @@ async fn the_console_shows_it(stack: &Stack, client: &Client) {
         stack.ask(&["cool", STACK, "Manage"]);
         page(&format!("/console{path}")).await;
     }
-    for path in
-        ["", "/rules", "/messages", "/deliveries", "/send", "/contacts", "/keys", "/hooks", "/account", "/audit", "/dead-letters"]
-    {
+    let pages = [
+        "",
+        "/registrations/desk",
+        "/registrations/desk/edit",
+        "/new-registration?channel=email",
+        "/rules",
+        "/new-rule",
+        "/explain",
+        "/sources",
+        "/messages",
+        "/deliveries",
+        "/dead-letters",
+        "/send",
+        "/new-task",
+        "/contacts",
+        "/new-contact",
+        "/hooks",
+        "/keys",
+        "/account",
+        "/audit",
+        "/browser",
+    ];
+    for path in pages {
         page(&format!("/console{path}")).await;
     }
+    let hidden = page("/console/new-task").await;
+    let token = hidden.split("name=\"form_token\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let asked = format!("form_token={token}&schedule.kind=hourly&schedule.minute=45&preview=on");
+    let posted = browser.post(format!("{}/console/new-task", client.url)).header("content-type", form).header("cookie", &cookie);
+    let shown = posted.header("sec-fetch-site", "same-origin").body(asked).send().await.unwrap().text().await.unwrap();
+    assert!(shown.contains("id=\"next-runs\"") && shown.contains(":45:00Z"), "{shown}");
     assert!(page("/console/registrations").await.contains("desk"));
     assert!(page("/console/tasks").await.contains("letter"));
 }
