@@ -16,9 +16,6 @@ const LONGEST: usize = 256;
 /// The longest between two tries, and until a connection has to say who it is.
 const LONGEST_MS: u32 = 60_000;
 
-/// The longest that a request waits: at API Gateway it has less than half a minute.
-const LONGEST_WAIT_MS: u32 = 25_000;
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Settings {
@@ -85,7 +82,7 @@ fn changed_by(old: &Mpush, change: Value) -> Result<Mpush, Problem> {
         http_verify_token: settings.http_verify_token.unwrap_or(usual.http_verify_token),
         ws_verify_token: settings.ws_verify_token.unwrap_or(usual.ws_verify_token),
         cors: settings.cors.unwrap_or(usual.cors),
-        wait_timeout_ms: ms("wait_timeout_ms", settings.wait_timeout_ms, usual.wait_timeout_ms, 0..=LONGEST_WAIT_MS)?,
+        wait_timeout_ms: ms("wait_timeout_ms", settings.wait_timeout_ms, usual.wait_timeout_ms, 0..=Mpush::LONGEST_WAIT_MS)?,
         retry_timeout_ms: ms("retry_timeout_ms", settings.retry_timeout_ms, usual.retry_timeout_ms, 100..=LONGEST_MS)?,
         auth_timeout_ms: ms("auth_timeout_ms", settings.auth_timeout_ms, usual.auth_timeout_ms, 100..=LONGEST_MS)?,
     })

@@ -6,16 +6,13 @@
 use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result};
-use bellhop_core::model::Name;
+use bellhop_core::model::{Mpush, Name};
 use clap::Args;
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value, json};
 
 use super::{Server, registrations::REGISTRATIONS};
 use crate::show::Shown;
-
-/// The longest that a request waits here.
-const LONGEST_WAIT_MS: u32 = 25_000;
 
 /// Options of `bellhop import-mpush`.
 #[derive(Args)]
@@ -109,7 +106,7 @@ impl Config {
             mpush.insert("token".to_owned(), self.token.as_str().into());
         }
         for (name, ms) in [
-            ("wait_timeout_ms", self.http.wait_timeout.map(|ms| ms.min(LONGEST_WAIT_MS))),
+            ("wait_timeout_ms", self.http.wait_timeout.map(|ms| ms.min(Mpush::LONGEST_WAIT_MS))),
             ("retry_timeout_ms", self.websocket.retry_timeout),
             ("auth_timeout_ms", self.websocket.auth_timeout),
         ] {
@@ -130,8 +127,8 @@ impl Config {
             let listen: Vec<_> = ports.iter().map(|port| format!("--listen 0.0.0.0:{port}")).collect();
             said.push(format!("the ports: start the server with `{}`", listen.join(" ")));
         }
-        if self.http.wait_timeout.is_some_and(|ms| ms > LONGEST_WAIT_MS) {
-            said.push(format!("part of `http.waitTimeout`: a request waits for {LONGEST_WAIT_MS} ms at most"));
+        if self.http.wait_timeout.is_some_and(|ms| ms > Mpush::LONGEST_WAIT_MS) {
+            said.push(format!("part of `http.waitTimeout`: a request waits for {} ms at most", Mpush::LONGEST_WAIT_MS));
         }
         for (name, is_there) in [
             ("websocket.waitTimeout", self.websocket.wait_timeout.is_some()),

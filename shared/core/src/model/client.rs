@@ -118,6 +118,11 @@ pub struct Mpush {
     pub auth_timeout_ms: u32,
 }
 
+impl Mpush {
+    /// The longest that a send waits for its statuses, in milliseconds: at API Gateway it has less than half a minute.
+    pub const LONGEST_WAIT_MS: u32 = 25_000;
+}
+
 impl Default for Mpush {
     fn default() -> Self {
         Self {
