@@ -17,10 +17,48 @@ use crate::{
 const HOSTILE: &str = "\"'><img/src=\"x\"/onerror=\"hostile=1\"><script>hostile=1</script>";
 
 /// Each field that can hold any text, and pages that show it.
-const SHOWN: [(&str, &[&str]); 0] = [];
+const SHOWN: [(&str, &[&str]); 37] = [
+    ("account.default_image_url", &["account"]),
+    ("contact.feishu_open_id", &["contact", "contacts"]),
+    ("contact.phone", &["contact", "contacts"]),
+    ("contact.wecom_user_id", &["contact", "contacts"]),
+    ("event.data", &["event"]),
+    ("event.image_url", &["event"]),
+    ("event.message", &["event", "event-digest", "rule-preview"]),
+    ("event.send_to", &["event"]),
+    ("event.source", &["event", "explain", "explained", "messages", "messages-found", "rule", "rule-edit", "rules"]),
+    ("event.title", &["event", "event-digest", "messages", "messages-found", "rule-preview"]),
+    ("event.type", &["event", "messages", "messages-found"]),
+    ("event.url", &["event"]),
+    ("hook.data", &["event-of-hook"]),
+    ("hook.image_url", &["event-of-hook"]),
+    ("hook.message", &["event-of-hook"]),
+    ("hook.source", &["event-of-hook", "hooks", "messages"]),
+    ("hook.title", &["event-of-hook", "messages"]),
+    ("hook.type", &["event-of-hook", "messages"]),
+    ("hook.url", &["event-of-hook"]),
+    ("key.description", &["home", "keys"]),
+    ("receiver.answer", &["registration-tested"]),
+    ("registration.description", &["registration", "registration-edit"]),
+    ("registration.params", &["registration", "registration-edit", "registration-tested"]),
+    ("registration.params.former", &["registration-revealed"]),
+    ("registration.params.secret", &["registration-revealed"]),
+    ("rule.batch.title", &["event-digest", "messages", "rule-edit", "rule-preview"]),
+    ("rule.body", &["event", "explained", "rule-edit-words"]),
+    ("rule.match.sources", &["rule", "rule-edit", "rules"]),
+    ("rule.match.types", &["rule", "rule-edit"]),
+    ("rule.title", &["event", "explained", "rule-edit-words"]),
+    ("source.source", &["sources"]),
+    ("task.body", &["task", "task-edit"]),
+    ("task.image_url", &["task", "task-edit"]),
+    ("task.name", &["home", "task", "task-edit", "tasks"]),
+    ("task.source", &["messages", "task", "task-edit", "tasks"]),
+    ("task.title", &["messages", "task", "task-edit"]),
+    ("task.url", &["task", "task-edit"]),
+];
 
 /// Fields that no page shows.
-const NEVER: [&str; 0] = [];
+const NEVER: [&str; 5] = ["hook.link_base_url", "hook.recipients.action", "hook.recipients.project", "hook.token", "task.data"];
 
 /// What a page would have if a text had become more: what ran, what loads or runs, and links that are no place.
 const FAULTS: &str = r#"(() => {
@@ -56,10 +94,15 @@ async fn what_would_be_a_fault_is_seen() {
     let data = tempfile::tempdir().unwrap();
     let bellhop = Bellhop::start(data.path());
     let mut visitor = without_policy(&bellhop).await;
-    for markup in ["<img src='data:,'>", "<p onclick='1'>x</p>", "<a href='javascript:1'>x</a>", "<form action='javascript:1'></form>"] {
+    for markup in
+        ["<img src='data:,'>", "<p onclick='1'>x</p>", "<a href='javascript:1'>x</a>", "<form action='javascript:1'></form>"]
+    {
         visitor.open("/console").await;
         assert_eq!(faults(&mut visitor).await, json!([]));
-        visitor.page.evaluate(&format!("document.querySelector('main').insertAdjacentHTML('beforeend', {})", json!(markup))).await;
+        visitor
+            .page
+            .evaluate(&format!("document.querySelector('main').insertAdjacentHTML('beforeend', {})", json!(markup)))
+            .await;
         assert_eq!(faults(&mut visitor).await.as_array().unwrap().len(), 1, "{markup}");
     }
     visitor.page.evaluate(&format!("document.write({})", json!(HOSTILE))).await;
@@ -104,4 +147,116 @@ async fn hostile_texts_are_texts_on_every_page_that_shows_them() {
 fn stands_in(field: &str, said: &str) -> bool {
     let text = hostile(field);
     said.contains(&text) || said.contains(json!(text).to_string().trim_matches('"'))
+}
+
+/// Where a hostile text may stand in an address; `HOSTILE` is its place.
+const ASKED: [&str; 19] = [
+    "/console/messages?q=HOSTILE",
+    "/console/messages?source=HOSTILE&type=HOSTILE&result=HOSTILE&from=HOSTILE&to=HOSTILE",
+    "/console/messages?cursor=HOSTILE",
+    "/console/messages/HOSTILE",
+    "/console/deliveries?registration=HOSTILE&state=HOSTILE&channel=HOSTILE&from=HOSTILE&to=HOSTILE",
+    "/console/deliveries?registration=HOSTILE",
+    "/console/send?to=HOSTILE&title=HOSTILE&body=HOSTILE",
+    "/console/tasks?source=HOSTILE",
+    "/console/tasks?state=HOSTILE&from=HOSTILE",
+    "/console/tasks/HOSTILE",
+    "/console/registrations/HOSTILE",
+    "/console/registrations/HOSTILE/edit",
+    "/console/new-registration?channel=HOSTILE",
+    "/console/rules/HOSTILE/preview",
+    "/console/contacts/HOSTILE",
+    "/console/explain?event.source=HOSTILE&event.type=HOSTILE&event.message=HOSTILE",
+    "/console/HOSTILE?notice=HOSTILE",
+    "/console/keys?HOSTILE=HOSTILE",
+    "/console/sign-in?next=/console/HOSTILE",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_an_address_is_a_text_on_the_page_that_quotes_it() {
+    let data = tempfile::tempdir().unwrap();
+    let bellhop = Bellhop::start(data.path());
+    let mut visitor = without_policy(&bellhop).await;
+    let mut quoting = 0;
+    for asked in ASKED {
+        let address = asked.replace("HOSTILE", &in_an_address(HOSTILE));
+        visitor.open(&address).await;
+        assert_eq!(faults(&mut visitor).await, json!([]), "{asked}");
+        quoting += usize::from(visitor.text_of(SAID).await.contains(HOSTILE));
+    }
+    assert!(quoting >= 8, "{quoting} pages quote it, or this shows nothing");
+}
+
+/// Pages with a form into which anything may be typed.
+const FORMS: [&str; 12] = [
+    "/console/send",
+    "/console/new-task",
+    "/console/new-registration",
+    "/console/new-registration?channel=webhook",
+    "/console/registrations/desk/edit",
+    "/console/new-rule",
+    "/console/explain",
+    "/console/sources",
+    "/console/new-contact",
+    "/console/hooks",
+    "/console/keys",
+    "/console/account",
+];
+
+/// Types that into every line and area of a form, and sends it.
+fn typed(text: &str) -> String {
+    let text = json!(text);
+    format!(
+        "{{
+            const form = document.querySelector('main form.fields');
+            for (const field of form.querySelectorAll('input[type=text], textarea')) field.value = {text};
+            form.querySelector('button').click();
+        }}"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_typed_into_a_form_is_a_text_on_the_page_that_answers() {
+    let data = tempfile::tempdir().unwrap();
+    let bellhop = Bellhop::start(data.path());
+    let params = json!({ "url": "https://example.org/" });
+    bellhop.client.put("/v1/registrations/desk", json!({ "channel": "webhook", "params": params })).await;
+    let mut visitor = without_policy(&bellhop).await;
+    for page in FORMS {
+        visitor.open(page).await;
+        visitor.page.evaluate(&typed(HOSTILE)).await;
+        visitor.page.event("Page.loadEventFired").await;
+        assert_eq!(faults(&mut visitor).await, json!([]), "{page}");
+        assert!(visitor.text_of(SAID).await.contains(HOSTILE), "{page}");
+    }
+}
+
+/// Every byte of it written as `%XX`.
+fn in_an_address(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_place_is_taken_for_no_link() {
+    let data = tempfile::tempdir().unwrap();
+    let bellhop = Bellhop::start(data.path());
+    let client = &bellhop.client;
+    for script in ["javascript:hostile=1", "JavaScript:hostile=1", " java\nscript:hostile=1", "data:text/html,x", "vbscript:x"] {
+        let message = json!({ "message": "x", "url": script });
+        let task = json!({ "name": "x", "to": "email:a@example.org", "body": "x", "url": script, "schedule": { "kind": "now" } });
+        let hook = json!({ "name": "x", "kind": "generic", "defaults": { "url": script } });
+        let sqle = json!({ "name": "x", "kind": "sqle", "link_base_url": script });
+        let stored = [("/v1/events", message), ("/v1/tasks", task), ("/v1/hooks", hook), ("/v1/hooks", sqle)];
+        for (path, body) in stored {
+            let (status, answer) = client.call("POST", path, Some(body)).await;
+            assert_eq!((status, &answer["code"]), (422, &json!("invalid_field")), "{path} {script}: {answer}");
+        }
+    }
+    // an app's own scheme is a link for an app, and a text here
+    let event = client.report(json!({ "message": "x", "url": "app://x/\"><script>hostile=1</script>" })).await;
+    let mut visitor = without_policy(&bellhop).await;
+    visitor.open(&format!("/console/messages/{}", event["event"].as_str().unwrap())).await;
+    assert!(visitor.text().await.contains("app://x/"));
+    assert_eq!(visitor.page.evaluate("document.querySelectorAll('main dl a').length").await, 0);
+    assert_eq!(faults(&mut visitor).await, json!([]));
 }

@@ -51,6 +51,7 @@ struct Made {
     source: String,
     event: String,
     digest: String,
+    hooked: String,
     task: String,
     key: String,
 }
@@ -62,9 +63,10 @@ pub(crate) async fn lived_in(bellhop: &Bellhop, say: Words<'_>) -> Vec<Place> {
     rules(client, say).await;
     settings(client, say).await;
     let (event, digest) = events(client, say).await;
+    let hooked = hooked(client, say).await;
     let task = tasks(client, say).await;
     let source = say("event.source", SOURCE);
-    places(&Made { source, event, digest, task, key: client.key.clone() })
+    places(&Made { source, event, digest, hooked, task, key: client.key.clone() })
 }
 
 const SOURCE: &str = "QD/backup";
@@ -92,7 +94,7 @@ async fn destinations(client: &Client, say: Words<'_>) {
         let params = json!({ "url": url, "method": "POST", "headers": { "X-Note": say(field, usual) } });
         client.put("/v1/registrations/custom", json!({ "channel": "custom", "params": params })).await;
     }
-    let params = json!({ "corp_id": "ww1", "agent_id": 1, "secret": "of-the-app", "base_url": refusing.url });
+    let params = json!({ "corp_id": "ww1", "agent_id": 1, "corp_secret": "of-the-app", "base_url": refusing.url });
     client.put("/v1/registrations/office", json!({ "channel": "wecom_app", "default": true, "params": params })).await;
 }
 
@@ -111,7 +113,7 @@ async fn rules(client: &Client, say: Words<'_>) {
     client.put("/v1/rules/now", now).await;
     let patient = json!({ "to": ["desk"], "after_failures": 5, "match": { "sources": [source] } });
     client.put("/v1/rules/patient", patient).await;
-    let switched = json!({ "source": say("source.source", "QD/noise"), "enabled": false });
+    let switched = json!({ "source": format!("{}/noise", say("source.source", "QD")), "enabled": false });
     client.put("/v1/sources", switched).await;
 }
 
@@ -124,16 +126,12 @@ async fn settings(client: &Client, say: Words<'_>) {
     });
     client.put("/v1/contacts/alice", alice).await;
     let ends = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24);
-    made(client, "/v1/keys", json!({ "scopes": ["send"], "description": say("key.description", "For the backup"), "expires_at": ends }))
-        .await;
-    let defaults = json!({
-        "source": say("hook.defaults.source", "QD"), "type": say("hook.defaults.type", "report"),
-        "title": say("hook.defaults.title", "From QD"), "message": say("hook.defaults.message", "Nothing was said"),
-        "url": format!("https://example.org/?of={}", say("hook.defaults.url", "QD")),
-        "image_url": format!("https://example.org/?of={}", say("hook.defaults.image_url", "QD")), "send_to": ["desk"],
-        "data": { "note": say("hook.defaults.data", "from QD") },
-    });
-    made(client, "/v1/hooks", json!({ "name": "qd", "kind": "qd", "defaults": defaults })).await;
+    made(
+        client,
+        "/v1/keys",
+        json!({ "scopes": ["send"], "description": say("key.description", "For the backup"), "expires_at": ends }),
+    )
+    .await;
     let recipients = json!([{
         "action": say("hook.recipients.action", "approve"), "project": say("hook.recipients.project", "shop"), "to": ["desk"],
     }]);
@@ -169,6 +167,22 @@ async fn events(client: &Client, say: Words<'_>) -> (String, String) {
     (event["event"].as_str().unwrap().to_owned(), digest)
 }
 
+/// What a system reports that says nothing itself.
+async fn hooked(client: &Client, say: Words<'_>) -> String {
+    let link = |field, usual: &str| format!("https://example.org/?of={}", say(field, usual));
+    let defaults = json!({
+        "source": say("hook.source", "shop"), "type": say("hook.type", "order"),
+        "title": say("hook.title", "From the shop"), "message": say("hook.message", "Somebody has ordered"),
+        "url": link("hook.url", "shop"), "image_url": link("hook.image_url", "shop"), "send_to": ["desk"],
+        "data": { "note": say("hook.data", "by the shop") },
+    });
+    let hook = made(client, "/v1/hooks", json!({ "name": "shop", "kind": "generic", "defaults": defaults })).await;
+    let path = hook["url"].as_str().unwrap();
+    let (status, event) = client.call("POST", &path[path.find("/in/").unwrap()..], Some(json!({}))).await;
+    assert_eq!(status, 200, "{event}");
+    event["event"].as_str().unwrap().to_owned()
+}
+
 /// One task that waits, and one that has run.
 async fn tasks(client: &Client, say: Words<'_>) -> String {
     let link = |field, usual: &str| format!("https://example.org/?of={}", say(field, usual));
@@ -201,7 +215,7 @@ async fn made(client: &Client, path: &str, body: Value) -> Value {
 }
 
 fn places(made: &Made) -> Vec<Place> {
-    let Made { source, event, digest, task, key } = made;
+    let Made { source, event, digest, hooked, task, key } = made;
     let asked = |path: &str, field, value: &str| {
         let url = reqwest::Url::parse_with_params("http://localhost", [(field, value)]).unwrap();
         format!("{path}?{}", url.query().unwrap())
@@ -212,6 +226,7 @@ fn places(made: &Made) -> Vec<Place> {
         ("messages-found", asked("messages", "q", source)),
         ("event", format!("messages/{event}")),
         ("event-digest", format!("messages/{digest}")),
+        ("event-of-hook", format!("messages/{hooked}")),
         ("deliveries", "deliveries".into()),
         ("dead-letters", "dead-letters".into()),
         ("send", "send".into()),
@@ -246,7 +261,12 @@ fn places(made: &Made) -> Vec<Place> {
     let answers = [
         ("registration-tested", "registrations/pager".into(), vec![], "registrations/pager/test"),
         ("registration-revealed", "registrations/custom".into(), vec![("key", key.clone())], "registrations/custom/reveal"),
-        ("registration-pasted", "new-registration".into(), vec![("line", "https://example.org/hook".into())], "new-registration/paste"),
+        (
+            "registration-pasted",
+            "new-registration".into(),
+            vec![("line", "https://example.org/hook".into())],
+            "new-registration/paste",
+        ),
         ("rule-refused", "new-rule".into(), vec![("name", "bad name!".into()), ("to", "desk".into())], "new-rule"),
         ("explained", asked("explain", "event.source", source), vec![("event.message", "The disk is full".into())], "explain"),
     ];

@@ -68,7 +68,8 @@ async fn no_page_of_the_console_is_left_out() {
 
     // of those that the code has
     let addresses = addresses(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/console/src"));
-    let left_out: Vec<_> = addresses.iter().filter(|address| !NO_PAGES.contains(&address.as_str()) && !is_known(address)).collect();
+    let left_out: Vec<_> =
+        addresses.iter().filter(|address| !NO_PAGES.contains(&address.as_str()) && !is_known(address)).collect();
     assert_eq!(left_out, [""; 0]);
     assert!(NO_PAGES.iter().all(|address| addresses.contains(*address)), "{addresses:?}");
 
@@ -113,7 +114,9 @@ async fn complaints(visitor: &mut Visitor) -> Vec<String> {
     // what a page has reported comes before what is asked of it afterwards
     visitor.page.evaluate("1").await;
     let reports = ["Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"];
-    reports.into_iter().flat_map(|report| visitor.page.heard(report)).map(|report| report.to_string()).collect()
+    let reports = reports.into_iter().flat_map(|report| visitor.page.heard(report));
+    // it recommends a field for a user's name beside each secret: here are none
+    reports.filter(|report| report["entry"]["source"] != "recommendation").map(|report| report.to_string()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
