@@ -7,6 +7,7 @@ mod hostile;
 mod live;
 mod lived_in;
 mod pictures;
+mod push;
 mod visitor;
 mod walks;
 
