@@ -14,10 +14,10 @@ use crate::{
 };
 
 /// Leaves an attribute and a tag, and runs if it can. It has no blank, so that it may stand wherever there must be none.
-const HOSTILE: &str = "\"'><img/src=\"x\"/onerror=\"hostile=1\"><script>hostile=1</script>";
+const HOSTILE: &str = "\"'><img/src=\"x\"/onerror=\"hit=1\"><script>hit=1</script>";
 
 /// Each field that can hold any text, and pages that show it.
-const SHOWN: [(&str, &[&str]); 37] = [
+const SHOWN: [(&str, &[&str]); 40] = [
     ("account.default_image_url", &["account"]),
     ("contact.feishu_open_id", &["contact", "contacts"]),
     ("contact.phone", &["contact", "contacts"]),
@@ -30,13 +30,14 @@ const SHOWN: [(&str, &[&str]); 37] = [
     ("event.title", &["event", "event-digest", "messages", "messages-found", "rule-preview"]),
     ("event.type", &["event", "messages", "messages-found"]),
     ("event.url", &["event"]),
-    ("hook.data", &["event-of-hook"]),
-    ("hook.image_url", &["event-of-hook"]),
-    ("hook.message", &["event-of-hook"]),
-    ("hook.source", &["event-of-hook", "hooks", "messages"]),
-    ("hook.title", &["event-of-hook", "messages"]),
-    ("hook.type", &["event-of-hook", "messages"]),
-    ("hook.url", &["event-of-hook"]),
+    ("hook.defaults.data", &["event-of-hook"]),
+    ("hook.defaults.image_url", &["event-of-hook"]),
+    ("hook.defaults.message", &["event-of-hook"]),
+    ("hook.defaults.send_to", &["event-of-hook", "hooks"]),
+    ("hook.defaults.source", &["event-of-hook", "hooks", "messages"]),
+    ("hook.defaults.title", &["event-of-hook", "messages"]),
+    ("hook.defaults.type", &["event-of-hook", "messages"]),
+    ("hook.defaults.url", &["event-of-hook"]),
     ("key.description", &["home", "keys"]),
     ("receiver.answer", &["registration-tested"]),
     ("registration.description", &["registration", "registration-edit"]),
@@ -48,22 +49,93 @@ const SHOWN: [(&str, &[&str]); 37] = [
     ("rule.match.sources", &["rule", "rule-edit", "rules"]),
     ("rule.match.types", &["rule", "rule-edit"]),
     ("rule.title", &["event", "explained", "rule-edit-words"]),
+    ("rule.to", &["event-digest", "rule", "rule-edit", "rules"]),
     ("source.source", &["sources"]),
     ("task.body", &["task", "task-edit"]),
     ("task.image_url", &["task", "task-edit"]),
     ("task.name", &["home", "task", "task-edit", "tasks"]),
     ("task.source", &["messages", "task", "task-edit", "tasks"]),
     ("task.title", &["messages", "task", "task-edit"]),
+    ("task.to", &["task", "task-edit"]),
     ("task.url", &["task", "task-edit"]),
 ];
 
 /// Fields that no page shows.
-const NEVER: [&str; 5] = ["hook.link_base_url", "hook.recipients.action", "hook.recipients.project", "hook.token", "task.data"];
+const NEVER: [&str; 7] = [
+    "account.mpush.token",
+    "hook.link_base_url",
+    "hook.recipients.action",
+    "hook.recipients.project",
+    "hook.recipients.to",
+    "hook.token",
+    "task.data",
+];
+
+/// Fields whose texts are names, times, zones, languages, addresses of mail, or pictures, and can be nothing else.
+const BOUND: [&str; 15] = [
+    "account.locale",
+    "account.time_zone",
+    "contact.email",
+    "contact.locale",
+    "event.occurred_at",
+    "event.screenshot",
+    "hook.name",
+    "key.account",
+    "registration.groups",
+    "rule.batch.at",
+    "rule.batch.time_zone",
+    "task.schedule.cron",
+    "task.schedule.time",
+    "task.schedule.time_zone",
+    "task.via",
+];
+
+/// What stores texts; a message is stored as an event.
+const STORING: [(&str, &str, &str); 9] = [
+    ("account", "/v1/account", "put"),
+    ("contact", "/v1/contacts/{name}", "put"),
+    ("event", "/v1/events", "post"),
+    ("hook", "/v1/hooks", "post"),
+    ("key", "/v1/keys", "post"),
+    ("registration", "/v1/registrations/{name}", "put"),
+    ("rule", "/v1/rules/{name}", "put"),
+    ("source", "/v1/sources", "put"),
+    ("task", "/v1/tasks", "post"),
+];
+
+/// Fields that take a text by the API's own document: by name, parameters of all channels as one.
+fn stored() -> BTreeSet<String> {
+    let api: Value = serde_json::from_str(include_str!("../../../docs/openapi.json")).unwrap();
+    let mut texts = BTreeSet::new();
+    for (name, path, method) in STORING {
+        let body = &api["paths"][path][method]["requestBody"]["content"]["application/json"]["schema"];
+        find_texts(&api, body, name, &mut texts);
+    }
+    texts
+}
+
+fn find_texts(api: &Value, schema: &Value, name: &str, found: &mut BTreeSet<String>) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return find_texts(api, api.pointer(reference.trim_start_matches('#')).unwrap(), name, found);
+    }
+    let said = ["type", "anyOf", "oneOf", "const", "enum", "properties", "required"].iter().any(|word| !schema[word].is_null());
+    let is_text = schema["type"] == "string" || schema["type"].as_array().is_some_and(|kinds| kinds.contains(&json!("string")));
+    let is_time = schema["format"].as_str().is_some_and(|format| format.starts_with("date"));
+    if !said || name == "registration.params" || is_text && schema["enum"].is_null() && !is_time {
+        found.insert(name.to_owned());
+        return;
+    }
+    let parts = ["anyOf", "oneOf"].iter().filter_map(|word| schema[word].as_array()).flatten().chain(schema.get("items"));
+    parts.for_each(|part| find_texts(api, part, name, found));
+    for (member, part) in schema["properties"].as_object().into_iter().flatten() {
+        find_texts(api, part, &format!("{name}.{member}"), found);
+    }
+}
 
 /// What a page would have if a text had become more: what ran, what loads or runs, and links that are no place.
 const FAULTS: &str = r#"(() => {
     const all = (what) => [...document.querySelectorAll(what)];
-    const ran = typeof hostile === "undefined" ? [] : ["it ran"];
+    const ran = typeof hit === "undefined" ? [] : ["it ran"];
     const planted = all("img, iframe, object, embed, base, style, script:not([src^='/console/'])").map((found) => found.outerHTML);
     const handlers = all("*").flatMap((found) => found.getAttributeNames().filter((name) => name.startsWith("on")));
     const leading = ["href", "src", "action", "formaction"].flatMap((name) => all(`[${name}]`).map((found) => found[name]));
@@ -134,7 +206,11 @@ async fn hostile_texts_are_texts_on_every_page_that_shows_them() {
         }
     }
 
-    // then each field stands where it has to, and is a text there
+    // then no field that is stored was left out
+    let left_out: Vec<_> = stored().into_iter().filter(|field| !fields.contains(field.as_str())).collect();
+    assert_eq!(left_out, BOUND);
+
+    // and each field stands where it has to, and is a text there
     assert_eq!(fields, SHOWN.iter().map(|(field, _)| *field).chain(NEVER).collect());
     for (field, pages) in SHOWN {
         let found = shown.remove(field).unwrap_or_default();
@@ -241,7 +317,7 @@ async fn what_is_no_place_is_taken_for_no_link() {
     let data = tempfile::tempdir().unwrap();
     let bellhop = Bellhop::start(data.path());
     let client = &bellhop.client;
-    for script in ["javascript:hostile=1", "JavaScript:hostile=1", " java\nscript:hostile=1", "data:text/html,x", "vbscript:x"] {
+    for script in ["javascript:hit=1", "JavaScript:hit=1", " java\nscript:hit=1", "data:text/html,x", "vbscript:x"] {
         let message = json!({ "message": "x", "url": script });
         let task = json!({ "name": "x", "to": "email:a@example.org", "body": "x", "url": script, "schedule": { "kind": "now" } });
         let hook = json!({ "name": "x", "kind": "generic", "defaults": { "url": script } });
@@ -253,7 +329,7 @@ async fn what_is_no_place_is_taken_for_no_link() {
         }
     }
     // an app's own scheme is a link for an app, and a text here
-    let event = client.report(json!({ "message": "x", "url": "app://x/\"><script>hostile=1</script>" })).await;
+    let event = client.report(json!({ "message": "x", "url": "app://x/\"><script>hit=1</script>" })).await;
     let mut visitor = without_policy(&bellhop).await;
     visitor.open(&format!("/console/messages/{}", event["event"].as_str().unwrap())).await;
     assert!(visitor.text().await.contains("app://x/"));

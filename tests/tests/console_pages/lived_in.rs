@@ -98,6 +98,11 @@ async fn destinations(client: &Client, say: Words<'_>) {
     client.put("/v1/registrations/office", json!({ "channel": "wecom_app", "default": true, "params": params })).await;
 }
 
+/// Somebody at the office.
+fn address(whom: String) -> String {
+    format!("wecom:{whom}")
+}
+
 /// A digest of each day, what is told at once, and what is told of after five failures alone.
 async fn rules(client: &Client, say: Words<'_>) {
     let source = say("event.source", SOURCE);
@@ -105,7 +110,8 @@ async fn rules(client: &Client, say: Words<'_>) {
     let matched = json!({
         "sources": [source, say("rule.match.sources", "BetterGI/*")], "types": [say("rule.match.types", "domain.*"), "*"],
     });
-    client.put("/v1/rules/daily", json!({ "to": ["desk"], "match": matched, "batch": batch })).await;
+    let to = json!(["desk", address(say("rule.to", "carol"))]);
+    client.put("/v1/rules/daily", json!({ "to": to, "match": matched, "batch": batch })).await;
     let now = json!({
         "to": ["group:night"], "match": { "sources": [source] },
         "title": say("rule.title", "A backup has failed"), "body": say("rule.body", "Look at it before noon."),
@@ -119,7 +125,8 @@ async fn rules(client: &Client, say: Words<'_>) {
 
 async fn settings(client: &Client, say: Words<'_>) {
     let picture = format!("https://example.org/picture.png?of={}", say("account.default_image_url", "all"));
-    client.put("/v1/account", json!({ "default_image_url": picture })).await;
+    let mpush = json!({ "token": say("account.mpush.token", "t0ken-of-mpush") });
+    client.put("/v1/account", json!({ "default_image_url": picture, "mpush": mpush })).await;
     let alice = json!({
         "email": "alice@example.org", "phone": say("contact.phone", "+8613800000000"), "locale": "en",
         "wecom_user_id": say("contact.wecom_user_id", "alice"), "feishu_open_id": say("contact.feishu_open_id", "ou_alice"),
@@ -133,7 +140,8 @@ async fn settings(client: &Client, say: Words<'_>) {
     )
     .await;
     let recipients = json!([{
-        "action": say("hook.recipients.action", "approve"), "project": say("hook.recipients.project", "shop"), "to": ["desk"],
+        "action": say("hook.recipients.action", "approve"), "project": say("hook.recipients.project", "shop"),
+        "to": [address(say("hook.recipients.to", "frank"))],
     }]);
     let link = format!("https://sqle.example.org/?of={}", say("hook.link_base_url", "SQLE"));
     let sqle = json!({
@@ -149,7 +157,7 @@ async fn events(client: &Client, say: Words<'_>) -> (String, String) {
         "source": say("event.source", SOURCE), "type": say("event.type", "backup.end"), "result": "failure",
         "title": say("event.title", "Backup failed"), "message": say("event.message", "The disk is full: 0 bytes are left on /srv."),
         "url": link("event.url", "backup"), "image_url": link("event.image_url", "disk"), "format": "markdown",
-        "send_to": ["desk", format!("wecom:{}", say("event.send_to", "bob"))],
+        "send_to": ["desk", address(say("event.send_to", "bob"))],
         "data": { "note": say("event.data", "the third time") },
     });
     client.report(report.clone()).await;
@@ -171,10 +179,11 @@ async fn events(client: &Client, say: Words<'_>) -> (String, String) {
 async fn hooked(client: &Client, say: Words<'_>) -> String {
     let link = |field, usual: &str| format!("https://example.org/?of={}", say(field, usual));
     let defaults = json!({
-        "source": say("hook.source", "shop"), "type": say("hook.type", "order"),
-        "title": say("hook.title", "From the shop"), "message": say("hook.message", "Somebody has ordered"),
-        "url": link("hook.url", "shop"), "image_url": link("hook.image_url", "shop"), "send_to": ["desk"],
-        "data": { "note": say("hook.data", "by the shop") },
+        "source": say("hook.defaults.source", "shop"), "type": say("hook.defaults.type", "order"),
+        "title": say("hook.defaults.title", "From the shop"), "message": say("hook.defaults.message", "Somebody has ordered"),
+        "url": link("hook.defaults.url", "shop"), "image_url": link("hook.defaults.image_url", "shop"),
+        "send_to": ["desk", address(say("hook.defaults.send_to", "erin"))],
+        "data": { "note": say("hook.defaults.data", "by the shop") },
     });
     let hook = made(client, "/v1/hooks", json!({ "name": "shop", "kind": "generic", "defaults": defaults })).await;
     let path = hook["url"].as_str().unwrap();
@@ -187,7 +196,7 @@ async fn hooked(client: &Client, say: Words<'_>) -> String {
 async fn tasks(client: &Client, say: Words<'_>) -> String {
     let link = |field, usual: &str| format!("https://example.org/?of={}", say(field, usual));
     let said = json!({
-        "to": ["desk", "pager"], "name": say("task.name", "Reminder"), "source": say("task.source", "billing/reminder"),
+        "to": ["desk", "pager", address(say("task.to", "dave"))], "name": say("task.name", "Reminder"), "source": say("task.source", "billing/reminder"),
         "title": say("task.title", "Invoice 7"), "body": say("task.body", "It is due on Friday."),
         "url": link("task.url", "7"), "image_url": link("task.image_url", "7"), "data": { "note": say("task.data", "for the books") },
     });
