@@ -9,7 +9,7 @@ use acceptance::Bellhop;
 use serde_json::{Value, json};
 
 use crate::{
-    lived_in::lived_in,
+    lived_in::{in_an_address, lived_in},
     visitor::{Scripts, Visitor},
 };
 
@@ -49,7 +49,7 @@ const SHOWN: [(&str, &[&str]); 40] = [
     ("rule.match.sources", &["rule", "rule-edit", "rules"]),
     ("rule.match.types", &["rule", "rule-edit"]),
     ("rule.title", &["event", "explained", "rule-edit-words"]),
-    ("rule.to", &["event-digest", "rule", "rule-edit", "rules"]),
+    ("rule.to", &["rule", "rule-edit", "rules"]),
     ("source.source", &["sources"]),
     ("task.body", &["task", "task-edit"]),
     ("task.image_url", &["task", "task-edit"]),
@@ -305,11 +305,6 @@ async fn what_is_typed_into_a_form_is_a_text_on_the_page_that_answers() {
         assert_eq!(faults(&mut visitor).await, json!([]), "{page}");
         assert!(visitor.text_of(SAID).await.contains(HOSTILE), "{page}");
     }
-}
-
-/// Every byte of it written as `%XX`.
-fn in_an_address(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

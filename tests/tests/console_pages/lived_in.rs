@@ -3,6 +3,7 @@
 use std::iter;
 
 use acceptance::{Answer, Bellhop, Client, Sink, eventually};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::visitor::Visitor;
@@ -99,7 +100,7 @@ async fn destinations(client: &Client, say: Words<'_>) {
 }
 
 /// Somebody at the office.
-fn address(whom: String) -> String {
+fn address(whom: &str) -> String {
     format!("wecom:{whom}")
 }
 
@@ -110,7 +111,7 @@ async fn rules(client: &Client, say: Words<'_>) {
     let matched = json!({
         "sources": [source, say("rule.match.sources", "BetterGI/*")], "types": [say("rule.match.types", "domain.*"), "*"],
     });
-    let to = json!(["desk", address(say("rule.to", "carol"))]);
+    let to = json!(["desk", address(&say("rule.to", "carol"))]);
     client.put("/v1/rules/daily", json!({ "to": to, "match": matched, "batch": batch })).await;
     let now = json!({
         "to": ["group:night"], "match": { "sources": [source] },
@@ -123,6 +124,11 @@ async fn rules(client: &Client, say: Words<'_>) {
     client.put("/v1/sources", switched).await;
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test's own clock")]
+fn tomorrow() -> Timestamp {
+    Timestamp::now() + SignedDuration::from_hours(24)
+}
+
 async fn settings(client: &Client, say: Words<'_>) {
     let picture = format!("https://example.org/picture.png?of={}", say("account.default_image_url", "all"));
     let mpush = json!({ "token": say("account.mpush.token", "t0ken-of-mpush") });
@@ -132,7 +138,7 @@ async fn settings(client: &Client, say: Words<'_>) {
         "wecom_user_id": say("contact.wecom_user_id", "alice"), "feishu_open_id": say("contact.feishu_open_id", "ou_alice"),
     });
     client.put("/v1/contacts/alice", alice).await;
-    let ends = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24);
+    let ends = tomorrow();
     made(
         client,
         "/v1/keys",
@@ -141,7 +147,7 @@ async fn settings(client: &Client, say: Words<'_>) {
     .await;
     let recipients = json!([{
         "action": say("hook.recipients.action", "approve"), "project": say("hook.recipients.project", "shop"),
-        "to": [address(say("hook.recipients.to", "frank"))],
+        "to": [address(&say("hook.recipients.to", "frank"))],
     }]);
     let link = format!("https://sqle.example.org/?of={}", say("hook.link_base_url", "SQLE"));
     let sqle = json!({
@@ -157,7 +163,7 @@ async fn events(client: &Client, say: Words<'_>) -> (String, String) {
         "source": say("event.source", SOURCE), "type": say("event.type", "backup.end"), "result": "failure",
         "title": say("event.title", "Backup failed"), "message": say("event.message", "The disk is full: 0 bytes are left on /srv."),
         "url": link("event.url", "backup"), "image_url": link("event.image_url", "disk"), "format": "markdown",
-        "send_to": ["desk", address(say("event.send_to", "bob"))],
+        "send_to": ["desk", address(&say("event.send_to", "bob"))],
         "data": { "note": say("event.data", "the third time") },
     });
     client.report(report.clone()).await;
@@ -182,12 +188,12 @@ async fn hooked(client: &Client, say: Words<'_>) -> String {
         "source": say("hook.defaults.source", "shop"), "type": say("hook.defaults.type", "order"),
         "title": say("hook.defaults.title", "From the shop"), "message": say("hook.defaults.message", "Somebody has ordered"),
         "url": link("hook.defaults.url", "shop"), "image_url": link("hook.defaults.image_url", "shop"),
-        "send_to": ["desk", address(say("hook.defaults.send_to", "erin"))],
+        "send_to": ["desk", address(&say("hook.defaults.send_to", "erin"))],
         "data": { "note": say("hook.defaults.data", "by the shop") },
     });
     let hook = made(client, "/v1/hooks", json!({ "name": "shop", "kind": "generic", "defaults": defaults })).await;
-    let path = hook["url"].as_str().unwrap();
-    let (status, event) = client.call("POST", &path[path.find("/in/").unwrap()..], Some(json!({}))).await;
+    let (_, token) = hook["url"].as_str().unwrap().split_once("/in/").unwrap();
+    let (status, event) = client.call("POST", &format!("/in/{token}"), Some(json!({}))).await;
     assert_eq!(status, 200, "{event}");
     event["event"].as_str().unwrap().to_owned()
 }
@@ -196,7 +202,7 @@ async fn hooked(client: &Client, say: Words<'_>) -> String {
 async fn tasks(client: &Client, say: Words<'_>) -> String {
     let link = |field, usual: &str| format!("https://example.org/?of={}", say(field, usual));
     let said = json!({
-        "to": ["desk", "pager", address(say("task.to", "dave"))], "name": say("task.name", "Reminder"), "source": say("task.source", "billing/reminder"),
+        "to": ["desk", "pager", address(&say("task.to", "dave"))], "name": say("task.name", "Reminder"), "source": say("task.source", "billing/reminder"),
         "title": say("task.title", "Invoice 7"), "body": say("task.body", "It is due on Friday."),
         "url": link("task.url", "7"), "image_url": link("task.image_url", "7"), "data": { "note": say("task.data", "for the books") },
     });
@@ -223,12 +229,15 @@ async fn made(client: &Client, path: &str, body: Value) -> Value {
     answer
 }
 
+/// The text as an address has it.
+pub(crate) fn in_an_address(text: &str) -> String {
+    let url = reqwest::Url::parse_with_params("http://localhost", [("x", text)]).unwrap();
+    url.query().unwrap().trim_start_matches("x=").to_owned()
+}
+
 fn places(made: &Made) -> Vec<Place> {
     let Made { source, event, digest, hooked, task, key } = made;
-    let asked = |path: &str, field, value: &str| {
-        let url = reqwest::Url::parse_with_params("http://localhost", [(field, value)]).unwrap();
-        format!("{path}?{}", url.query().unwrap())
-    };
+    let asked = |path: &str, field, value| format!("{path}?{field}={}", in_an_address(value));
     let pages = [
         ("home", String::new()),
         ("messages", "messages".into()),
