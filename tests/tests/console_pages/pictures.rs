@@ -16,7 +16,7 @@ const MOST: usize = 4_000_000;
 
 /// The page as it is seen, as WebP; more than this quality shows no more of it.
 async fn picture(visitor: &mut Visitor) -> Vec<u8> {
-    let picture = visitor.page.call("Page.captureScreenshot", json!({ "format": "webp", "quality": 50 })).await;
+    let picture = visitor.page.call("Page.captureScreenshot", json!({ "format": "webp", "quality": 40 })).await;
     BASE64_STANDARD.decode(picture["data"].as_str().unwrap()).unwrap()
 }
 
