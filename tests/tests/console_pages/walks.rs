@@ -91,6 +91,11 @@ async fn no_page_of_the_console_is_left_out() {
     assert_eq!(led, BTreeMap::new());
 }
 
+/// Whether somebody with a narrow screen has to scroll to the side.
+async fn is_wide(visitor: &mut Visitor) -> bool {
+    visitor.page.evaluate("document.documentElement.scrollWidth").await != 320
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_page_is_wider_than_a_narrow_screen() {
     let data = tempfile::tempdir().unwrap();
@@ -101,10 +106,24 @@ async fn no_page_is_wider_than_a_narrow_screen() {
     let mut wide = Vec::new();
     for place in &places {
         place.visit(&mut visitor).await;
-        let width = visitor.page.evaluate("document.documentElement.scrollWidth").await;
-        if width != 320 {
-            wide.push(format!("{}: {width}", place.name));
-        }
+        wide.extend(is_wide(&mut visitor).await.then_some(place.name));
+    }
+    assert_eq!(wide, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_form_of_no_channel_is_wider_than_a_narrow_screen() {
+    let data = tempfile::tempdir().unwrap();
+    let bellhop = Bellhop::start(data.path());
+    let channels = bellhop.client.get("/v1/channels").await["items"].take();
+    let channels: Vec<_> = channels.as_array().unwrap().iter().map(|channel| channel["id"].as_str().unwrap()).collect();
+    let mut visitor = Visitor::signed_in(&bellhop, Scripts::On).await;
+    visitor.on_screen(320, 640).await;
+    let mut wide = Vec::new();
+    for channel in channels {
+        visitor.open(&format!("/console/new-registration?channel={channel}")).await;
+        assert_eq!(visitor.text_of("document.querySelector('main [name=channel]').value").await, channel);
+        wide.extend(is_wide(&mut visitor).await.then_some(channel));
     }
     assert_eq!(wide, [""; 0]);
 }
