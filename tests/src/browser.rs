@@ -150,6 +150,11 @@ impl Page {
         self.devtools.call(method, params).await
     }
 
+    /// All events of that name that have come by now; others are kept.
+    pub fn heard(&mut self, method: &str) -> Vec<Value> {
+        self.devtools.heard(method)
+    }
+
     /// The next event of that name; others are kept.
     pub async fn event(&mut self, method: &str) -> Value {
         self.devtools.event(method).await
@@ -197,6 +202,12 @@ impl Devtools {
             }
             self.events.push_back(heard);
         }
+    }
+
+    fn heard(&mut self, method: &str) -> Vec<Value> {
+        let (heard, others) = self.events.drain(..).partition::<VecDeque<_>, _>(|event| event["method"] == method);
+        self.events = others;
+        heard.into_iter().map(|mut event| event["params"].take()).collect()
     }
 
     async fn hear(&mut self, wanted: &str) -> Value {

@@ -77,7 +77,8 @@ fn docs() -> Result<()> {
     })
 }
 
-/// The console's pages in `docs/screenshots`, as they are now.
+/// All pages of the console in `docs/screenshots`, as they are now: `PAGE.THEME.LANGUAGE.webp`, four pictures of each, 4 MB in
+/// all at most. The names are those of the tests' list of pages; pictures of pages that are no more go.
 fn screenshots() -> Result<()> {
     tools::browser()?;
     tools::chinese_letters()?;

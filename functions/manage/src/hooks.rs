@@ -19,6 +19,7 @@ use bellhop_http::{
     caller::{Manager, Reader},
     key::hash_secret,
     list::{Everything, Items, Listing},
+    message::link,
     path::{Named, not_found},
 };
 use serde::{Deserialize, Serialize};
@@ -163,13 +164,13 @@ impl Body {
             ("link_base_url", self.link_base_url.as_ref()),
             ("defaults.image_url", defaults.and_then(|defaults| defaults.image_url.as_ref())),
         ];
-        for (field, link) in links {
-            if link.is_some_and(|link| !is_link(link, &["http", "https"])) {
+        for (field, url) in links {
+            if url.is_some_and(|url| !is_link(url, &["http", "https"])) {
                 return wrong(field, "expected a URL that begins with `http://` or `https://`");
             }
         }
-        if defaults.and_then(|defaults| defaults.url.as_ref()).is_some_and(|url| Url::parse(url).is_err()) {
-            return wrong("defaults.url", "expected a whole URL, its scheme included");
+        if let Some(url) = defaults.and_then(|defaults| defaults.url.clone()) {
+            link(url).map_err(|problem| problem.under("defaults"))?;
         }
         Ok(self)
     }

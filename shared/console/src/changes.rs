@@ -56,7 +56,7 @@ const MOST: usize = 1_000;
 const MOST_OF_SESSION: usize = 4;
 
 pub(crate) fn routes() -> Router<Console> {
-    Router::new().route(PATH, get(listen))
+    Router::new().route("/console/changes", get(listen))
 }
 
 /// How many streams each session has open.

@@ -1,7 +1,6 @@
 //! Somebody at the console, with a real browser.
 
 use acceptance::{Bellhop, Browser, Page};
-use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
 /// A tab at the console.
@@ -113,12 +112,6 @@ impl Visitor {
         self.page.event("Page.loadEventFired").await;
     }
 
-    /// The pages that the navigation leads to.
-    pub(crate) async fn navigation(&mut self) -> Vec<String> {
-        let links = self.page.evaluate("[...document.querySelectorAll('nav a')].map(link => link.getAttribute('href'))").await;
-        links.as_array().unwrap().iter().map(|link| link.as_str().unwrap().to_owned()).collect()
-    }
-
     /// As the reader's system is set.
     pub(crate) async fn with_theme(&mut self, theme: &str) {
         let features = json!([{ "name": "prefers-color-scheme", "value": theme }]);
@@ -135,12 +128,6 @@ impl Visitor {
     pub(crate) async fn in_language(&mut self, language: &str) {
         self.page.call("Network.enable", json!({})).await;
         self.page.call("Network.setExtraHTTPHeaders", json!({ "headers": { "Accept-Language": language } })).await;
-    }
-
-    /// Its picture, as WebP.
-    pub(crate) async fn picture(&mut self) -> Vec<u8> {
-        let picture = self.page.call("Page.captureScreenshot", json!({ "format": "webp", "quality": 70 })).await;
-        BASE64_STANDARD.decode(picture["data"].as_str().unwrap()).unwrap()
     }
 
     /// What axe finds wrong with the page: rules, and where.

@@ -84,6 +84,7 @@ async fn a_hook_that_makes_no_sense_is_refused() {
         (json!({"name": "a", "kind": "qd", "defaults": {"sauce": "x"}}), (422, "unknown_field", "defaults.sauce")),
         (json!({"name": "a", "kind": "qd", "defaults": {"send_to": ["a b"]}}), (422, "invalid_field", "defaults.send_to[0]")),
         (json!({"name": "a", "kind": "qd", "defaults": {"url": "x"}}), (422, "invalid_field", "defaults.url")),
+        (json!({"name": "a", "kind": "qd", "defaults": {"url": "javascript:x"}}), (422, "invalid_field", "defaults.url")),
         (json!({"name": "a", "kind": "qd", "defaults": {"image_url": "ftp://x"}}), (422, "invalid_field", "defaults.image_url")),
         (json!({"name": "a", "kind": "qd", "token": "x"}), (422, "invalid_field", "token")),
         (json!({"name": "a", "kind": "sqle", "token": ""}), (422, "invalid_field", "token")),

@@ -36,7 +36,7 @@ texts! {
     EXPLAIN = "Show what would happen", "查看结果";
     REACHED = "Who would get it at once", "会立即收到的接收方";
     NOBODY = "Nobody would get it at once.", "没有人会立即收到。";
-    REGISTRATION = "Registration", "推送登记";
+    REGISTRATION = "Registration", "推送注册";
     CHANNEL = "Channel", "渠道";
     ADDRESS = "Address", "地址";
     WORDS_OF = "In the words of", "使用的文案";

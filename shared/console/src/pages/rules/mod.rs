@@ -58,7 +58,7 @@ const SWITCHES: [(&str, bellhop_core::channel::Text); 4] = [
 pub(crate) fn routes() -> Router<Console> {
     Router::new()
         .route("/console/rules", get(list))
-        .route(explain::PATH, get(explain::ask).post(explain::show))
+        .route("/console/explain", get(explain::ask).post(explain::show))
         .route("/console/new-rule", get(form::new).post(form::make))
         .route("/console/rules/{name}", get(one::show))
         .route("/console/rules/{name}/edit", get(form::edit).post(form::change))
