@@ -175,3 +175,14 @@ async fn of_an_event_with_many_deliveries_a_hundred_are_drawn_the_one_that_is_as
     }
     assert_eq!(browser.open(&format!("/console/messages/{event}?delivery=nonsense")).await.status, 404);
 }
+
+#[tokio::test]
+async fn a_title_that_is_too_long_for_the_heading_is_shown_whole_below_it() {
+    let world = world().await;
+    let title = format!("{} the end", "long ".repeat(30));
+    let accepted = world.call("full", "POST", "/v1/messages", json!({"to": "phone", "title": title})).await.body;
+    let page =
+        Browser::of(&world, "full").await.open(&format!("/console/messages/{}", accepted["event"].as_str().unwrap())).await;
+    assert!(page.text.contains(&format!("<dt>Title</dt><dd>{title}</dd>")), "{}", page.text);
+    assert!(!page.text.contains(&format!("<h1>{title}</h1>")), "{}", page.text);
+}

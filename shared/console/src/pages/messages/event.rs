@@ -27,6 +27,7 @@ use crate::{
 
 texts! {
     ACCEPTED = "Accepted", "接收时间";
+    TITLE = "Title", "标题";
     OCCURRED = "Happened", "发生时间";
     SOURCE = "Source", "来源";
     TYPE = "Type", "类型";
@@ -123,12 +124,15 @@ pub(crate) fn members<'a>(event: &'a Value, name: &str) -> &'a [Value] {
 
 fn facts(visitor: &Visitor, event: &Value) -> Markup {
     let line = |name: Text, value: &str| html! { @if !value.is_empty() { dt { (visitor.say(name)) } dd { (value) } } };
-    let url = text(event, "url");
+    let (title, url) = (text(event, "title"), text(event, "url"));
+    // the heading of the page has it, unless it is long
+    let long_title = if headline(event) == title { "" } else { title };
     let to = members(event, "send_to").iter().map(show::value).collect::<Vec<_>>().join(", ");
     html! {
         dl.facts {
             dt { (visitor.say(ACCEPTED)) } dd { (time(&event["accepted_at"])) }
             @if event["occurred_at"].is_string() { dt { (visitor.say(OCCURRED)) } dd { (time(&event["occurred_at"])) } }
+            (line(TITLE, long_title))
             (line(SOURCE, text(event, "source")))
             (line(TYPE, text(event, "type")))
             (line(TRIGGER, text(event, "trigger")))

@@ -67,7 +67,7 @@ pub(super) async fn show(visitor: Visitor, Path(id): Path<String>, query: Fields
     let live = is_live.then_some(LIVE_SECONDS);
     let name = text(&task, "name");
     let page = page_of(&id);
-    let is_cancelled = task["state"] == "cancelled";
+    let (is_cancelled, may_run) = (task["state"] == "cancelled", !task["next_run"].is_null() || task["state"] == "running");
     let content = html! {
         h1 { (name) }
         div id="standing" data-live=[live] { (standing(&visitor, &task)) }
@@ -75,6 +75,8 @@ pub(super) async fn show(visitor: Visitor, Path(id): Path<String>, query: Fields
             div.actions {
                 @if !is_cancelled {
                     a.button href={ (page) "/edit" } { (visitor.say(EDIT)) }
+                }
+                @if may_run {
                     (confirmed(&visitor, &format!("{page}/cancel"), CANCEL, visitor.say(CANCEL_ASK)))
                 }
                 (confirmed(&visitor, &format!("{page}/delete"), DELETE, visitor.say(DELETE_ASK)))
