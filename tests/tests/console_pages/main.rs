@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "counts, for whoever asks with `--no-capture`")]
 
 mod calls;
+mod forms;
 mod hostile;
 mod live;
 mod lived_in;

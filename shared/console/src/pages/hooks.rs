@@ -50,6 +50,8 @@ texts! {
     NEW = "New hook", "新建接入点";
     MAKE = "Make the hook", "创建接入点";
     ONCE = "This is where the system reports. It is shown this once: copy it now.", "这是系统上报的地址，只显示这一次，请立即复制。";
+    AGAIN = "This form was sent before and made its hook then; the answer to that has shown where the system reports. If you did not see it, delete that hook and make another.",
+            "此表单之前已提交过，接入点当时已创建并显示了地址。如果没有看到，请删除该接入点，再新建一个。";
     USE_BETTERGI = "In BetterGI's settings for notifications, switch Webhook on, give this as the address, and send its test notification.",
                    "在 BetterGI 的通知设置中启用 Webhook，填入此地址，然后发送测试通知。";
     USE_SQLE = "In SQLE's settings, give this as the address of the webhook, and send its test.", "在 SQLE 的设置中将其填为 Webhook 地址，然后发送测试。";
@@ -71,7 +73,7 @@ async fn list(visitor: Visitor, query: Fields) -> Result<Response, Stop> {
 }
 
 async fn make(headers: HeaderMap, Submitted { visitor, fields }: Submitted) -> Result<Response, Stop> {
-    let made = visitor.call(Method::POST, "/v1/hooks", Some(&body(&fields))).await;
+    let made = visitor.make("/v1/hooks", &body(&fields), &fields).await;
     let none = Fields::default();
     let (page, kinds) = (hooks(&visitor, &none).await?, kinds(&visitor).await?);
     let title = visitor.say(TITLE);
@@ -160,13 +162,15 @@ fn fields(form: &Form, kinds: &[Value]) -> Markup {
     form.draw(PATH, &content, visitor.say(MAKE))
 }
 
-/// A hook that was just made: its path, and what to do with it.
+/// A hook that was just made: its path, unless the same form has made it before, and what to do with it.
 fn once(visitor: &Visitor, headers: &HeaderMap, hook: &Value) -> Markup {
     let kind = HookKind::deserialize(&hook["kind"]).ok();
     html! {
         div.card role="status" {
-            p { strong { (visitor.say(ONCE)) } }
-            pre { (origin(headers)) (text(hook, "url")) }
+            @match hook["url"].as_str() {
+                Some(path) => { p { strong { (visitor.say(ONCE)) } } pre { (origin(headers)) (path) } }
+                None => { p { (visitor.say(AGAIN)) } }
+            }
             @if let Some(kind) = kind { p { (visitor.say(usage(kind))) } }
         }
     }

@@ -46,6 +46,8 @@ texts! {
     MANAGE = "manage: change what the account owns", "manage：修改账户内的一切";
     OPERATE = "operate: run the deployment", "operate：运维整个部署";
     ONCE = "This is the new key. It is shown this once: copy it now.", "这是新密钥，只显示这一次，请立即复制。";
+    AGAIN = "This form was sent before and made its key then; the answer to that has shown it. If you did not see it, revoke that key and make another.",
+            "此表单之前已提交过，密钥当时已创建并显示。如果没有看到，请撤销该密钥，再新建一个。";
 }
 
 const PATH: &str = "/console/keys";
@@ -63,12 +65,12 @@ async fn list(visitor: Visitor, query: Fields) -> Result<Response, Stop> {
 async fn make(Submitted { visitor, fields }: Submitted) -> Result<Response, Stop> {
     let scopes: Vec<_> = fields.all("scopes").collect();
     let body = json!({ "scopes": scopes, "description": fields.json("description"), "expires_at": fields.json("expires_at") });
-    let made = visitor.call(Method::POST, "/v1/keys", Some(&body)).await;
+    let made = visitor.make("/v1/keys", &body, &fields).await;
     let none = Fields::default();
     let page = keys(&visitor, &none).await?;
     let title = visitor.say(TITLE);
     Ok(match made {
-        Ok(key) => visitor.page(Section::Keys, title, draw(&visitor, &none, &page, &none, None, key["key"].as_str())),
+        Ok(key) => visitor.page(Section::Keys, title, draw(&visitor, &none, &page, &none, None, Some(&key))),
         Err(refusal) => {
             let content = draw(&visitor, &none, &page, &fields, Some(&refusal), None);
             visitor.refused_page(&refusal, Section::Keys, title, content)
@@ -86,14 +88,14 @@ async fn keys(visitor: &Visitor, query: &Fields) -> Result<Listed, Stop> {
     visitor.list(&format!("/v1/keys{}", query.query(&["cursor"]))).await
 }
 
-/// `made`: a key that was just made, whole.
+/// `made`: a key that was just made, whole unless the same form has made it before.
 fn draw(
     visitor: &Visitor,
     query: &Fields,
     page: &Listed,
     typed: &Fields,
     refusal: Option<&Refusal>,
-    made: Option<&str>,
+    made: Option<&Value>,
 ) -> Markup {
     let title = visitor.say(TITLE);
     let own = visitor.caller.key.to_string();
@@ -103,7 +105,12 @@ fn draw(
     html! {
         h1 { (title) }
         @if let Some(made) = made {
-            div.card role="status" { p { strong { (visitor.say(ONCE)) } } pre { (made) } }
+            div.card role="status" {
+                @match made["key"].as_str() {
+                    Some(key) => { p { strong { (visitor.say(ONCE)) } } pre { (key) } }
+                    None => { p { (visitor.say(AGAIN)) } }
+                }
+            }
         }
         (table(visitor, title, &heads, &rows))
         (pager(visitor, PATH, query, &[], page))
