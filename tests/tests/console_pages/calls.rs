@@ -62,6 +62,7 @@ async fn fill(ports: &Ports, client: &Client, count: usize) -> String {
 }
 
 /// How often each page calls DynamoDB in an account with so much.
+#[expect(clippy::disallowed_methods, reason = "a test's own client")]
 async fn calls(count: usize) -> Vec<(&'static str, usize)> {
     let counting = Arc::new(Counting::default());
     let world = on_aws_over(Wire::with(Arc::clone(&counting) as _)).await;
