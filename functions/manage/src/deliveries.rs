@@ -82,8 +82,10 @@ pub(crate) async fn retry(
         return Err(Problem::new(Code::Conflict, detail).into());
     }
     api.spend(&*api.account(&caller.account).await?, 1)?;
-    let state = before.summary.state;
-    if state == Stands::Queued || !api.ports.ledger.reopen(&job, key.as_deref(), now).await? {
+    let is_open = before.summary.state == Stands::Queued;
+    if is_open || !api.ports.ledger.reopen(&job, key.as_deref(), now).await? {
+        // somebody else may have wished the same since
+        let state = view::delivery(&api.ports, &caller.account, id).await?.map_or(before.summary.state, |now| now.summary.state);
         let detail = format!("this delivery is not over, it is `{}`; it will be tried without your doing", state.as_str());
         return Err(Problem::new(Code::Conflict, detail).into());
     }

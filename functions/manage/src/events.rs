@@ -68,10 +68,10 @@ pub(crate) async fn list(
     let from = filter.from.map(|Moment(from)| EventId::floor(from));
     let before = cursor.into_iter().chain(to).min();
     let most = if filter.chooses() { MOST_LOOKED_AT } else { limit };
-    let looked_at = api.ports.events.list(&caller.account, from, before, most + 1).await?;
+    let looked_at = api.ports.events.heads(&caller.account, from, before, most + 1).await?;
     let more = looked_at.len() > most;
-    let last = looked_at.iter().take(most).next_back().map(|stored| stored.event.id);
-    let shown = looked_at.into_iter().take(most).map(|stored| stored.event).filter(|event| filter.shows(event));
+    let last = looked_at.iter().take(most).next_back().map(|event| event.id);
+    let shown = looked_at.into_iter().take(most).filter(|event| filter.shows(event));
     let mut page = Items::first(shown.collect(), limit, |last: &Arc<Event>| last.id);
     if page.next_cursor.is_none() && more {
         page = Items::new(page.items, last.as_ref());

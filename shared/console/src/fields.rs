@@ -37,6 +37,11 @@ impl Fields {
         self.text(name).map_or(Value::Null, Value::from)
     }
 
+    /// The value as JSON with the blanks around it, which may be meant in a text of several lines; `null` where there is nothing else.
+    pub(crate) fn whole(&self, name: &str) -> Value {
+        self.text(name).map_or(Value::Null, |_| Value::from(self.get(name)))
+    }
+
     /// A whole number as JSON. What is none goes on as text, so that the API says what is wrong with it.
     pub(crate) fn number(&self, name: &str) -> Value {
         self.text(name).map_or(Value::Null, |text| text.parse::<i64>().map_or_else(|_| Value::from(text), Value::from))

@@ -33,7 +33,10 @@ pub(crate) struct Field<'a> {
     pub(crate) label: &'a str,
     /// What it is, and where its value comes from.
     pub(crate) help: Option<Markup>,
+    /// Whether the browser asks for it.
     pub(crate) required: bool,
+    /// Whether it says that it may be left empty: what is not required here may still be needed, unless it comes another way.
+    pub(crate) optional: bool,
     pub(crate) control: Control<'a>,
 }
 
@@ -58,11 +61,11 @@ pub(crate) enum Control<'a> {
 impl<'a> Field<'a> {
     /// An optional line without help.
     pub(crate) fn line(name: &'a str, label: &'a str) -> Self {
-        Self { name, label, help: None, required: false, control: Control::Line }
+        Self { name, label, help: None, required: false, optional: true, control: Control::Line }
     }
 
     pub(crate) fn required(self) -> Self {
-        Self { required: true, ..self }
+        Self { required: true, optional: false, ..self }
     }
 
     pub(crate) fn help(self, help: &str) -> Self {
@@ -132,7 +135,7 @@ impl Form<'_> {
                 div.field {
                     label for=(common.id) {
                         (field.label)
-                        @if !field.required { " " span.optional { "(" (self.visitor.say(OPTIONAL)) ")" } }
+                        @if field.optional { " " span.optional { "(" (self.visitor.say(OPTIONAL)) ")" } }
                     }
                     (help)
                     (common.draw(control))

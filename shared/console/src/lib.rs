@@ -48,6 +48,8 @@ pub fn routes(api: Api, routes: Router) -> Router {
         .merge(changes::routes())
         .route("/console/", any(front))
         .route("/console/{*rest}", any(pages::nothing_here))
+        // where a form goes, there is no page to load anew
+        .method_not_allowed_fallback(pages::nothing_here)
         .layer(middleware::from_fn(headers::guard))
         .with_state(Console { api, routes, streams: Arc::default() })
 }

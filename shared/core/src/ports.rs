@@ -1,13 +1,13 @@
 //! What the verbs need of the world. Every port has an implementation per runtime and one contract suite in `testkit`.
 
 mod clients;
+mod messages;
 mod tasks;
 mod transport;
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures_util::{future::BoxFuture, stream::BoxStream};
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -17,8 +17,8 @@ use crate::{
     ids::Ids,
     link::PublicUrl,
     model::{
-        Account, AccountId, AttachmentId, AuditEntry, AuditId, ChannelId, Delivery, DeliveryId, Disabled, Entry, Event, EventId,
-        Former, Hook, Job, Key, KeyId, Name, Picture, Registration, Schedule, State,
+        Account, AccountId, AttachmentId, AuditEntry, AuditId, ChannelId, DeliveryId, Disabled, Entry, Event, EventId, Former,
+        Hook, Job, Key, KeyId, Name, Picture, Registration, Schedule,
     },
     pace::{SendRate, Silence},
     plan::Plan,
@@ -30,6 +30,7 @@ use crate::{
 };
 
 pub use clients::{Clients, Session};
+pub use messages::{Deliveries, Events, States};
 pub use tasks::{Agenda, Due, Matter, Tasks};
 pub use transport::{Http, Live, NobodyLive, Pushed, Sent, Ses, Smtp, Sockets, Transport, TransportError};
 
@@ -193,50 +194,6 @@ pub struct Wake {
     pub receives: u32,
     /// The queue's own handle.
     pub receipt: String,
-}
-
-/// Events as they were kept.
-#[async_trait]
-pub trait Events: Send + Sync {
-    /// One.
-    async fn get(&self, account: &AccountId, id: EventId) -> Result<Option<StoredEvent>, StoreError>;
-
-    /// Up to `most`, newest first, with ids below `before` and at or above `from`.
-    async fn list(
-        &self,
-        account: &AccountId,
-        from: Option<EventId>,
-        before: Option<EventId>,
-        most: usize,
-    ) -> Result<Vec<StoredEvent>, StoreError>;
-}
-
-/// Delivery rows. A planned delivery has none before its first claim: [`crate::view`] tells what people are shown.
-#[async_trait]
-pub trait Deliveries: Send + Sync {
-    /// The rows of these deliveries, in the same order.
-    async fn get(&self, account: &AccountId, ids: &[DeliveryId]) -> Result<Vec<Option<Delivery>>, StoreError>;
-
-    /// Up to `most` in one of the rare states (`retrying`, `failed`, `dropped`), newest first, with ids below `before`.
-    async fn in_state(
-        &self,
-        account: &AccountId,
-        state: State,
-        before: Option<DeliveryId>,
-        most: usize,
-    ) -> Result<Vec<Delivery>, StoreError>;
-
-    /// Is ready when a delivery of that event may have changed since this was called. `None`: nobody can tell, and whoever waits
-    /// looks again.
-    fn changed(&self, _event: EventId) -> Option<BoxFuture<'_, ()>> {
-        None
-    }
-
-    /// Has an item when what the account looks at has changed since the one before: a delivery, a task, which keys count. Several
-    /// changes may be one item. `None`: nobody can tell.
-    fn changes(&self, _account: &AccountId) -> Option<BoxStream<'static, ()>> {
-        None
-    }
 }
 
 /// How fresh a read has to be.

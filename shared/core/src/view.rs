@@ -17,6 +17,9 @@ const MOST_EVENTS: usize = 200;
 /// The most deliveries that one page looks at, and that are told with their event: one may have ten thousand.
 const MOST_DELIVERIES: usize = 1_000;
 
+/// With so many planned deliveries, a page looks at no further event.
+const MOST_PLANNED: usize = 20_000;
+
 /// The most attempts that are told with an event: Lambda answers 6 MB at most.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const MOST_ATTEMPTS: usize = 4_000;
@@ -136,7 +139,7 @@ impl Told {
             attempts += view.attempts.len();
             attempts <= MOST_ATTEMPTS
         };
-        let room = deliveries.iter().take(MOST_DELIVERIES).take_while(has_room).count();
+        let room = deliveries.iter().take_while(has_room).count();
         deliveries.truncate(room);
         Self { deliveries_left_out: NonZeroUsize::new(in_all.saturating_sub(room)), deliveries }
     }
@@ -144,25 +147,14 @@ impl Told {
 
 /// As many of them as are told with the event itself.
 pub async fn told_with(ports: &Ports, stored: &StoredEvent) -> Result<Told, StoreError> {
-    let planned = &stored.plan.deliveries;
-    let views = part_of_event(ports, stored, planned.get(..MOST_DELIVERIES).unwrap_or(planned)).await?;
-    Ok(Told::first(views, planned.len()))
+    first_of_event(ports, stored, MOST_DELIVERIES).await
 }
 
-/// The same, and what `look` makes of all of them, of which no more are held than are told.
-pub(crate) async fn told_of_all(
-    ports: &Ports,
-    stored: &StoredEvent,
-    mut look: impl FnMut(&DeliveryView) + Send,
-) -> Result<Told, StoreError> {
+/// The first `most` of them.
+pub(crate) async fn first_of_event(ports: &Ports, stored: &StoredEvent, most: usize) -> Result<Told, StoreError> {
     let planned = &stored.plan.deliveries;
-    let mut told = None;
-    for part in planned.chunks(MOST_DELIVERIES) {
-        let views = part_of_event(ports, stored, part).await?;
-        views.iter().for_each(&mut look);
-        told.get_or_insert_with(|| Told::first(views, planned.len()));
-    }
-    Ok(told.unwrap_or_default())
+    let views = part_of_event(ports, stored, planned.get(..most).unwrap_or(planned)).await?;
+    Ok(Told::first(views, planned.len()))
 }
 
 async fn part_of_event(ports: &Ports, stored: &StoredEvent, planned: &[Planned]) -> Result<Vec<DeliveryView>, StoreError> {
@@ -286,14 +278,33 @@ async fn by_event(
     before: Option<DeliveryId>,
     most: usize,
 ) -> Result<Page<DeliveryView, DeliveryId>, StoreError> {
+    // where none is left out, so many events are mostly enough
+    let few = if filter.shows_all() { MOST_EVENTS.min(most + 1) } else { MOST_EVENTS };
+    let mut page = among(ports, account, filter, before, most, few).await?;
+    // but events may reach nobody, and then a page looks further
+    if few < MOST_EVENTS && page.items.len() < most && page.next.is_some() {
+        let rest = among(ports, account, filter, page.next, most - page.items.len(), MOST_EVENTS).await?;
+        page = Page { items: [page.items, rest.items].concat(), next: rest.next };
+    }
+    Ok(page)
+}
+
+/// The deliveries of the newest `looked_through` events below `before`, fewer where these reach many.
+async fn among(
+    ports: &Ports,
+    account: &AccountId,
+    filter: &Filter,
+    before: Option<DeliveryId>,
+    most: usize,
+    looked_through: usize,
+) -> Result<Page<DeliveryView, DeliveryId>, StoreError> {
     let from = filter.from.map(EventId::floor);
     // the event of the cursor may have deliveries below it, so it is read again
     let above = before.map(|cursor| EventId(cursor.event.0.saturating_add(1)));
-    // where some are left out, a page looks further than it shows
-    let looked_through = if filter.shows_all() { MOST_EVENTS.min(most + 1) } else { MOST_EVENTS };
-    let events = ports.events.list(account, from, above, looked_through).await?;
+    let events = ports.events.planned(account, from, above, looked_through, MOST_PLANNED).await?;
+    let planned: usize = events.iter().map(|stored| stored.plan.deliveries.len()).sum();
     // below the last event, also where it has nothing to show
-    let last = events.last().filter(|_| events.len() == looked_through);
+    let last = events.last().filter(|_| events.len() == looked_through || planned >= MOST_PLANNED);
     let rest = last.map(|stored| DeliveryId { event: stored.event.id, tail: 0 });
     through(ports, account, filter, before, most, &events, rest).await
 }

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use bellhop_core::{
     StoreError,
     model::{AccountId, Delivery, DeliveryId, EventId, State},
-    ports::Deliveries,
+    plan::Planned,
+    ports::{Deliveries, States},
 };
 use futures_util::{future::BoxFuture, stream::BoxStream};
 use rusqlite::{Connection, OptionalExtension};
@@ -20,6 +21,24 @@ impl Deliveries for Store {
     async fn get(&self, account: &AccountId, ids: &[DeliveryId]) -> Result<Vec<Option<Delivery>>, StoreError> {
         let (account, ids) = (account.clone(), ids.to_vec());
         let look = move |connection: &Connection| ids.into_iter().map(|id| get(connection, &account, id)).collect();
+        self.readers.read(look).await
+    }
+
+    async fn states(&self, account: &AccountId, event: EventId, _plan: &[Planned]) -> Result<States, StoreError> {
+        let account = account.clone();
+        let look = move |connection: &Connection| {
+            let mut count = connection.prepare_cached(
+                "SELECT body ->> 'state', count(*) FROM deliveries WHERE account = ?1 AND id >= ?2 AND id < ?3 GROUP BY 1",
+            )?;
+            let (first, end) = (DeliveryId { event, tail: 0 }, DeliveryId { event: EventId(event.0.saturating_add(1)), tail: 0 });
+            let mut rows = count.query((account.as_str(), delivery_key(first).to_vec(), delivery_key(end).to_vec()))?;
+            let mut states = States::default();
+            while let Some(row) = rows.next()? {
+                let state = serde_json::from_value(row.get::<_, String>(0)?.into()).map_err(|_| Fault::corrupt("a state"))?;
+                states.add(state, usize::try_from(row.get::<_, i64>(1)?).unwrap_or(usize::MAX));
+            }
+            Ok(states)
+        };
         self.readers.read(look).await
     }
 
@@ -43,8 +62,10 @@ impl Deliveries for Store {
         // longer than any key, and so above all of them
         let before = before.map_or_else(|| vec![u8::MAX; 25], |before| delivery_key(before).to_vec());
         let look = move |connection: &Connection| {
+            // without the index's name SQLite takes the primary key, and walks over all that went well
             let mut find = connection.prepare_cached(
-                "SELECT body FROM deliveries WHERE account = ?1 AND rare = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4",
+                "SELECT body FROM deliveries INDEXED BY deliveries_in_rare_states
+                 WHERE account = ?1 AND rare = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4",
             )?;
             let found = find.query_map((account.as_str(), state, before, limit(most)), |row| row.get::<_, String>(0))?;
             found.map(|body| parse("a delivery", &body?)).collect()

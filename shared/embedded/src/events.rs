@@ -30,29 +30,75 @@ impl Events for Store {
         before: Option<EventId>,
         most: usize,
     ) -> Result<Vec<StoredEvent>, StoreError> {
-        let account = account.clone();
-        let from = event_key(from.unwrap_or(EventId(0))).to_vec();
-        // longer than any key, and so above all of them
-        let before = before.map_or_else(|| vec![u8::MAX; 17], |before| event_key(before).to_vec());
+        self.planned(account, from, before, most, usize::MAX).await
+    }
+
+    async fn planned(
+        &self,
+        account: &AccountId,
+        from: Option<EventId>,
+        before: Option<EventId>,
+        most: usize,
+        deliveries: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let (account, (from, before)) = (account.clone(), between(from, before));
         let look = move |connection: &Connection| {
-            let mut find = connection
-                .prepare_cached("SELECT body, plan FROM events WHERE account = ?1 AND id >= ?2 AND id < ?3 ORDER BY id DESC")?;
-            let mut rows = find.query((account.as_str(), from, before))?;
-            let mut found = Vec::new();
-            while found.len() < most
-                && let Some(row) = rows.next()?
-            {
-                match stored(row) {
-                    Ok(event) => found.push(event),
-                    // one that cannot be read must not hide all the others
-                    Err(fault) if fault.is_corrupt() => tracing::error!(%account, "an event cannot be read, and is left out"),
-                    Err(fault) => return Err(fault),
-                }
-            }
-            Ok(found)
+            let is_enough = |found: &[StoredEvent]| {
+                found.len() >= most || found.iter().map(|stored| stored.plan.deliveries.len()).sum::<usize>() >= deliveries
+            };
+            walk(connection, &format!("SELECT body, plan {OF_ACCOUNT}"), (&account, from, before), stored, is_enough)
         };
         self.readers.read(look).await
     }
+
+    async fn heads(
+        &self,
+        account: &AccountId,
+        from: Option<EventId>,
+        before: Option<EventId>,
+        most: usize,
+    ) -> Result<Vec<Arc<Event>>, StoreError> {
+        let (account, (from, before)) = (account.clone(), between(from, before));
+        let look = move |connection: &Connection| {
+            let read = |row: &Row<'_>| Ok(Arc::new(event(row)?));
+            walk(connection, &format!("SELECT body {OF_ACCOUNT}"), (&account, from, before), read, |found| found.len() >= most)
+        };
+        self.readers.read(look).await
+    }
+}
+
+const OF_ACCOUNT: &str = "FROM events WHERE account = ?1 AND id >= ?2 AND id < ?3 ORDER BY id DESC";
+
+/// Those of an account, newest first, from a query with its body and whatever else `read` takes, until `is_enough`.
+fn walk<T>(
+    connection: &Connection,
+    query: &str,
+    range: (&AccountId, Vec<u8>, Vec<u8>),
+    read: impl Fn(&Row<'_>) -> Result<T, Fault>,
+    is_enough: impl Fn(&[T]) -> bool,
+) -> Result<Vec<T>, Fault> {
+    let (account, from, before) = range;
+    let mut find = connection.prepare_cached(query)?;
+    let mut rows = find.query((account.as_str(), from, before))?;
+    let mut found = Vec::new();
+    while !is_enough(&found)
+        && let Some(row) = rows.next()?
+    {
+        match read(row) {
+            Ok(event) => found.push(event),
+            // one that cannot be read must not hide all the others
+            Err(fault) if fault.is_corrupt() => tracing::error!(%account, "an event cannot be read, and is left out"),
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(found)
+}
+
+/// The keys between which a list lies.
+fn between(from: Option<EventId>, before: Option<EventId>) -> (Vec<u8>, Vec<u8>) {
+    let from = event_key(from.unwrap_or(EventId(0))).to_vec();
+    // longer than any key, and so above all of them
+    (from, before.map_or_else(|| vec![u8::MAX; 17], |before| event_key(before).to_vec()))
 }
 
 /// One, with its plan.

@@ -287,3 +287,15 @@ async fn a_refusal_is_marked_as_english_where_it_is_and_not_where_the_console_sa
         assert_eq!(words.is_ascii(), is_english, "{words}");
     }
 }
+
+#[tokio::test]
+async fn the_address_of_a_form_is_no_page_and_says_so_on_one() {
+    let world = world().await;
+    let browser = Browser::of(&world, "full").await;
+    for path in
+        ["/console/sources/forget", "/console/dead-letters/redrive", "/console/tasks/tsk_00000000000000000000000000/cancel"]
+    {
+        let page = browser.open(path).await;
+        assert!(page.status == 404 && page.text.contains("There is no such page"), "{path}: {}", page.text);
+    }
+}

@@ -162,7 +162,10 @@ async fn the_next_runs_are_shown_before_a_task_is_saved_and_what_was_typed_stays
 
     let made = browser.send("/console/new-task", &DAILY).await;
     let edit = made.leads_to().replace("?notice=saved", "/edit");
+    world.rig.sim.pass(std::time::Duration::from_mins(90));
+    work(&world).await;
     let page = browser.send(&edit, &asked).await;
-    assert!(page.status == 200 && page.text.contains("id=\"next-runs\""), "{}", page.text);
+    let runs = page.text.split("id=\"next-runs\"").nth(1).unwrap().split("</section>").next().unwrap();
+    assert_eq!((page.status, runs.matches("T01:30:00Z\"").count()), (200, 2), "one of its three runs is over: {runs}");
     assert_eq!(the_task(&world).await["to"], json!(["phone"]), "nothing is changed");
 }

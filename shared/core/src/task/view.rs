@@ -7,12 +7,15 @@ use crate::{
     StoreError, Timestamp,
     model::{AccountId, ChannelId, EventId, Run, Source, State, Task, TaskId},
     plan::Dropped,
-    ports::Ports,
+    ports::{Ports, StoredEvent},
     view::{self, Page, Told},
 };
 
 /// The most tasks that one page of a filtered list looks through.
 const MOST_TASKS: usize = 200;
+
+/// The most deliveries that are told with a run; its event tells more.
+const MOST_OF_RUN: usize = 100;
 
 /// How many of them are looked at at once.
 const AT_ONCE: usize = 16;
@@ -115,28 +118,39 @@ impl Filter {
 }
 
 /// A run, and what became of it.
-pub async fn of_run(ports: &Ports, account: &AccountId, run: Run) -> Result<RunView, StoreError> {
+async fn of_run(ports: &Ports, account: &AccountId, run: Run) -> Result<RunView, StoreError> {
     let Some(stored) = ports.events.get(account, run.event).await? else {
         return Ok(RunView { run, state: None, told: Told::default(), dropped: Vec::new() });
     };
-    let (mut are_over, mut are_there) = (true, stored.plan.dropped.is_empty());
-    let told = view::told_of_all(ports, &stored, |view| {
-        are_over &= view.summary.state.is_final();
-        are_there &= matches!(view.summary.state, State::Delivered | State::Confirmed);
-    })
-    .await?;
-    let state = match (are_over, are_there) {
-        (false, _) => RunState::Running,
-        (true, true) => RunState::Succeeded,
-        (true, false) => RunState::Failed,
-    };
+    let state = state_of(ports, &stored).await?;
+    let told = view::first_of_event(ports, &stored, MOST_OF_RUN).await?;
     Ok(RunView { run, state: Some(state), told, dropped: stored.plan.dropped })
+}
+
+/// How it went, from where its deliveries stand: what has no row yet waits to be queued.
+async fn state_of(ports: &Ports, stored: &StoredEvent) -> Result<RunState, StoreError> {
+    let StoredEvent { event, plan } = stored;
+    let states = ports.deliveries.states(&event.account, event.id, &plan.deliveries).await?;
+    let are_lost = ports.queue.retention().is_some_and(|retention| event.id.time() + retention < ports.clock.now());
+    let rows = states.count(|_| true);
+    let open = states.count(|state| !state.is_final()) + if are_lost { 0 } else { plan.deliveries.len().saturating_sub(rows) };
+    let there = states.count(|state| matches!(state, State::Delivered | State::Confirmed));
+    Ok(if open > 0 {
+        RunState::Running
+    } else if plan.dropped.is_empty() && there == plan.deliveries.len() {
+        RunState::Succeeded
+    } else {
+        RunState::Failed
+    })
 }
 
 /// Where a task stands.
 pub async fn standing(ports: &Ports, task: Task) -> Result<Standing, StoreError> {
     let latest = match task.latest() {
-        Some(run) => of_run(ports, &task.account, *run).await?.state,
+        Some(run) => match ports.events.get(&task.account, run.event).await? {
+            Some(stored) => Some(state_of(ports, &stored).await?),
+            None => None,
+        },
         None => None,
     };
     let state = match latest {

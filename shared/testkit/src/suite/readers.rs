@@ -14,6 +14,11 @@ use crate::{acceptance, account};
 
 async fn list(ports: &Ports, from: Option<EventId>, before: Option<EventId>, most: usize) -> Vec<EventId> {
     let events = ports.events.list(&account(), from, before, most).await.expect("events are listed");
+    let heads = ports.events.heads(&account(), from, before, most).await.expect("events are listed");
+    assert!(heads.iter().eq(events.iter().map(|stored| &stored.event)), "the same without their plans");
+    let first = ports.events.planned(&account(), from, before, most, 1).await.expect("events are listed");
+    assert_eq!(first, events.iter().take(1).cloned().collect::<Vec<_>>(), "the first of them plans one delivery");
+    assert_eq!(ports.events.planned(&account(), from, before, most, 100).await.expect("events are listed"), events);
     events.into_iter().map(|stored| stored.event.id).collect()
 }
 
@@ -78,6 +83,10 @@ pub async fn a_delivery_is_listed_in_its_present_state_alone(ports: &Ports) {
     settled(ports, &jobs[0], Outcome::Retry, again).await;
     let dropped = Next::Final { state: State::Dropped, reason: Some(Reason::RegistrationDeleted) };
     settled(ports, &jobs[1], Outcome::Failed, dropped).await;
+    let stored = ports.events.get(&account(), jobs[0].event.id).await.expect("events are read").expect("it is there");
+    let states = ports.deliveries.states(&account(), jobs[0].event.id, &stored.plan.deliveries).await.expect("rows are counted");
+    let counts = [State::Retrying, State::Dropped, State::Queued].map(|state| states.count(|there| there == state));
+    assert_eq!(counts, [1, 1, 0], "{states:?}");
     assert_eq!(in_state(ports, State::Retrying).await, [jobs[0].delivery]);
     assert_eq!(in_state(ports, State::Dropped).await, [jobs[1].delivery]);
     failed(ports, &jobs[0].at(2)).await;

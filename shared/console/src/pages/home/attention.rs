@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::{
     call::{Listed, segment},
     language::texts,
+    pages::messages::place_of,
     show::{self, text, time},
     visitor::{Stop, Visitor},
 };
@@ -49,7 +50,9 @@ pub(super) async fn attention(
     lines.extend(enabled.map(|delivery| refused_line(visitor, delivery)));
     let keys = keys(visitor).await?;
     lines.extend(keys.items.iter().filter_map(|key| Some(key_line(visitor, key, ending(key, visitor.now())?))));
-    lines.extend(failed.iter().filter(|delivery| !is_told(delivery)).map(|delivery| failed_line(visitor, delivery)));
+    let mut known = HashSet::new();
+    let others = failed.iter().filter(|delivery| !is_told(delivery) && known.insert(text(delivery, "registration")));
+    lines.extend(others.map(|delivery| failed_line(visitor, delivery)));
     if visitor.may(Scope::Operate) {
         let there = visitor.list("/v1/dead-letters").await?.items;
         let letters = there.iter().filter(|letters| letters["count"] != 0);
@@ -114,7 +117,7 @@ fn key_line(visitor: &Visitor, key: &Value, ending: Text) -> Markup {
 
 fn failed_line(visitor: &Visitor, delivery: &Value) -> Markup {
     html! {
-        a href={ "/console/messages/" (text(delivery, "event")) } { (visitor.say(NOT_DELIVERED)) } ": " (text(delivery, "registration")) ", "
+        a href=(place_of(text(delivery, "event"), text(delivery, "id"))) { (visitor.say(NOT_DELIVERED)) } ": " (text(delivery, "registration")) ", "
         code { (text(delivery, "reason")) } ", " (time(&delivery["accepted_at"]))
     }
 }

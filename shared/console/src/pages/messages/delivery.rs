@@ -39,19 +39,21 @@ pub(crate) fn is_on_its_way(delivery: &Value) -> bool {
     ["queued", "sending", "retrying"].iter().any(|state| delivery["state"] == *state)
 }
 
-/// The most deliveries of one event that a page draws: one may have ten thousand.
-const DRAWN: usize = 100;
+/// Whether nothing more comes of it, unless somebody wishes.
+fn is_in_vain(delivery: &Value) -> bool {
+    delivery["state"] == "failed" || delivery["state"] == "dropped"
+}
 
-/// The deliveries that an event or a run tells of, in short where there are many: the wanted one comes first then, and what is on
-/// its way.
-pub(crate) fn stories(visitor: &Visitor, event: &str, told: &Value, wanted: &str) -> Markup {
+/// The deliveries that an event or a run tells of, `most` of them: where there are more the wanted one comes first, then what is
+/// on its way, then what is in vain.
+pub(crate) fn stories(visitor: &Visitor, event: &str, told: &Value, wanted: &str, most: usize) -> Markup {
     let may_retry = visitor.may(Scope::Manage);
     let mut shown: Vec<_> = members(told, "deliveries").iter().collect();
     let mut left_out = untold(told);
-    if shown.len() > DRAWN {
-        left_out += shown.len() - DRAWN;
-        shown.sort_by_key(|delivery| (delivery["id"] != wanted, !is_on_its_way(delivery)));
-        shown.truncate(DRAWN);
+    if shown.len() > most {
+        left_out += shown.len() - most;
+        shown.sort_by_key(|delivery| (delivery["id"] != wanted, !is_on_its_way(delivery), !is_in_vain(delivery)));
+        shown.truncate(most);
     }
     html! {
         @for delivery in shown { (story(visitor, delivery, may_retry)) }
@@ -69,7 +71,6 @@ pub(super) fn untold(told: &Value) -> usize {
 /// All that is known of a delivery. `may_retry`: what was in vain can be tried once more.
 fn story(visitor: &Visitor, delivery: &Value, may_retry: bool) -> Markup {
     let (id, registration) = (text(delivery, "id"), text(delivery, "registration"));
-    let was_in_vain = delivery["state"] == "failed" || delivery["state"] == "dropped";
     let retry = format!("{}/deliveries/{}/retry", page_of(text(delivery, "event")), segment(id));
     html! {
         section.card id=(id) {
@@ -87,7 +88,7 @@ fn story(visitor: &Visitor, delivery: &Value, may_retry: bool) -> Markup {
             @if let Some(attempts) = delivery["attempts"].as_array().filter(|attempts| !attempts.is_empty()) {
                 (tried(visitor, &format!("{}: {registration}, {id}", visitor.say(ATTEMPTS)), attempts))
             }
-            @if may_retry && was_in_vain { p { (button(visitor, &retry, RETRY)) } }
+            @if may_retry && is_in_vain(delivery) { p { (button(visitor, &retry, RETRY)) } }
         }
     }
 }

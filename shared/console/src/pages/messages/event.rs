@@ -13,7 +13,7 @@ use super::{
     LIVE_SECONDS,
     delivery::{is_on_its_way, stories, untold},
     list::headline,
-    page_of,
+    place_of,
 };
 use crate::{
     call::segment,
@@ -61,7 +61,11 @@ texts! {
     DUE = "Due", "发送时间";
     NOT_TOLD = "Not told", "未通知";
     WHOM = "Who", "对象";
+    API_TELLS = "more, which the API tells", "条未显示，可通过 API 查询";
 }
+
+/// The most deliveries that the page draws, and of what was not sent: an event may have ten thousand.
+const DRAWN: usize = 100;
 
 /// The delivery that has to be among those that are drawn.
 pub(super) const WANTED: &str = "delivery";
@@ -88,7 +92,7 @@ pub(super) async fn show(visitor: Visitor, Path(id): Path<String>, query: Fields
             (over) " / " (told) " " (visitor.say(OVER))
             @if left_out > 0 { " · " (visitor.say(NOT_LOOKED_AT)) ": " (left_out) }
         } }
-        div id="deliveries" data-live=[live] { (stories(&visitor, &id, &event, wanted)) }
+        div id="deliveries" data-live=[live] { (stories(&visitor, &id, &event, wanted, DRAWN)) }
         (collected(&visitor, members(&event, "collected")))
         (not_told(&visitor, members(&event, "dropped")))
     };
@@ -114,8 +118,7 @@ pub(super) async fn retry(
 ) -> Result<Response, Stop> {
     let retried = visitor.call(Method::POST, &format!("/v1/deliveries/{}/retry", segment(&delivery)), None).await;
     retried.map_err(|refusal| visitor.stop(refusal))?;
-    let (page, delivery) = (page_of(&event), segment(&delivery));
-    Ok(Redirect::to(&format!("{page}?notice=done&{WANTED}={delivery}#{delivery}")).into_response())
+    Ok(Redirect::to(&place_of(&event, &delivery).replacen('?', "?notice=done&", 1)).into_response())
 }
 
 pub(crate) fn members<'a>(event: &'a Value, name: &str) -> &'a [Value] {
@@ -211,13 +214,19 @@ pub(crate) fn not_told(visitor: &Visitor, dropped: &[Value]) -> Markup {
             }
         }
     };
-    let rows: Vec<_> = dropped.iter().map(row).collect();
+    let rows: Vec<_> = dropped.iter().take(DRAWN).map(row).collect();
     html! {
         @if !rows.is_empty() {
             h2 { (visitor.say(NOT_TOLD)) }
             (table(visitor, visitor.say(NOT_TOLD), &[WHOM, RULE, WHY].map(|head| visitor.say(head)), &rows))
+            (more(visitor, dropped.len()))
         }
     }
+}
+
+/// How many of so many are not drawn.
+fn more(visitor: &Visitor, count: usize) -> Markup {
+    html! { @if let Some(more) = count.checked_sub(DRAWN).filter(|more| *more > 0) { p { "… " (more) " " (visitor.say(API_TELLS)) } } }
 }
 
 fn rule(name: &str) -> Markup {

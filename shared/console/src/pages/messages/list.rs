@@ -5,7 +5,7 @@ use bellhop_core::model::State;
 use maud::html;
 use serde_json::Value;
 
-use super::{DELIVERIES, DELIVERIES_PATH, EVENTS, PATH, event::WANTED, page_of, views};
+use super::{DELIVERIES, DELIVERIES_PATH, EVENTS, PATH, page_of, place_of, views};
 use crate::{
     call::segment,
     fields::Fields,
@@ -42,6 +42,9 @@ texts! {
 const EVENT_FILTERS: [&str; 6] = ["q", "source", "type", "result", "from", "to"];
 
 const DELIVERY_FILTERS: [&str; 6] = ["event", "state", "registration", "channel", "from", "to"];
+
+/// How many deliveries a full page has.
+const USUAL: usize = 50;
 
 /// How many letters of a text a list shows.
 const LETTERS: usize = 80;
@@ -120,14 +123,9 @@ pub(super) async fn deliveries(visitor: Visitor, query: Fields) -> Result<Respon
         (filters(&form, DELIVERIES_PATH, &fields))
         (table(&visitor, title, &heads, &rows))
         (pager(&visitor, DELIVERIES_PATH, &query, &DELIVERY_FILTERS, &page))
-        @if !query.query(&["event", "state", "registration", "channel"]).is_empty() { p.help { (visitor.say(SHORT)) } }
+        @if page.next_cursor.is_some() && rows.len() < USUAL { p.help { (visitor.say(SHORT)) } }
     };
     Ok(answer(&form, title, content))
-}
-
-/// Where that delivery stands on its event's page.
-fn place_of(event: &str, delivery: &str) -> String {
-    format!("{}?{WANTED}={delivery}#{delivery}", page_of(event))
 }
 
 fn answer(form: &Form, title: &str, content: maud::Markup) -> Response {

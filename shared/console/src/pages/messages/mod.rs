@@ -47,6 +47,12 @@ pub(crate) fn page_of(event: &str) -> String {
     format!("{PATH}/{}", segment(event))
 }
 
+/// Where a delivery stands on its event's page.
+pub(crate) fn place_of(event: &str, delivery: &str) -> String {
+    let delivery = segment(delivery);
+    format!("{}?{}={delivery}#{delivery}", page_of(event), event::WANTED)
+}
+
 /// The ways to look at messages; `current` is the one that is shown.
 fn views(visitor: &Visitor, current: &str) -> Markup {
     let views = [(PATH, EVENTS), (DELIVERIES_PATH, DELIVERIES), (DEAD_LETTERS_PATH, DEAD_LETTERS)];

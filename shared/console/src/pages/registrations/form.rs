@@ -258,7 +258,8 @@ fn of_param(form: &Form, param: &Value, there: Option<&Value>) -> Markup {
         _ if param["secret"] == true => Control::Secret,
         _ => Control::Line,
     };
-    let field = Field { name: &path, label, help: Some(help), required: false, control };
+    // a pasted line may stand for all of them
+    let field = Field { name: &path, label, help: Some(help), required: false, optional: param["required"] != true, control };
     html! {
         (form.field(&field))
         @if is_set && param["required"] != true {

@@ -33,7 +33,7 @@ texts! {
     STATE = "State", "状态";
     GROUPS = "Groups", "分组";
     LAST = "Last delivery", "最近一次投递";
-    LAST_OF = "The last delivery is looked for among the newest 50 of the account.", "“最近一次投递”只在账户最新的 50 条投递中查找。";
+    LAST_OF = "The last delivery is looked for among the account's newest, 50 at most.", "“最近一次投递”只在账户最新的投递（最多 50 条）中查找。";
     ON = "on", "启用";
     OFF = "switched off", "已停用";
     DISABLED = "disabled by the provider's answer", "因服务商的回应而停用";

@@ -16,6 +16,7 @@ use crate::{
     form::{Control, Field, Form, button, confirmed},
     language::texts,
     layout::Section,
+    pages::messages::place_of,
     show::{self, mark, said, text, time},
     table::table,
     visitor::{Stop, Submitted, Visitor},
@@ -251,7 +252,7 @@ fn last(visitor: &Visitor, deliveries: &[Value]) -> Markup {
         let attempts = delivery["attempts"].as_array().map_or(0, Vec::len);
         html! {
             tr {
-                th scope="row" { a href={ "/console/messages/" (text(delivery, "event")) } { (time(&delivery["accepted_at"])) } }
+                th scope="row" { a href=(place_of(text(delivery, "event"), text(delivery, "id"))) { (time(&delivery["accepted_at"])) } }
                 td { (show::state(visitor, &delivery["state"])) " " code { (text(delivery, "reason")) } }
                 td { (attempts) }
             }

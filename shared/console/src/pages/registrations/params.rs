@@ -29,7 +29,10 @@ pub(super) fn from_fields(spec: &Value, fields: &Fields, is_change: bool) -> Val
     let mut params = Map::new();
     for param in params_of(spec) {
         let name = show::text(param, "name");
-        match fields.text(&field(name)) {
+        let field = field(name);
+        // a template may begin or end with a blank
+        let is_whole = show::text(param, "kind") == "long_text";
+        match fields.text(&field).map(|text| if is_whole { fields.get(&field) } else { text }) {
             Some(text) => drop(params.insert(name.to_owned(), read(show::text(param, "kind"), text))),
             None if !is_change => {}
             None if param["secret"] == true && !fields.is_on(&clearing(name)) => {}
@@ -49,13 +52,19 @@ fn written(value: &Value) -> String {
     match value {
         Value::Array(items) => items.iter().map(show::value).collect::<Vec<_>>().join("\n"),
         // what lines would make texts of
-        Value::Object(members) if members.values().any(|value| !value.is_string()) => value.to_string(),
+        Value::Object(members) if !members.iter().all(|(name, value)| is_line(name, value)) => value.to_string(),
         Value::Object(members) => {
             members.iter().map(|(name, value)| format!("{name}: {}", show::value(value))).collect::<Vec<_>>().join("\n")
         }
         Value::Null => String::new(),
         Value::Bool(_) | Value::Number(_) | Value::String(_) => show::value(value),
     }
+}
+
+/// Whether a line with a colon says the same.
+fn is_line(name: &str, value: &Value) -> bool {
+    let is_plain = |text: &str| text.trim() == text && !text.contains('\n');
+    is_plain(name) && !name.is_empty() && !name.contains(':') && value.as_str().is_some_and(is_plain)
 }
 
 /// The value of a field. What does not fit the kind goes on as text, and the API says what it expects.
@@ -100,8 +109,12 @@ mod tests {
     fn what_the_form_begins_with_is_read_back_as_it_was() {
         let params = json!({"note": "x", "headers": {"X-A": "1: 2", "B": "b"}, "to": ["a", "b"], "ttl": 60, "loud": false,
             "vars": {"code": "0042", "to": "+86"}});
-        let nested = json!({"vars": {"count": 3, "of": {"x": null}}});
-        assert_eq!(from_fields(&spec(), &Fields::of(to_fields(&spec(), &nested)), false), nested);
+        for vars in
+            [json!({"count": 3, "of": {"x": null}}), json!({"a:b": "c"}), json!({"text": "line one "}), json!({"a": "b\nc"})]
+        {
+            let other = json!({"vars": vars});
+            assert_eq!(from_fields(&spec(), &Fields::of(to_fields(&spec(), &other)), false), other);
+        }
         let fields = Fields::of(to_fields(&spec(), &params));
         assert_eq!(from_fields(&spec(), &fields, false), params);
     }

@@ -145,7 +145,7 @@ fn body(fields: &Fields) -> Value {
         "to": lines("to"),
         "batch": batch(fields),
         "title": fields.json("title"),
-        "body": fields.json("body"),
+        "body": fields.whole("body"),
     })
 }
 

@@ -35,7 +35,7 @@ texts! {
     TO = "Reaches", "接收方";
     EDIT = "Change", "修改";
     DELETE = "Delete", "删除";
-    DELETE_ASK = "Events will not be told of by it any more. What it has collected is gone.", "之后不再按此规则通知，已收集的内容也会丢弃。";
+    DELETE_ASK = "Events will not be told of by it any more. What it has collected is sent in a last digest.", "之后不再按此规则通知；已收集的内容会在最后一次汇总中发送。";
     DIGEST = "Digest", "定时汇总";
     NEXT = "Next times", "接下来的时间";
     PREVIEW = "Preview of the next digest", "预览下一次摘要";

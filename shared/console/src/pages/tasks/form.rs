@@ -98,14 +98,24 @@ pub(super) async fn edit(visitor: Visitor, Path(id): Path<String>) -> Result<Res
 
 pub(super) async fn change(Path(id): Path<String>, Submitted { visitor, fields }: Submitted) -> Result<Response, Stop> {
     if fields.is_on(PREVIEW) {
-        // how many runs it has left is not for the form to know
-        return Ok(preview(&visitor, Some(&id), &fields, &json!({ "schedule": schedule(&fields) })).await);
+        let task = visitor.get(&api_path(&id)).await?;
+        let asked = json!({ "schedule": schedule(&fields), "max_runs": left(&fields, &task) });
+        return Ok(preview(&visitor, Some(&id), &fields, &asked).await);
     }
     // what the form does not show stays: `data`, `options`, `params`
     Ok(match visitor.call(Method::PATCH, &api_path(&id), Some(&body(&fields))).await {
         Ok(_) => Redirect::to(&format!("{}?notice=saved", page_of(&id))).into_response(),
         Err(refusal) => draw(&visitor, Some(&id), &fields, Err(&refusal)),
     })
+}
+
+/// How many runs a repeating task has left, one at least: Save says what is wrong where it has none.
+fn left(fields: &Fields, task: &Value) -> Value {
+    let repeats = !["now", "at"].contains(&fields.get("schedule.kind"));
+    match (fields.number("max_runs"), task["runs"].as_i64()) {
+        (Value::Number(most), Some(runs)) if repeats => Value::from((most.as_i64().unwrap_or(0) - runs).max(1)),
+        (as_typed, _) => as_typed,
+    }
 }
 
 /// The form as it was sent, with the times that its schedule leads to.
@@ -143,8 +153,8 @@ fn body(fields: &Fields) -> Value {
 /// The message that a form says.
 pub(super) fn message(fields: &Fields) -> Map<String, Value> {
     let to: Vec<_> = fields.get("to").lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let lines = ["via", "title", "body", "format", "url", "image_url"].map(|name| (name.to_owned(), fields.json(name)));
-    lines.into_iter().chain([("to".to_owned(), json!(to))]).collect()
+    let lines = ["via", "title", "format", "url", "image_url"].map(|name| (name.to_owned(), fields.json(name)));
+    lines.into_iter().chain([("body".to_owned(), fields.whole("body")), ("to".to_owned(), json!(to))]).collect()
 }
 
 /// What was left empty is not there: which fields a kind takes is the API's to say.
@@ -176,7 +186,9 @@ fn draw(visitor: &Visitor, id: Option<&str>, fields: &Fields, said: Result<&[Val
         }
     };
     // whom it goes to may still be missing
-    let show_times = html! { button type="submit" name=(PREVIEW) value="on" formnovalidate { (visitor.say(SHOW_TIMES)) } };
+    let show_times = html! {
+        button type="submit" name=(PREVIEW) value="on" formnovalidate formaction={ (action) "#next-runs" } { (visitor.say(SHOW_TIMES)) }
+    };
     let content = html! { h1 { (title) } (form.draw_beside(&action, &content, visitor.say(SAVE), &show_times)) };
     match refusal {
         Some(refusal) => visitor.refused_page(refusal, Section::Tasks, title, content),
@@ -230,7 +242,7 @@ mod tests {
     fn the_form_of_a_task_says_the_task() {
         let task = json!({
             "name": "reminder", "source": "billing/reminder", "to": ["phone", "group:night"], "via": null, "title": "Pay",
-            "body": "one\ntwo", "format": "markdown", "url": "https://example.org/7", "image_url": null, "max_runs": 3,
+            "body": "\n  one\ntwo \n", "format": "markdown", "url": "https://example.org/7", "image_url": null, "max_runs": 3,
             "catch_up": "all", "schedule": {"kind": "hourly", "minute": 45, "time_zone": "Asia/Shanghai", "start": "next_hour"},
         });
         assert_eq!(body(&fields_of(&task)), task);

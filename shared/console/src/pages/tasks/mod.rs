@@ -46,7 +46,7 @@ texts! {
     CANCELLED = "cancelled", "已取消";
     NOW = "as soon as it was made", "创建后立即";
     ONCE = "once", "一次";
-    HOURLY = "every hour, at minute", "每小时，分钟：";
+    HOURLY = "every hour, at minute", "每小时，分钟";
     DAILY = "every day at", "每天";
     CRON = "cron", "cron";
 }

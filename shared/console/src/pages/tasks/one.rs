@@ -18,7 +18,7 @@ use crate::{
     form::confirmed,
     language::texts,
     layout::Section,
-    pages::messages::{self, LIVE_SECONDS, stories},
+    pages::messages::{self, LIVE_SECONDS, members, stories},
     show::{self, text, time},
     table::pager,
     visitor::{Stop, Submitted, Visitor},
@@ -50,11 +50,15 @@ texts! {
     NONE = "It has not run yet.", "尚未运行。";
     STORY = "The whole story", "完整经过";
     NOT_TOLD = "Not told", "未通知";
+    MORE = "more: see the whole story", "条未显示，见完整经过";
     NOT_KEPT = "its event is not kept any more", "其事件已不再保留";
 }
 
 /// How many runs a page shows, each with its deliveries.
 const SHOWN: usize = 10;
+
+/// How many deliveries of each, and of what was not sent.
+const DRAWN: usize = 10;
 
 /// A run that begins so soon is waited for.
 const SOON: Duration = Duration::from_mins(1);
@@ -131,6 +135,7 @@ fn message(visitor: &Visitor, task: &Value) -> Markup {
 }
 
 fn run(visitor: &Visitor, run: &Value) -> Markup {
+    let dropped = members(run, "dropped");
     html! {
         section {
             h3 {
@@ -138,10 +143,11 @@ fn run(visitor: &Visitor, run: &Value) -> Markup {
                 @if run["state"].is_null() { (visitor.say(NOT_KEPT)) }
                 @else { (state(visitor, &run["state"])) " · " a href=(messages::page_of(text(run, "event"))) { (visitor.say(STORY)) } }
             }
-            (stories(visitor, text(run, "event"), run, ""))
-            @for dropped in run["dropped"].as_array().into_iter().flatten() {
+            (stories(visitor, text(run, "event"), run, "", DRAWN))
+            @for dropped in dropped.iter().take(DRAWN) {
                 p { (visitor.say(NOT_TOLD)) ": " (text(dropped, "recipient")) " " (text(dropped, "registration")) " " code { (text(dropped, "why")) } }
             }
+            @if dropped.len() > DRAWN { p { "… " (dropped.len() - DRAWN) " " (visitor.say(MORE)) } }
         }
     }
 }
