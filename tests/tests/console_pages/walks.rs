@@ -236,3 +236,45 @@ async fn axe_finds_nothing_on_any_page_light_and_in_english() {
 async fn axe_finds_nothing_on_any_page_dark_and_in_chinese() {
     axe_finds_nothing("dark", "zh-CN").await;
 }
+
+/// Gives each control of the page that can be seen a number.
+const NUMBER_CONTROLS: &str = "(() => {
+    const all = [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')];
+    const seen = all.filter(control => control.checkVisibility() && !control.disabled);
+    seen.forEach((control, number) => { control.dataset.number = number; });
+    return seen.length;
+})()";
+
+/// The number of the control in focus, or -1 where nobody sees that it is; a table that can be scrolled has none.
+const IN_FOCUS: &str = "(() => {
+    const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
+    const isSeen = outlineStyle !== 'none' && outlineWidth !== '0px';
+    const number = document.activeElement.dataset.number;
+    return number === undefined ? null : isSeen ? Number(number) : -1;
+})()";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_control_of_every_page_is_reached_by_tab_in_its_order_and_is_seen_to_be() {
+    let data = tempfile::tempdir().unwrap();
+    let bellhop = Bellhop::start(data.path());
+    let places = lived_in(&bellhop, &usually).await;
+    let mut visitor = Visitor::signed_in(&bellhop, Scripts::Off).await;
+    for place in &places {
+        place.visit(&mut visitor).await;
+        let count = visitor.page.evaluate(NUMBER_CONTROLS).await.as_u64().unwrap();
+        // from the very beginning, wherever the page has put the focus
+        visitor.page.evaluate("document.querySelector('[data-number=\"0\"]').focus(); true").await;
+        let mut next = 1;
+        for _ in 0..2 * count {
+            if next == count {
+                break;
+            }
+            visitor.press("Tab").await;
+            if let Some(number) = visitor.page.evaluate(IN_FOCUS).await.as_i64() {
+                assert_eq!(u64::try_from(number), Ok(next), "{}", place.name);
+                next += 1;
+            }
+        }
+        assert_eq!(next, count, "{}: not all are reached", place.name);
+    }
+}

@@ -68,7 +68,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             .answers(200, "As it is now.", schema("Task"))
             .codes(&REFUSED),
         operation("GET", "/v1/tasks/{id}/runs", "listRuns", "List the runs of a task")
-            .about("Newest first, each with its deliveries and what was tried.")
+            .about("Newest first, each with its deliveries, 100 at most, and what was tried.")
             .scope(Scope::Read)
             .identified("TaskId", "{task}")
             .paged()
