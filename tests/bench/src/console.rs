@@ -170,7 +170,6 @@ impl Console {
         let each = Latencies::new(each)?;
         report.add(format!("{page}, p50"), "ms", each.ms(500), Target::None);
         report.add(format!("{page}, p99"), "ms", each.ms(990), Target::AtMost(LONGEST_MS));
-        report.add(format!("{page}, longest"), "ms", each.ms(1000), Target::None);
         Ok(())
     }
 }
