@@ -138,7 +138,7 @@ const FAULTS: &str = r#"(() => {
     const ran = typeof hit === "undefined" ? [] : ["it ran"];
     const planted = all("img, iframe, object, embed, base, style, script:not([src^='/console/'])").map((found) => found.outerHTML);
     const handlers = all("*").flatMap((found) => found.getAttributeNames().filter((name) => name.startsWith("on")));
-    const leading = ["href", "src", "action", "formaction"].flatMap((name) => all(`[${name}]`).map((found) => found[name]));
+    const leading = ["href", "src", "action", "formAction"].flatMap((name) => all(`[${name}]`).map((found) => found[name]));
     const away = leading.filter((there) => !/^(https?:|data:,$)/.test(there));
     return [...ran, ...planted, ...handlers, ...away];
 })()"#;
