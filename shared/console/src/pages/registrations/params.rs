@@ -76,7 +76,7 @@ fn read(kind: &str, text: &str) -> Value {
         "number" => number(text),
         "list" => lines().collect(),
         // as the help writes it
-        "object" if text.starts_with('{') => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
+        "headers" | "object" if text.starts_with('{') => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
         "headers" | "object" => {
             let pairs = lines().map(|line| line.split_once(':').map(|(name, value)| (name.trim(), value.trim())));
             match pairs.collect::<Option<Vec<_>>>() {
@@ -115,6 +115,8 @@ mod tests {
             let other = json!({"vars": vars});
             assert_eq!(from_fields(&spec(), &Fields::of(to_fields(&spec(), &other)), false), other);
         }
+        let blank = json!({"headers": {"X-A": "with a blank "}});
+        assert_eq!(from_fields(&spec(), &Fields::of(to_fields(&spec(), &blank)), false), blank);
         let fields = Fields::of(to_fields(&spec(), &params));
         assert_eq!(from_fields(&spec(), &fields, false), params);
     }
