@@ -8,7 +8,7 @@
 
 mod emulated;
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use aws_smithy_runtime_api::client::{
@@ -150,7 +150,9 @@ async fn play(kind: Kind, harm: Harm, named: &str) {
 async fn play_task(kind: Kind, harm: Harm) {
     let (emulator, deployment) = place(kind).await;
     let trial = Trial { harm, times: 1, lease: LEASE };
-    judge(every_crash_point_of_a_task(async || EmulatedWorld::new(&emulator, &deployment, harm).await, trial).await);
+    let make = async || EmulatedWorld::new(&emulator, &deployment, harm).await;
+    // a first and a last: one between them, which would double what this takes, is played over the other stores
+    judge(every_crash_point_of_a_task(make, trial, const { NonZeroU32::new(2).unwrap() }).await);
 }
 
 fn judge(survey: Result<Survey, Violation>) {
@@ -175,7 +177,7 @@ macro_rules! every_story {
         mod $promise {
             use super::*;
             $(#[tokio::test] async fn $test() { play(Kind::$kind, Harm::$harm, $story).await; })+
-            #[tokio::test] async fn a_task_with_three_runs() { play_task(Kind::$kind, Harm::$harm).await; }
+            #[tokio::test] async fn a_task_with_two_runs() { play_task(Kind::$kind, Harm::$harm).await; }
         }
     };
 }

@@ -1,7 +1,7 @@
 //! Dies, or fails, at every point of every story, on real files.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bellhop_core::ports::Ports;
@@ -18,6 +18,7 @@ use tempfile::TempDir;
 
 const LEASE: Duration = Duration::from_mins(1);
 const LONGER_THAN_HIDDEN: Duration = Duration::from_mins(5);
+const THREE: NonZeroU32 = NonZeroU32::new(3).unwrap();
 
 struct FileWorld {
     sim: Arc<Sim>,
@@ -102,7 +103,7 @@ async fn whoever_dies_or_whatever_fails_a_client_hears_everything_in_order() {
 async fn whoever_dies_or_whatever_fails_each_run_of_a_task_is_made_once() {
     let make = async || FileWorld { sim: Sim::new(1), store: None, dir: tempfile::tempdir().unwrap() };
     for harm in [Harm::Dies, Harm::Fails] {
-        let survey = every_crash_point_of_a_task(make, Trial { harm, times: 1, lease: LEASE }).await;
+        let survey = every_crash_point_of_a_task(make, Trial { harm, times: 1, lease: LEASE }, THREE).await;
         let survey = survey.unwrap_or_else(|violation| panic!("{}", violation.0));
         assert!(survey.points > 10, "{harm:?}: {survey:?}");
     }

@@ -1,6 +1,6 @@
 //! Dies at every point of every story, on memory.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use bellhop_testkit::crash::{
     Ending, Harm, MemoryWorld, Story, Trial, every_crash_point, every_crash_point_of_a_client, every_crash_point_of_a_digest,
@@ -10,6 +10,7 @@ use bellhop_testkit::crash::{
 const LEASE: Duration = Duration::from_mins(1);
 const LONGER_THAN_LEASE: Duration = Duration::from_mins(2);
 const SHORTER_THAN_LEASE: Duration = Duration::from_secs(20);
+const THREE: NonZeroU32 = NonZeroU32::new(3).unwrap();
 
 async fn play(stories: Vec<Story>, harm: Harm, times: usize, visibility: Duration) {
     assert!(!stories.is_empty());
@@ -92,7 +93,7 @@ async fn whatever_fails_a_client_hears_everything_in_order() {
 
 async fn play_task(harm: Harm, times: usize) {
     let trial = Trial { harm, times, lease: LEASE };
-    let survey = every_crash_point_of_a_task(async || MemoryWorld::new(LONGER_THAN_LEASE), trial).await;
+    let survey = every_crash_point_of_a_task(async || MemoryWorld::new(LONGER_THAN_LEASE), trial, THREE).await;
     let survey = survey.unwrap_or_else(|violation| panic!("{}", violation.0));
     assert!(survey.points >= 20, "it passes through make, begin, accept and put behind: {survey:?}");
 }

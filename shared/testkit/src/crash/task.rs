@@ -1,4 +1,4 @@
-//! A task with three runs, with harm at every point: each run is made once, and there are three.
+//! A task with some runs, with harm at every point: each run is made once, and there are as many as were asked for.
 
 use std::{collections::BTreeSet, num::NonZeroU32, time::Duration};
 
@@ -17,12 +17,15 @@ use crate::{Provider, account, draft, registration};
 /// Tries that nobody needs.
 const MOST_TRIES: usize = 50;
 
-const RUNS: u32 = 3;
-
-/// Plays a task for every point (or pair of points …) that it passes, each time in a new world.
-pub async fn every_crash_point_of_a_task<W: World>(make: impl AsyncFn() -> W, trial: Trial) -> Result<Survey, Violation> {
+/// Plays a task of so many runs for every point (or pair of points …) that it passes, each time in a new world. Two are a first one and
+/// a last; every further one is one between.
+pub async fn every_crash_point_of_a_task<W: World>(
+    make: impl AsyncFn() -> W,
+    trial: Trial,
+    runs: NonZeroU32,
+) -> Result<Survey, Violation> {
     super::every_point(trial, async |at| {
-        let mut play = Play { process: Process::new(make().await, trial.harm, at, Provider::new(&[])) };
+        let mut play = Play { process: Process::new(make().await, trial.harm, at, Provider::new(&[])), runs };
         let played = Box::pin(play.play()).await;
         let told = play.process.told(played);
         told.map_err(|Violation(what)| Violation(format!("a task ({:?} at {at:?}): {what}", trial.harm)))
@@ -32,6 +35,7 @@ pub async fn every_crash_point_of_a_task<W: World>(make: impl AsyncFn() -> W, tr
 
 struct Play<W> {
     process: Process<W>,
+    runs: NonZeroU32,
 }
 
 impl<W: World> Play<W> {
@@ -42,7 +46,7 @@ impl<W: World> Play<W> {
 
         self.process.dying.count_from_here(true);
         self.make().await?;
-        for _ in 0..=RUNS {
+        for _ in 0..=self.runs.get() {
             self.process.world.pass(Duration::from_mins(1)).await;
             // two look at once, in one process, which may die of either; then somebody looks for certain
             drop(self.process.alive(async |ports| join(look_at_due(ports), look_at_due(ports)).await).await);
@@ -54,10 +58,11 @@ impl<W: World> Play<W> {
 
     /// A client asks, and asks again until it has its answer.
     async fn make(&mut self) -> Result<(), Violation> {
+        let runs = self.runs;
         for _ in 0..MOST_TRIES {
             let asked = self.process.alive(async |ports| {
                 let under = MadeUnder { key: "k".to_owned(), body: "b".to_owned() };
-                task::make(ports, &account(), wish(), Some(under)).await
+                task::make(ports, &account(), wish(runs), Some(under)).await
             });
             match asked.await {
                 Some(Ok(_)) => return Ok(()),
@@ -87,7 +92,7 @@ impl<W: World> Play<W> {
         let listed: BTreeSet<_> = runs.iter().map(|run| run.event).collect();
         let promises = [
             (task.due().is_none(), "it is not over"),
-            (task.runs == RUNS && runs.len() == RUNS as usize, "it has not had its runs"),
+            (task.runs == self.runs.get() && runs.len() == self.runs.get() as usize, "it has not had its runs"),
             (times.len() == runs.len(), "a time has two runs"),
             (
                 events.iter().map(|stored| stored.event.id).collect::<BTreeSet<_>>() == listed,
@@ -102,14 +107,14 @@ impl<W: World> Play<W> {
     }
 }
 
-fn wish() -> Wish {
+fn wish(runs: NonZeroU32) -> Wish {
     let schedule = When::Cron {
         cron: "* * * * *".parse().unwrap_or_else(|error| panic!("{error}")),
         time_zone: Zone::parse("UTC").unwrap_or_else(|| panic!("UTC is a zone")),
         start: Start::Now,
     };
     let name = TaskName::parse("each minute").unwrap_or_else(|| panic!("it is a name"));
-    Wish { name, message: draft("x"), params: None, schedule, max_runs: NonZeroU32::new(RUNS), catch_up: CatchUp::All }
+    Wish { name, message: draft("x"), params: None, schedule, max_runs: Some(runs), catch_up: CatchUp::All }
 }
 
 async fn look_at_due(ports: &Ports) -> Result<(), StoreError> {
