@@ -5,21 +5,19 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bellhop_core::{
     StoreError, Timestamp,
-    model::{AccountId, DeliveryId, Event, EventId, Job},
+    model::{AccountId, DeliveryId, Event, Job},
     plan::Planned,
-    ports::{Acceptance, Accepted, IdempotencyKey, Ledger, StoredEvent},
+    ports::{Acceptance, Accepted, IdempotencyKey, Ledger},
     transition::{self, Claim, Claimed, Hastened, Reopened, Settlement},
 };
-use rusqlite::{Connection, OptionalExtension, Row};
-use sha2::{Digest, Sha256};
 
 use crate::{
     Store, digests,
     error::{Fault, json},
-    events,
+    events, idempotency,
     queue::{
         AT_ONCE, Lane, Message, Place, Ready, Riding, lane_of, millis,
-        table::{self, event_key, limit},
+        table::{self, limit},
     },
     writer::{Effect, Tx},
 };
@@ -35,7 +33,7 @@ impl Ledger for Store {
         let wakes: Vec<_> = plan.deliveries.iter().map(|planned| first_wake(planned, &event)).collect();
         self.write(move |tx| {
             if let Some(key) = &key
-                && let Some(before) = remember(tx.connection, key, &event)?
+                && let Some(before) = idempotency::remember(tx, key, &event)?
             {
                 return Ok(before);
             }
@@ -56,8 +54,8 @@ impl Ledger for Store {
     }
 
     async fn recall(&self, key: &IdempotencyKey, now: Timestamp) -> Result<Option<Accepted>, StoreError> {
-        let key = key.clone();
-        self.readers.read(move |connection| known(connection, &key, now)).await
+        let (memory, key) = (Arc::clone(&self.memory), key.clone());
+        self.readers.read(move |connection| idempotency::known(connection, &memory.idempotency, &key, now)).await
     }
 
     async fn claim(&self, job: &Job, claim: &Claim) -> Result<Claimed, StoreError> {
@@ -154,16 +152,12 @@ impl Ledger for Store {
 
     async fn expire(&self, now: Timestamp, most: usize) -> Result<usize, StoreError> {
         let expired = self.write(move |tx| {
-            let mut gone = 0;
-            for sql in [
-                "DELETE FROM idempotency WHERE id IN
-                 (SELECT id FROM idempotency WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+            let gone = idempotency::expire(tx.connection, now, most)?;
+            let mut audit = tx.connection.prepare_cached(
                 "DELETE FROM audit WHERE (account, id) IN
                  (SELECT account, id FROM audit WHERE until <= ?1 ORDER BY until LIMIT ?2)",
-            ] {
-                gone += tx.connection.prepare_cached(sql)?.execute((millis(now), limit(most - gone)))?;
-            }
-            Ok(gone)
+            )?;
+            Ok(gone + audit.execute((millis(now), limit(most - gone)))?)
         });
         let expired = expired.await?;
         if expired < most { Ok(expired + self.forget_old(now, most - expired).await?) } else { Ok(expired) }
@@ -187,45 +181,4 @@ fn first_wake(planned: &Planned, event: &Event) -> (Arc<Lane>, Message) {
 
 fn arm(tx: &mut Tx<'_>, job: &Job, n: u32, at: Timestamp, now: Timestamp) -> Result<(), Fault> {
     tx.arm(&Arc::new(lane_of(job)), (job.delivery, n, job.address.clone()), at, now)
-}
-
-/// What a key stands for. A key whose event is gone stands for nothing any more.
-fn known(connection: &Connection, key: &IdempotencyKey, now: Timestamp) -> Result<Option<Accepted>, Fault> {
-    let mut find = connection.prepare_cached("SELECT event, body_hash FROM idempotency WHERE id = ?1 AND expires_at > ?2")?;
-    let row = |row: &Row<'_>| Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, String>(1)?));
-    let Some((event, body_hash)) = find.query_row((id_of(key), now.as_millisecond()), row).optional()? else {
-        return Ok(None);
-    };
-    if body_hash != key.body_hash {
-        return Ok(Some(Accepted::Mismatch));
-    }
-    let stored = events::get(connection, &key.account, EventId(u128::from_be_bytes(event)))?;
-    Ok(stored.map(|stored: StoredEvent| Accepted::Same(Box::new(stored))))
-}
-
-/// Lets a key stand for `event`, unless it stands for something already: that is the answer then.
-fn remember(connection: &Connection, key: &IdempotencyKey, event: &Event) -> Result<Option<Accepted>, Fault> {
-    let mut put = connection.prepare_cached(
-        "INSERT INTO idempotency (id, event, body_hash, expires_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO UPDATE
-         SET event = excluded.event, body_hash = excluded.body_hash, expires_at = excluded.expires_at WHERE expires_at <= ?5",
-    )?;
-    let (id, body_hash, expires_at) = (id_of(key), &key.body_hash, millis(key.expires_at));
-    let mut put = |before: i64| put.execute((id, event_key(event.id), body_hash, expires_at, before));
-    if put(event.accepted_at.as_millisecond())? > 0 {
-        return Ok(None);
-    }
-    let before = known(connection, key, event.accepted_at)?;
-    if before.is_none() {
-        put(i64::MAX)?;
-    }
-    Ok(before)
-}
-
-/// Short, because there are many: half of a SHA-256 of all that makes a key the same. What separates the parts is in none
-/// of them.
-fn id_of(key: &IdempotencyKey) -> [u8; 16] {
-    let whole = Sha256::digest([key.account.as_str(), key.route, &key.key].join("\0"));
-    let mut id = [0; 16];
-    id.copy_from_slice(&whole[..16]);
-    id
 }

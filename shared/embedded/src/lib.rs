@@ -24,6 +24,7 @@ mod error;
 mod events;
 mod formers;
 mod hooks;
+mod idempotency;
 mod inspect;
 mod key_file;
 mod ledger;

@@ -294,6 +294,29 @@ pub(crate) const STEPS: &[&str] = &[
     -- for quotas
     CREATE INDEX registrations_on_channel ON registrations (account, json_extract(body, '$.channel'));
 ",
+    "
+    -- in the order of their coming, until many are put in their own at once: see `idempotency.rs`
+    CREATE TABLE idempotency_new (
+        seq INTEGER PRIMARY KEY,
+        id BLOB NOT NULL,
+        event BLOB NOT NULL,
+        body_hash TEXT NOT NULL,
+        expires_at INTEGER NOT NULL
+    ) STRICT;
+    DROP INDEX idempotency_by_expiry;
+    ALTER TABLE idempotency RENAME TO idempotency_before;
+    -- by the day on which they expire, in milliseconds / 86,400,000
+    CREATE TABLE idempotency (
+        day INTEGER NOT NULL,
+        id BLOB NOT NULL,
+        event BLOB NOT NULL,
+        body_hash TEXT NOT NULL,
+        expires_at INTEGER NOT NULL,
+        PRIMARY KEY (day, id)
+    ) WITHOUT ROWID, STRICT;
+    INSERT INTO idempotency SELECT expires_at / 86400000, id, event, body_hash, expires_at FROM idempotency_before;
+    DROP TABLE idempotency_before;
+",
 ];
 
 /// The version that this program writes.

@@ -31,6 +31,7 @@ use crate::{
     clients::Connections,
     directory,
     error::Fault,
+    idempotency,
     opening::{self, Opened},
     queue::{Window, millis, table},
     readers::Readers,
@@ -79,6 +80,7 @@ pub(crate) struct Memory {
     pub(crate) keys: Cache<KeyId, Key>,
     /// By the hash of their tokens.
     pub(crate) hooks: Cache<String, Hook>,
+    pub(crate) idempotency: idempotency::Index,
     pub(crate) changes: Changes,
     pub(crate) connections: Connections,
     pub(crate) seals: Arc<Seals>,
@@ -104,6 +106,7 @@ impl Store {
         let Opened { connection, epoch, seals, lock } = opening::open(dir, options)?;
         attachments::clear_unfinished(dir)?;
         let database = |error| OpenError::Database { dir: dir.to_owned(), error };
+        let unreadable = |fault: Fault| OpenError::Unreadable { dir: dir.to_owned(), error: fault.into() };
         let memory = Arc::new(Memory {
             window: Mutex::default(),
             registrations: Cache::default(),
@@ -111,13 +114,13 @@ impl Store {
             accounts: Cache::default(),
             keys: Cache::default(),
             hooks: Cache::default(),
+            idempotency: idempotency::Index::read(&connection).map_err(unreadable)?,
             changes: Changes::default(),
             connections: Connections::default(),
             seals: Arc::new(seals),
             clock,
         });
-        let lanes = table::lanes_in_use(&connection)
-            .map_err(|fault| OpenError::Unreadable { dir: dir.to_owned(), error: fault.into() })?;
+        let lanes = table::lanes_in_use(&connection).map_err(unreadable)?;
         for (id, lane) in &lanes {
             memory.window().look(*id, lane);
         }
@@ -269,6 +272,8 @@ impl Memory {
                     self.changes.tell_account(&account);
                 }
                 Effect::Hook(hash) => self.hooks.forget(&hash),
+                Effect::KeysOrdered(ordered) => self.idempotency.ordered(&ordered),
+                Effect::KeysSpent => self.idempotency.spent(),
             }
         }
     }

@@ -27,6 +27,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use crate::{
     deliveries,
     error::Fault,
+    idempotency,
     log::Log,
     queue::{AT_ONCE, LONGEST_DELAY, Lane, LaneId, Message, Place, Ready, millis, table},
     sealing::Seals,
@@ -135,6 +136,10 @@ pub(crate) enum Effect {
     Hook(String),
     /// One of an account's records of a kind changed.
     Records(AccountId, Kind),
+    /// Idempotency keys were put in their order.
+    KeysOrdered(idempotency::Ordered),
+    /// Where they were before, they are gone.
+    KeysSpent,
 }
 
 /// What a piece of work works with.
@@ -147,6 +152,8 @@ pub(crate) struct Tx<'w> {
     pub(crate) epoch: u64,
     /// For what is secret.
     pub(crate) seals: &'w Seals,
+    /// Where idempotency keys are.
+    pub(crate) idempotency: &'w idempotency::Index,
     known: &'w mut Known,
 }
 
@@ -309,6 +316,11 @@ impl Writer {
             next = if closing || works.len() >= MOST_IN_GROUP { None } else { self.another(until) };
         }
         self.last = works.len();
+        if self.last > 0 && self.memory.idempotency.wants_order() {
+            // more than can have come, so that it never falls behind
+            let most = 2 * self.last;
+            works.push(piece(move |tx| idempotency::put_in_order(tx, most), None).0);
+        }
         self.write(works);
         let result = self.feed();
         for answer in fed {
@@ -389,7 +401,8 @@ impl Writer {
 
     fn try_one(&mut self, work: &mut dyn Work) -> bool {
         let Self { connection, effects, epoch, known, memory, .. } = self;
-        let mut tx = Tx { connection, effects, epoch: *epoch, seals: &memory.seals, known };
+        let Memory { seals, idempotency, .. } = &**memory;
+        let mut tx = Tx { connection, effects, epoch: *epoch, seals, idempotency, known };
         let done = catch_unwind(AssertUnwindSafe(|| work.run(&mut tx)));
         if done.is_err() {
             tracing::error!("a panic while writing; the request was given up");

@@ -1,5 +1,6 @@
 //! What the contract suites do not see: files, commits, memory. On real files; time is the simulation's.
 
+mod idempotency;
 mod opening;
 mod queueing;
 mod sealing;

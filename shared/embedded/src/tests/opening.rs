@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
 use bellhop_core::{
     Reason,
     model::{AttachmentId, EventId, Outcome, Picture, State},
-    ports::{Attachments, Clock, Deliveries, Events, Freshness, Keys, Ledger, Queue, Registrations, Tokens},
+    ports::{Accepted, Attachments, Clock, Deliveries, Events, Freshness, Keys, Ledger, Queue, Registrations, Tokens},
     token::{Credential, Held, TokenKey, Wish},
     transition::Next,
 };
@@ -103,6 +103,9 @@ async fn data_of_version_1_can_be_read() {
     assert_eq!(phone.params.text("url"), Some("https://example.org/hook"));
     assert_eq!(Keys::list(&*store, &account()).await.unwrap().len(), 1);
     assert_eq!(store.in_state(&account(), State::Failed, None, 10).await.unwrap().len(), 1);
+    let accepted_at = events[1].event.accepted_at;
+    let known = store.recall(&bellhop_testkit::key("k", "hash", accepted_at), accepted_at).await.unwrap();
+    assert!(matches!(known, Some(Accepted::Same(first)) if first.event == events[1].event));
     let wakes = store.receive(&channel(), 10).await.unwrap();
     assert_eq!(wakes.iter().map(|wake| wake.job.event.message.as_str()).collect::<Vec<_>>(), ["second"]);
     assert_eq!(store.dead_letters().await.unwrap(), [(channel(), 1)]);

@@ -57,15 +57,12 @@ CREATE TABLE deliveries (
     ) WITHOUT ROWID, STRICT;
 INSERT INTO deliveries VALUES('main',X'019b76daa8005cc1beeb8da1658eec67045569da57f4b7bf','failed','{"id":"dlv_01kdvdna00bk0vxtwdm5jrxv37_8nb9v9bz9dxz","account":"main","registration":"phone","channel":"probe","state":"failed","n":1,"round":0,"reason":"rejected","attempts":[],"updated_at":"2026-01-01T00:00:00Z"}');
 CREATE TABLE idempotency (
-        account TEXT NOT NULL,
-        route TEXT NOT NULL,
-        key TEXT NOT NULL,
+        id BLOB NOT NULL PRIMARY KEY,
         event BLOB NOT NULL,
         body_hash TEXT NOT NULL,
-        expires_at INTEGER NOT NULL,
-        PRIMARY KEY (account, route, key)
+        expires_at INTEGER NOT NULL
     ) WITHOUT ROWID, STRICT;
-INSERT INTO idempotency VALUES('main','/v1/events','k',X'019b76daa8005cc1beeb8da1658eec67','hash',1767312000000);
+INSERT INTO idempotency VALUES(X'0372c811896642df34ece3bf9161abe5',X'019b76daa8005cc1beeb8da1658eec67','hash',1767312000000);
 CREATE TABLE lanes (
         id INTEGER PRIMARY KEY,
         channel TEXT NOT NULL,
