@@ -217,6 +217,22 @@ async fn the_sender_reports_each_message_that_nobody_can_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_line_of_the_log_tells_time_level_and_message_and_not_the_module() {
+    let mut runtime = Runtime::start().await;
+    let piped = command("sender", &runtime.address).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut function = Function(piped);
+    runtime.invoke(json!({ "Records": [message("one", "poison")] })).await;
+    let output = function.0.stdout.take().unwrap();
+    drop(function); // ends it, and with it what it says
+    let lines = std::io::read_to_string(output).unwrap();
+    let said: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(said.iter().any(|line| line["message"].as_str().unwrap().contains("was not read")), "{lines}");
+    for line in said {
+        assert!(line["timestamp"].is_string() && line["level"].is_string() && line.get("target").is_none(), "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_nobody_can_read_is_reported_and_one_that_cannot_be_worked_on_is_not() {
     let (mut runtime, _function) = started("batch").await;
     // whatever is due is announced again

@@ -9,7 +9,7 @@ use std::sync::{
 use rusqlite::{Connection, DEFAULT_NAME, Result, hooks::Wal, wal::CheckpointMode};
 
 /// The log goes back into the database when it has grown by this many bytes; it then begins anew in the same place.
-const STEP: u64 = 8 << 20;
+const STEP: u64 = 16 << 20;
 
 /// From here on it is cut, waiting for those who still read it.
 const MOST: u64 = 32 << 20;

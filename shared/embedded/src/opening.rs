@@ -74,7 +74,7 @@ fn connect(dir: &Path, options: Options) -> rusqlite::Result<Connection> {
         Durability::None => "off",
     };
     connection.pragma_update(None, "synchronous", synchronous)?;
-    connection.pragma_update(None, "cache_size", -8192)?; // KiB
+    connection.pragma_update(None, "cache_size", -4096)?; // KiB
     connection.pragma_update(None, "temp_store", "memory")?; // what savepoints need to roll back stays off a full disk
     readers::stay_prepared(&connection)?;
     Ok(connection)

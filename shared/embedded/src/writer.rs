@@ -43,7 +43,7 @@ const MOST_IN_GROUP: usize = 256;
 const CROWD: usize = 4;
 
 /// How long.
-const MOMENT: Duration = Duration::from_micros(200);
+const MOMENT: Duration = Duration::from_micros(500);
 
 /// How many hungry lanes of a channel are fed between two groups.
 const MOST_FED: usize = 32;
