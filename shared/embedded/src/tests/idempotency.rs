@@ -117,6 +117,24 @@ async fn a_key_that_has_expired_is_new_again_wherever_it_lies_and_is_forgotten_t
 }
 
 #[tokio::test]
+async fn a_key_of_before_another_start_is_found_beside_those_of_after_it() {
+    let mut house = House::new();
+    house.sim.pass(Duration::from_hours(12));
+    let before = house.requests().await;
+    house.reopen().await;
+    // so that they expire on another day
+    house.sim.pass(Duration::from_hours(13));
+    let mut after = Vec::new();
+    for number in 0..100 {
+        let key = key(&format!("later {number}"), "hash", house.sim.now());
+        after.push((key.clone(), house.new_under(&key).await));
+    }
+    for (key, event) in before.iter().chain(&after) {
+        assert!(is_same(Some(house.accept_under(key).await), *event), "{key:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_whose_request_was_taken_back_is_not_used() {
     let house = House::new();
     let key = key("a key", "hash", house.sim.now());
