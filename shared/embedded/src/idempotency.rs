@@ -50,6 +50,7 @@ struct Places {
     round: i64,
     /// The last row that is not needed any more.
     spent: i64,
+    /// The last row.
     last: i64,
 }
 
@@ -170,11 +171,12 @@ pub(crate) fn remember(tx: &mut Tx<'_>, key: &IdempotencyKey, event: &Event) -> 
 
 /// Puts up to `most` new keys in their order, and forgets as many rows of those that are.
 pub(crate) fn put_in_order(tx: &mut Tx<'_>, most: usize) -> Result<(), Fault> {
-    let (keys, spent) = {
+    let (keys, are_many, spent) = {
         let places = tx.idempotency.places();
-        (if places.new.len() > MOST_NEW { places.next(most) } else { Vec::new() }, places.spent)
+        let are_many = places.new.len() > MOST_NEW;
+        (if are_many { places.next(most) } else { Vec::new() }, are_many, places.spent)
     };
-    let is_last = keys.len() < most && tx.idempotency.places().new.len() > MOST_NEW;
+    let is_last = are_many && keys.len() < most;
     let mut copy = tx.connection.prepare_cached(
         "INSERT OR REPLACE INTO idempotency (day, id, event, body_hash, expires_at)
          SELECT expires_at / ?2, id, event, body_hash, expires_at FROM idempotency_new WHERE seq = ?1",
