@@ -33,7 +33,10 @@ async fn handle_pages(ports: &Ports, pages: Vec<SqsMessage>) -> SqsBatchResponse
             handle_page(ports, &due).await;
         } else {
             let id = page.message_id.unwrap_or_default();
-            tracing::error!(message = id, "this message is no page; it comes again, and at last ends with the dead letters");
+            tracing::error!(
+                queue_message = id,
+                "this message is no page; it comes again, and at last ends with the dead letters"
+            );
             response.add_failure(id);
         }
     }

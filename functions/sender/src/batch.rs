@@ -35,7 +35,7 @@ pub async fn handle_batch<E: Display>(
         Ok(_) => Some(message),
         Err(error) => {
             let id = message.message_id.as_deref();
-            tracing::error!(message = id, %error, "this message was not read; it comes again, and at last ends with the dead letters");
+            tracing::error!(queue_message = id, %error, "this message was not read; it comes again, and at last ends with the dead letters");
             Some(message)
         }
     });
