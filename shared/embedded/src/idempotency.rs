@@ -52,6 +52,10 @@ struct Places {
     spent: i64,
     /// The last row.
     last: i64,
+    /// There were many when the store was opened, most of them maybe in their order: this round goes to its end.
+    are_inherited: bool,
+    /// Where keys were before this transaction, in the order of its changes.
+    before: Vec<(Id, Option<i64>)>,
 }
 
 /// Keys that were put in their order.
@@ -70,7 +74,9 @@ impl Index {
         while let Some(row) = rows.next()? {
             places.put(row.get(0)?, row.get(1)?);
         }
+        places.before.clear();
         places.round = places.last;
+        places.are_inherited = places.new.len() > MOST_NEW;
         Ok(Self(Mutex::new(places)))
     }
 
@@ -78,10 +84,31 @@ impl Index {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether there are keys to be put in their order, or rows to be forgotten.
-    pub(crate) fn wants_order(&self) -> bool {
+    /// How many keys are to be put in their order, or rows to be forgotten, for each piece of work: more than one, so that it never
+    /// falls behind, and many after a start, so that the next start need not find them again.
+    pub(crate) fn pace(&self) -> usize {
         let places = self.places();
-        places.new.len() > MOST_NEW || places.spent > 0
+        match (places.are_inherited, places.are_many() || places.spent > 0) {
+            (true, _) => 16,
+            (false, true) => 2,
+            (false, false) => 0,
+        }
+    }
+
+    /// The transaction was committed.
+    pub(crate) fn committed(&self) {
+        self.places().before.clear();
+    }
+
+    /// The transaction was taken back.
+    pub(crate) fn taken_back(&self) {
+        let mut places = self.places();
+        while let Some((id, before)) = places.before.pop() {
+            match before {
+                Some(seq) => places.new.insert(id, seq),
+                None => places.new.remove(&id),
+            };
+        }
     }
 
     /// These were.
@@ -94,6 +121,7 @@ impl Index {
         }
         if ordered.is_last {
             (places.done, places.spent, places.round) = (None, places.round, places.last);
+            places.are_inherited = false;
         } else {
             places.done = ordered.keys.last().map(|(id, _)| *id);
         }
@@ -107,8 +135,13 @@ impl Index {
 
 impl Places {
     fn put(&mut self, id: Id, seq: i64) {
-        self.new.insert(id, seq);
+        let before = self.new.insert(id, seq);
+        self.before.push((id, before));
         self.last = seq;
+    }
+
+    fn are_many(&self) -> bool {
+        self.new.len() > MOST_NEW || self.are_inherited
     }
 
     /// The next to be put in their order.
@@ -173,7 +206,7 @@ pub(crate) fn remember(tx: &mut Tx<'_>, key: &IdempotencyKey, event: &Event) -> 
 pub(crate) fn put_in_order(tx: &mut Tx<'_>, most: usize) -> Result<(), Fault> {
     let (keys, are_many, spent) = {
         let places = tx.idempotency.places();
-        let are_many = places.new.len() > MOST_NEW;
+        let are_many = places.are_many();
         (if are_many { places.next(most) } else { Vec::new() }, are_many, places.spent)
     };
     let is_last = are_many && keys.len() < most;

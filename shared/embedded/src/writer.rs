@@ -316,10 +316,14 @@ impl Writer {
             next = if closing || works.len() >= MOST_IN_GROUP { None } else { self.another(until) };
         }
         self.last = works.len();
-        if self.last > 0 && self.memory.idempotency.wants_order() {
-            // more than can have come, so that it never falls behind
-            let most = 2 * self.last;
-            works.push(piece(move |tx| idempotency::put_in_order(tx, most), None).0);
+        let most = self.last * self.memory.idempotency.pace();
+        if most > 0 {
+            let put_in_order = move |tx: &mut Tx<'_>| {
+                let done = idempotency::put_in_order(tx, most).map_err(StoreError::from);
+                done.inspect_err(|error| tracing::error!(%error, "idempotency keys could not be put in their order"))
+                    .map_err(Fault::from)
+            };
+            works.push(piece(put_in_order, None).0);
         }
         self.write(works);
         let result = self.feed();
@@ -351,6 +355,7 @@ impl Writer {
         let result = done.and_then(|()| Ok(self.connection.prepare_cached("COMMIT")?.execute([]).map(drop)?));
         match result {
             Ok(()) => {
+                self.memory.idempotency.committed();
                 self.memory.apply(self.effects.drain(..));
                 if works.len() >= CROWD { self.syncer.meanwhile(works) } else { self.syncer.at_once(works) }
             }
@@ -414,6 +419,7 @@ impl Writer {
     fn take_back(&mut self) {
         self.effects.clear();
         self.known.forget();
+        self.memory.idempotency.taken_back();
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {

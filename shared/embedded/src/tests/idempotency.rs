@@ -89,6 +89,19 @@ async fn what_is_in_its_order_is_forgotten_where_it_was() {
 }
 
 #[tokio::test]
+async fn starts_in_the_midst_of_it_do_not_keep_rows_from_being_forgotten() {
+    let mut house = House::new();
+    for start in 0..20 {
+        for number in 0..20 {
+            house.new_under(&key(&format!("{number} after {start}"), "hash", house.sim.now())).await;
+        }
+        house.reopen().await;
+    }
+    let (new, ordered) = house.rows().await;
+    assert!(new < 100 && ordered > 350, "{new} are as they came, {ordered} in their order");
+}
+
+#[tokio::test]
 async fn a_key_that_has_expired_is_new_again_wherever_it_lies_and_is_forgotten_two_days_later() {
     let house = House::new();
     let before = house.requests().await;
@@ -146,6 +159,7 @@ async fn a_key_whose_request_was_taken_back_is_not_used() {
     });
     assert!(failed.await.is_err());
     assert_eq!(house.recalled(&key, house.sim.now()).await, None);
+    assert_eq!(house.rows().await, (0, 0));
     let made = house.new_under(&key).await;
     assert!(made != event.id && is_same(house.recalled(&key, house.sim.now()).await, made));
 }
